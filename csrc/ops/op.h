@@ -1,0 +1,32 @@
+// The primitives and their properties; the table is ops.def.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace braze {
+
+enum class Op : uint8_t {
+#define OP(name, arity, cls, properties) name##_,
+#include "ops/ops.def"
+#undef OP
+};
+
+enum class OpClass : uint8_t { Elementwise, Index, Gather, Reduce, Memory, Extern };
+
+enum OpProperty : uint8_t { Commutes = 1, Costly = 2, Compares = 4 };
+
+struct OpInfo {
+  std::string_view name;
+  int arity;  // -1: any number
+  OpClass cls;
+  uint8_t properties;
+
+  bool has(OpProperty property) const { return properties & property; }
+};
+
+const OpInfo& info(Op op);
+std::optional<Op> op_from_name(std::string_view name);
+
+}  // namespace braze

@@ -1,0 +1,83 @@
+// Loop IR: one kernel as data. A kernel is a loop nest over `axes`, the last `reduce_axes` of which are reduced, and a straight
+// line of instructions in SSA form. An instruction is at level Element (a value at each point of all axes) or Row (one value for
+// each point of the parallel axes). A reduce turns an Element value into a Row value, so its users run in a later pass over the
+// reduce axes; the emitter decides what it recomputes, keeps in registers or stashes in a small row buffer between passes.
+//
+//   kernel parallel=[4096] reduce=[768] vector=1
+//     params: p0 f32, p1 f32, p2 f32 out
+//     %0: f32 = load p0 [768,1]+0
+//     %1: f32 row = sum %0
+//     %2: f32 row = mul %1, 0x1.55p-10
+//     %3: f32 = sub %0, %2
+//     store p2 [768,1]+0 %3
+//
+// Laws: addresses are offset + sum(index[a] * strides[a]) in elements of the param's dtype; a store's strides are injective over
+// the axes it varies with; params never overlap unless the plan says they are the same buffer (in-place: a written param may be
+// the same memory as a read one only if both are accessed at the same address at each point, so load before store is enough).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "graph/graph.h"
+#include "ops/dtype.h"
+#include "ops/op.h"
+#include "ops/scalar.h"
+
+namespace braze {
+
+/// A buffer the kernel is handed as a pointer.
+struct KernelParam {
+  DType dtype = DType::f32;
+  bool written = false;
+  bool operator==(const KernelParam&) const = default;
+};
+
+enum class InstrKind : uint8_t {
+  Constant,     // immediate
+  Load,         // param, offset, strides
+  Gather,       // as Load, plus args[k] * indexed[k].stride for each index; out of range: the kernel returns non-zero
+  Index,        // axis position: sum(index[a] * strides[a]) + offset, as i64
+  Elementwise,  // op applied to args
+  Reduce,       // op (sum, prod, min, max, any, all, argmin, argmax) of args[0] over all reduce axes; level Row
+  Store         // param, offset, strides, args[0]
+};
+
+struct Instr {
+  InstrKind kind = InstrKind::Constant;
+  Op op = Op::add_;
+  DType dtype = DType::f32;  // of the value made (Store: of the value stored)
+  bool row = false;          // level Row; false: level Element
+  std::vector<int> args;     // earlier instructions, by position
+  int param = -1;
+  int64_t offset = 0;
+  std::vector<int64_t> strides;     // one an axis
+  std::vector<IndexedDim> indexed;  // Gather
+  Scalar immediate;                 // Constant
+  bool operator==(const Instr&) const = default;
+};
+
+struct Kernel {
+  std::vector<int64_t> axes;  // extents, outermost first: parallel axes, then reduce axes
+  int reduce_axes = 0;
+  int vector_axis = -1;  // the last parallel axis or the last reduce axis; -1: scalar code
+  std::vector<KernelParam> params;
+  std::vector<Instr> body;
+
+  int parallel_axes() const { return static_cast<int>(axes.size()) - reduce_axes; }
+  /// The number of points of the parallel axes: what launch splits over threads.
+  int64_t parallel_points() const;
+  /// The number of points of the reduce axes (1 when there are none).
+  int64_t reduce_points() const;
+  bool operator==(const Kernel&) const = default;
+};
+
+/// The kernel as text; equal kernels print equally, so this is also the cache key of generated code.
+std::string print(const Kernel& kernel);
+/// The inverse of print. Raises a User error naming the line when the text is damaged.
+Kernel parse_kernel(const std::string& text);
+/// Raises an Internal error naming the broken law, with the kernel as text.
+void verify(const Kernel& kernel);
+
+}  // namespace braze
