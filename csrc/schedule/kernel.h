@@ -4,16 +4,26 @@
 // reduce axes; the emitter decides what it recomputes, keeps in registers or stashes in a small row buffer between passes.
 //
 //   kernel parallel=[4096] reduce=[768] vector=1
-//     params: p0 f32, p1 f32, p2 f32 out
+//     params: p0 f32, p1 f32 out
 //     %0: f32 = load p0 [768,1]+0
 //     %1: f32 row = sum %0
-//     %2: f32 row = mul %1, 0x1.55p-10
-//     %3: f32 = sub %0, %2
-//     store p2 [768,1]+0 %3
+//     %2: f32 = const 0x1.5555560000000p-10
+//     %3: f32 row = mul %1, %2
+//     %4: f32 = sub %0, %3
+//     store p1 [768,1]+0 %4
 //
-// Laws: addresses are offset + sum(index[a] * strides[a]) in elements of the param's dtype; a store's strides are injective over
-// the axes it varies with; params never overlap unless the plan says they are the same buffer (in-place: a written param may be
-// the same memory as a read one only if both are accessed at the same address at each point, so load before store is enough).
+// A gather reads `gather p0 [0,1]+0 %3 of 30522 by 768`; a position `index [0,1]+0`; a store of a row value `store row p1 ...`.
+//
+// Laws (kernel_laws.cpp checks what can be checked here):
+//   - extents are positive, strides and offsets not negative; `vector` is the last parallel axis, the last reduce axis, or -1;
+//   - level Row exists only where there are reduce axes; a constant has no level (its `row` is false) and serves both; an
+//     elementwise instruction whose operands are all rows or constants (at least one row) is a row itself; a row instruction
+//     reads rows and constants only and does not move along reduce axes; a reduction reads an Element value or a constant;
+//   - addresses are offset + sum(index[a] * strides[a]) in elements of the param's dtype, which is the instruction's;
+//   - a store's strides are injective over the axes of its level; there may be several stores into one param, to places apart;
+//   - no arithmetic on half types: they are loaded, gathered, stored and cast;
+//   - params never overlap unless the plan says they are the same buffer (in-place: a written param may be the same memory as a
+//     read one only if both are accessed at the same address at each point, so load before store is enough).
 #pragma once
 
 #include <cstdint>
