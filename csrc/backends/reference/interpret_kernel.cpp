@@ -1,0 +1,119 @@
+// The kernel interpreter: at each parallel point every instruction runs over all reduce points before the next one starts.
+#include "backends/reference/interpret_kernel.h"
+
+#include <cstddef>
+#include <vector>
+
+#include "backends/reference/reduce.h"
+#include "ops/evaluate.h"
+#include "support/error.h"
+
+namespace braze {
+namespace {
+
+/// The addresses an instruction reaches at one parallel point, one for each reduce point in row-major order.
+std::vector<int64_t> addresses(const Kernel& kernel, const Instr& in, int64_t point) {
+  int64_t start = in.offset;
+  for (int a = kernel.parallel_axes(); a-- > 0; point /= kernel.axes[a]) start += point % kernel.axes[a] * in.strides[a];
+  std::vector<int64_t> result = {start};
+  if (in.row) return result;
+  for (size_t a = kernel.parallel_axes(); a < kernel.axes.size(); ++a) {
+    std::vector<int64_t> wider;
+    for (int64_t address : result)
+      for (int64_t i = 0; i < kernel.axes[a]; ++i) wider.push_back(address + i * in.strides[a]);
+    result = std::move(wider);
+  }
+  return result;
+}
+
+class Interpreter {
+ public:
+  Interpreter(const Kernel& kernel, void* const* params) : kernel_(kernel), params_(params), values_(kernel.body.size()) {}
+
+  int64_t run(int64_t begin, int64_t end) {
+    for (point_ = begin; point_ < end; ++point_) {
+      for (size_t i = 0; i < kernel_.body.size(); ++i)
+        if (!compute(kernel_.body[i], values_[i])) return 1;
+      for (const Instr& in : kernel_.body)
+        if (in.kind == InstrKind::Store) store(in);
+    }
+    return 0;
+  }
+
+ private:
+  /// Values at level Row and constants are kept once, others once a reduce point.
+  const Scalar& value(int instr, size_t reduce_point) const {
+    const std::vector<Scalar>& all = values_[instr];
+    return all.size() == 1 ? all[0] : all[reduce_point];
+  }
+
+  std::byte* memory(const Instr& in, int64_t address) const {
+    return static_cast<std::byte*>(params_[in.param]) + address * info(in.dtype).bytes;
+  }
+
+  bool compute(const Instr& in, std::vector<Scalar>& out) {
+    out.clear();
+    switch (in.kind) {
+      case InstrKind::Constant: out.push_back(in.immediate); break;
+      case InstrKind::Store: break;
+      case InstrKind::Load:
+        for (int64_t address : addresses(kernel_, in, point_)) out.push_back(load_element(memory(in, address), in.dtype));
+        break;
+      case InstrKind::Index:
+        for (int64_t position : addresses(kernel_, in, point_)) out.push_back(Scalar::of_int(DType::i64, position));
+        break;
+      case InstrKind::Gather: return gather(in, out);
+      case InstrKind::Elementwise: elementwise(in, out); break;
+      case InstrKind::Reduce: reduce(in, out); break;
+    }
+    return true;
+  }
+
+  bool gather(const Instr& in, std::vector<Scalar>& out) {
+    std::vector<int64_t> places = addresses(kernel_, in, point_);
+    for (size_t p = 0; p < places.size(); ++p) {
+      for (size_t k = 0; k < in.args.size(); ++k) {
+        const IndexedDim& dim = in.indexed[k];
+        int64_t index = value(in.args[k], p).as_int();
+        if (index < -dim.size || index >= dim.size) return false;
+        places[p] += (index < 0 ? index + dim.size : index) * dim.stride;
+      }
+      out.push_back(load_element(memory(in, places[p]), in.dtype));
+    }
+    return true;
+  }
+
+  void elementwise(const Instr& in, std::vector<Scalar>& out) {
+    size_t points = 1;
+    for (int arg : in.args) points = std::max(points, values_[arg].size());
+    std::vector<Scalar> operands(in.args.size());
+    for (size_t p = 0; p < points; ++p) {
+      for (size_t k = 0; k < in.args.size(); ++k) operands[k] = value(in.args[k], p);
+      out.push_back(evaluate(in.op, in.dtype, operands));
+    }
+  }
+
+  void reduce(const Instr& in, std::vector<Scalar>& out) {
+    Reduction reduction(in.op, kernel_.body[in.args[0]].dtype);
+    for (int64_t p = 0; p < kernel_.reduce_points(); ++p) reduction.add(value(in.args[0], p));
+    out.push_back(reduction.result());
+  }
+
+  void store(const Instr& in) {
+    const std::vector<int64_t> places = addresses(kernel_, in, point_);
+    for (size_t p = 0; p < places.size(); ++p) store_element(memory(in, places[p]), value(in.args[0], p));
+  }
+
+  const Kernel& kernel_;
+  void* const* params_;
+  int64_t point_ = 0;
+  std::vector<std::vector<Scalar>> values_;
+};
+
+}  // namespace
+
+int64_t interpret_kernel(const Kernel& kernel, void* const* params, int64_t begin, int64_t end) {
+  return Interpreter(kernel, params).run(begin, end);
+}
+
+}  // namespace braze
