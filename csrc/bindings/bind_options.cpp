@@ -1,0 +1,66 @@
+// Options for Python: one class with an attribute a row of options.def, the table itself, and the process's own options.
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <string>
+
+#include "runtime/cache_folder.h"
+#include "runtime/disk_cache.h"
+#include "support/options.h"
+
+namespace py = pybind11;
+
+namespace braze {
+
+namespace {
+
+/// Points the process's disk cache where the options say.
+void apply_cache_options() {
+  const Options options = process_options();
+  DiskCache::Settings settings;
+  if (options.cache) settings.folder = options.cache_dir.empty() ? default_cache_folder() : options.cache_dir;
+  settings.max_bytes = options.cache_size << 20;
+  set_process_disk_cache(settings);
+}
+
+py::list table_as_list() {
+  const Options defaults;
+  py::list rows;
+  for (const OptionInfo& info : option_table()) {
+    py::dict row;
+    row["name"] = std::string(info.name);
+    row["default"] = py::cast(get_option(defaults, info.name));
+    row["accepts"] = std::string(info.accepts);
+    row["changes_code"] = info.changes_code;
+    row["per_call"] = info.scope == OptionScope::Call;
+    row["help"] = std::string(info.help);
+    rows.append(row);
+  }
+  return rows;
+}
+
+}  // namespace
+
+void bind_options(py::module_& module) {
+  py::class_<Options> options(module, "Options", "A set of options; starts as a copy of the process's own.");
+  options.def(py::init([] { return process_options(); }));
+  for (const OptionInfo& info : option_table()) {
+    const std::string name(info.name);
+    options.def_property(
+        name.c_str(), [name](const Options& self) { return get_option(self, name); },
+        [name](Options& self, const OptionValue& value) { set_option(self, name, value); });
+  }
+  options.def("code_key", &code_key, "The options that change generated code, as text.");
+
+  module.def("options_table", &table_as_list, "options.def as a list of dicts.");
+  module.def(
+      "set_process_option",
+      [](const std::string& name, const OptionValue& value) {
+        set_process_option(name, value);
+        if (name.rfind("cache", 0) == 0) apply_cache_options();
+      },
+      py::arg("name"), py::arg("value"), "Sets one option for the whole process.");
+  apply_cache_options();
+}
+
+}  // namespace braze
