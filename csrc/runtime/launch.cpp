@@ -1,0 +1,85 @@
+#include "runtime/launch.h"
+
+#include <algorithm>
+#include <atomic>
+
+namespace braze {
+namespace {
+
+// A parallel region costs some microseconds, in which one core streams about this much.
+constexpr double kChunkBytes = 64 << 10;
+constexpr double kCostlyBytes = 16;  // an exp and its like, in bytes that could be streamed meanwhile
+constexpr int64_t kPointwiseUnit = 64;
+constexpr int64_t kEnoughRows = 16;
+
+int64_t run_nothing(void* const*, int64_t, int64_t) { return 0; }
+
+bool moves(const Instr& instr) {
+  return std::any_of(instr.strides.begin(), instr.strides.end(), [](int64_t stride) { return stride != 0; });
+}
+
+/// The work of an instruction at one point, in bytes moved or that could be moved meanwhile.
+double cost(const Instr& instr) {
+  switch (instr.kind) {
+    case InstrKind::Load:
+    case InstrKind::Store: return moves(instr) ? info(instr.dtype).bytes : 0;
+    case InstrKind::Gather: return info(instr.dtype).bytes;
+    case InstrKind::Elementwise: return info(instr.op).has(Costly) ? kCostlyBytes : 1;
+    case InstrKind::Reduce: return 1;
+    case InstrKind::Constant:
+    case InstrKind::Index: return 0;
+  }
+  return 0;
+}
+
+double cost_of_point(const Kernel& kernel) {
+  const auto reduce_points = static_cast<double>(kernel.reduce_points());
+  double total = 0;
+  for (const Instr& instr : kernel.body) {
+    const bool once = instr.row && instr.kind != InstrKind::Reduce;
+    total += cost(instr) * (once ? 1 : reduce_points);
+  }
+  return std::max(total, 1.0);
+}
+
+/// Where a cut costs nothing: between rows of the innermost parallel axis when there are many, else between whole vectors and
+/// cache lines. A kernel that is vector along its reduced axis can be cut anywhere.
+int64_t choose_unit(const Kernel& kernel, int64_t points) {
+  const int last = kernel.parallel_axes() - 1;
+  if (last < 0 || (kernel.vector_axis >= 0 && kernel.vector_axis != last)) return 1;
+  const int64_t row = kernel.axes[last];
+  return last > 0 && points / row >= kEnoughRows ? row : kPointwiseUnit;
+}
+
+struct Shared {
+  const KernelLaunch& launch;
+  void* const* params;
+  std::atomic<int64_t> status{0};
+};
+
+void run_chunk(int64_t begin, int64_t end, void* context) {
+  auto& shared = *static_cast<Shared*>(context);
+  const KernelLaunch& launch = shared.launch;
+  const int64_t status = launch.run(shared.params, begin * launch.unit, std::min(end * launch.unit, launch.points));
+  if (status != 0) shared.status.fetch_or(status, std::memory_order_relaxed);
+}
+
+}  // namespace
+
+KernelLaunch prepare_launch(const Kernel& kernel, KernelFn run) {
+  const int64_t points = kernel.parallel_points();
+  if (points == 0) return {.run = run_nothing};
+  KernelLaunch launch{.run = run, .points = points, .unit = choose_unit(kernel, points)};
+  const double unit_cost = cost_of_point(kernel) * static_cast<double>(launch.unit);
+  launch.grain = static_cast<int64_t>(std::max(1.0, kChunkBytes / unit_cost));
+  launch.parallel = points >= 2 * launch.grain * launch.unit;
+  return launch;
+}
+
+int64_t launch_parallel(const KernelLaunch& launch, void* const* params, ParallelFor parallel_for) {
+  Shared shared{launch, params};
+  parallel_for(0, (launch.points + launch.unit - 1) / launch.unit, launch.grain, run_chunk, &shared);
+  return shared.status.load(std::memory_order_relaxed);
+}
+
+}  // namespace braze
