@@ -1,0 +1,71 @@
+"""Shared set-up: a cache folder of the session's own, threads shared among workers, and counts by outcome at the end.
+
+A test hands its counts over with the `tally` fixture; they travel with its report, so they add up across workers too.
+"""
+
+import collections
+import os
+import tempfile
+import warnings
+
+import pytest
+
+if "BRAZE_CACHE_DIR" not in os.environ:
+    session_cache = tempfile.TemporaryDirectory(prefix="braze-tests-")
+    os.environ["BRAZE_CACHE_DIR"] = session_cache.name
+
+# Smallest share of cases compiled once a whole suite has run: suite -> (outcomes that count, share, cases).
+FLOORS = {}
+
+totals = collections.defaultdict(collections.Counter)
+
+
+def pytest_configure(config):
+    import torch
+
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    torch.set_num_threads(max(1, min(2, (os.cpu_count() or 1) // workers)))
+    warnings.filterwarnings("ignore", module="torch")
+
+
+@pytest.fixture
+def tally(record_property):
+    """`tally(suite, compiled=1, refused=2)` adds to the counts printed at the end of the session."""
+
+    def add(suite, **counts):
+        record_property("tally", [suite, counts])
+
+    return add
+
+
+def pytest_runtest_logreport(report):
+    if report.when != "call":
+        return
+    for name, value in report.user_properties:
+        if name == "tally":
+            suite, counts = value
+            totals[suite].update(counts)
+
+
+def below_floor():
+    for suite, (counted, share, cases) in FLOORS.items():
+        counts = totals.get(suite)
+        if counts and sum(counts.values()) >= cases:
+            reached = sum(counts[outcome] for outcome in counted) / sum(counts.values())
+            if reached < share:
+                yield f"{suite}: {' + '.join(counted)} is {reached:.1%}, must be at least {share:.0%}"
+
+
+def pytest_sessionfinish(session):
+    if session.exitstatus == 0 and not hasattr(session.config, "workerinput") and any(below_floor()):
+        session.exitstatus = 1
+
+
+def pytest_terminal_summary(terminalreporter):
+    if totals:
+        terminalreporter.section("outcomes")
+    for suite, counts in sorted(totals.items()):
+        parts = ", ".join(f"{count} {outcome}" for outcome, count in counts.most_common())
+        terminalreporter.line(f"{suite}: {sum(counts.values())} cases: {parts}")
+    for complaint in below_floor():
+        terminalreporter.line(f"TOO FEW COMPILED: {complaint}", red=True)
