@@ -1,7 +1,7 @@
-"""Builds the package: CMake makes _C and libbraze_llvm against the PyTorch of this environment, setuptools does the rest.
+"""Builds the package: CMake makes _C and libbraze_llvm against the environment's PyTorch, setuptools does the rest.
 
-A build under pip's isolation works too: PyTorch is looked up by the environment's own interpreter, not by the isolated one, so
-the extension always fits the PyTorch it will be imported beside.
+A build under pip's isolation works too: PyTorch is looked up by the environment's own interpreter, not by the isolated
+one, so the extension always fits the PyTorch it will be imported beside.
 """
 
 import json
@@ -37,8 +37,10 @@ def torch_version():
     found = subprocess.run([sys.executable, "-c", FIND_TORCH], capture_output=True, text=True, env=outer_environment())
     wanted = supported_torch()
     if found.returncode != 0:
-        sys.exit(f"braze is compiled against the PyTorch it will run with, and {sys.executable} has none: "
-                 f"first run  pip install 'torch{wanted}'")
+        sys.exit(
+            f"braze is compiled against the PyTorch it will run with, and {sys.executable} has none: "
+            f"first run  pip install 'torch{wanted}'"
+        )
     version = found.stdout.strip()
     release = tuple(int(part) for part in re.match(r"(\d+)\.(\d+)", version).groups())
     for sign, bound in re.findall(r"(>=|<)(\d+\.\d+)", wanted):
@@ -51,7 +53,7 @@ def torch_version():
 def supported_torch():
     """The range pyproject.toml gives, say '>=2.11,<2.16'."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    return next(item for item in project["dependencies"] if item.startswith("torch"))[len("torch"):]
+    return next(item for item in project["dependencies"] if item.startswith("torch"))[len("torch") :]
 
 
 class CMakeExtension(Extension):
@@ -60,7 +62,7 @@ class CMakeExtension(Extension):
 
 
 class BuildWithCMake(build_ext):
-    """Configures and builds build/<python>-torch<series>, or BRAZE_BUILD_DIR, and copies the two libraries beside the Python files."""
+    """Builds in build/<python>-torch<series>, or BRAZE_BUILD_DIR, and copies both libraries beside the Python files."""
 
     def build_extension(self, extension):
         if shutil.which("cmake") is None:

@@ -1,15 +1,15 @@
 // braze::Error as Python sees it: braze.UserError for a mistake of the caller, braze.InternalError for a bug of ours.
-#include <pybind11/pybind11.h>
-
+#include "bindings/bindings.h"
 #include "support/error.h"
 
 namespace py = pybind11;
 
 namespace braze {
 
-void bind_errors(py::module_& module) {
-  static py::handle user_error = py::module_::import("braze.errors").attr("UserError").release();
-  static py::handle internal_error = py::module_::import("braze.errors").attr("InternalError").release();
+void bind_errors(py::module_&) {
+  const py::module_ errors = py::module_::import("braze.errors");
+  static const py::handle user_error = py::object(errors.attr("UserError")).release();
+  static const py::handle internal_error = py::object(errors.attr("InternalError")).release();
   py::register_local_exception_translator([](std::exception_ptr pointer) {
     try {
       if (pointer) std::rethrow_exception(pointer);

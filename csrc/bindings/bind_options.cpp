@@ -1,11 +1,9 @@
 // Options for Python: one class with an attribute a row of options.def, the table itself, and the process's own options.
-#include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
 #include <string>
 
-#include "runtime/cache_folder.h"
-#include "runtime/disk_cache.h"
+#include "bindings/bindings.h"
 #include "support/options.h"
 
 namespace py = pybind11;
@@ -13,15 +11,6 @@ namespace py = pybind11;
 namespace braze {
 
 namespace {
-
-/// Points the process's disk cache where the options say.
-void apply_cache_options() {
-  const Options options = process_options();
-  DiskCache::Settings settings;
-  if (options.cache) settings.folder = options.cache_dir.empty() ? default_cache_folder() : options.cache_dir;
-  settings.max_bytes = options.cache_size << 20;
-  set_process_disk_cache(settings);
-}
 
 py::list table_as_list() {
   const Options defaults;
@@ -43,6 +32,7 @@ py::list table_as_list() {
 
 void bind_options(py::module_& module) {
   py::class_<Options> options(module, "Options", "A set of options; starts as a copy of the process's own.");
+  process_options();  // a mistake in the environment stops the import here
   options.def(py::init([] { return process_options(); }));
   for (const OptionInfo& info : option_table()) {
     const std::string name(info.name);
@@ -53,14 +43,8 @@ void bind_options(py::module_& module) {
   options.def("code_key", &code_key, "The options that change generated code, as text.");
 
   module.def("options_table", &table_as_list, "options.def as a list of dicts.");
-  module.def(
-      "set_process_option",
-      [](const std::string& name, const OptionValue& value) {
-        set_process_option(name, value);
-        if (name.rfind("cache", 0) == 0) apply_cache_options();
-      },
-      py::arg("name"), py::arg("value"), "Sets one option for the whole process.");
-  apply_cache_options();
+  module.def("set_process_option", &set_process_option, py::arg("name"), py::arg("value"),
+             "Sets one option for the whole process.");
 }
 
 }  // namespace braze

@@ -1,0 +1,68 @@
+"""braze.compile: puts a compiled callable in front of a function, a method, a module or any other callable."""
+
+import functools
+import inspect
+from typing import Unpack
+
+import torch
+
+from braze import _C
+from braze.errors import UserError
+from braze.options import CompileOptions, call_options
+
+
+def compile(target=None, /, **options: Unpack[CompileOptions]):
+    """Compiles what `target` does with tensors, call by call; its results stay what eager PyTorch gives.
+
+    A function, method, lambda or callable object gives a compiled callable. A module is compiled in place and returned:
+    its hooks, state_dict, pickling and type stay as they are. Without a target, a decorator with these options is
+    returned.
+
+    >>> import braze, torch
+    >>> @braze.compile(numerics="fast")
+    ... def gate(x):
+    ...     return x * torch.sigmoid(x)
+    >>> gate(torch.zeros(2))
+    tensor([0., 0.])
+    >>> layer = braze.compile(torch.nn.Linear(2, 3))
+    >>> layer(torch.zeros(1, 2)).shape
+    torch.Size([1, 3])
+    """
+    chosen = call_options(options)
+    if target is None:
+        return functools.partial(compile_with, chosen)
+    return compile_with(chosen, target)
+
+
+def compile_with(options, target):
+    if isinstance(target, (staticmethod, classmethod)):
+        return type(target)(compile_with(options, target.__func__))
+    if isinstance(target, torch.nn.Module):
+        target._compiled_call_impl = compiled_callable(target._call_impl, options, type(target).__name__)
+        return target
+    if isinstance(target, _C.Callable):
+        target = target.__wrapped__
+    if inspect.isclass(target):
+        raise UserError(
+            f"braze.compile: {target.__name__} is a class; compile an instance of it, or decorate its method"
+        )
+    if not callable(target):
+        raise UserError(
+            f"braze.compile: {type(target).__name__} object is not callable; "
+            "it takes a function, a method, a torch.nn.Module or another callable"
+        )
+    return compiled_callable(target, options, name_of(target))
+
+
+def compiled_callable(function, options, name):
+    from braze.tracing.session import Session
+
+    result = _C.Callable(function, Session(function, options, name))
+    functools.update_wrapper(result, function)
+    return result
+
+
+def name_of(target):
+    if isinstance(target, functools.partial):
+        return f"partial({name_of(target.func)})"
+    return getattr(target, "__qualname__", type(target).__name__)

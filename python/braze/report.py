@@ -1,0 +1,91 @@
+"""What braze knows about one compiled callable, as plain values: braze.explain shows it, tests and scripts read it."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class KernelReport:
+    """One generated kernel: the ATen operators it computes, and what a launch costs."""
+
+    name: str
+    ops: tuple[str, ...]
+    shape: str = ""
+    microseconds: float | None = None
+    launches: int = 1  # how many launches of the entry share this code
+
+
+@dataclass(frozen=True)
+class ExternReport:
+    """An operator that PyTorch runs for the entry, and how often."""
+
+    op: str
+    calls: int = 1
+
+
+@dataclass(frozen=True)
+class EntryReport:
+    """One compiled version of the callable: what it stands for, what it runs, and how it did beside eager."""
+
+    inputs: str
+    kernels: tuple[KernelReport, ...] = ()
+    externs: tuple[ExternReport, ...] = ()
+    guards: str = ""
+    captured: tuple[str, ...] = ()  # tensors reached through Python state, read anew at each call
+    hits: int = 0
+    compiled_microseconds: float | None = None
+    eager_microseconds: float | None = None
+    state: str = "published"
+
+    @property
+    def kernel_launches(self):
+        return sum(kernel.launches for kernel in self.kernels)
+
+    @property
+    def extern_calls(self):
+        return sum(extern.calls for extern in self.externs)
+
+
+@dataclass(frozen=True)
+class RefusalReport:
+    """Why calls ran eagerly: a row of fallback.def, the particulars, and the line of Python that caused it."""
+
+    reason: str
+    detail: str = ""
+    file: str = ""
+    line: int = 0
+    count: int = 1
+
+    @property
+    def place(self):
+        return f"{self.file}:{self.line}" if self.file else ""
+
+
+@dataclass(frozen=True)
+class StageReport:
+    """Milliseconds that one stage of compiling took, all entries together."""
+
+    name: str
+    milliseconds: float
+
+
+@dataclass(frozen=True)
+class FunctionReport:
+    """Everything about one compiled callable; children are modules that were tried on their own."""
+
+    name: str
+    entries: tuple[EntryReport, ...] = ()
+    refusals: tuple[RefusalReport, ...] = ()
+    stages: tuple[StageReport, ...] = ()
+    kernels_compiled: int = 0
+    kernels_from_memory: int = 0
+    kernels_from_disk: int = 0
+    calls: int = 0
+    children: tuple["FunctionReport", ...] = field(default=())
+
+    @property
+    def compile_milliseconds(self):
+        return sum(stage.milliseconds for stage in self.stages)
+
+    @property
+    def compiled_calls(self):
+        return sum(entry.hits for entry in self.entries)
