@@ -1,0 +1,153 @@
+"""Shared by the benchmarks: contenders timed in turn (A B C, A B C, ...), medians, paired ratios, a table or --json.
+
+Timing in turn lets drift of the machine hit every contender alike; a ratio is the median of the ratios within each
+round.
+"""
+
+import argparse
+import gc
+import json
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+import torch
+
+import braze
+
+CONTENDERS = {
+    "eager": lambda target: target,
+    "torch.compile": lambda target: torch.compile(target),
+    "dynamo+braze": lambda target: torch.compile(target, backend="braze"),
+    "braze": lambda target: braze.compile(target),
+}
+DEFAULT_CONTENDERS = ("eager", "torch.compile", "braze")
+WARM_UP_CALLS = 6  # trace, confirm and prove take a call each; torch.compile may compile twice
+
+
+@dataclass(frozen=True)
+class Case:
+    """A thing to time: `make` gives a fresh target and its arguments, the same numbers every time."""
+
+    name: str
+    make: Callable[[], tuple[Callable, tuple]]
+
+
+@dataclass(frozen=True)
+class Row:
+    case: str
+    contender: str
+    threads: int
+    microseconds: float
+    speedup: float  # over the first contender
+    largest_error: float
+
+
+def arguments(description):
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--json", action="store_true", help="print one JSON list instead of a table")
+    parser.add_argument("--threads", type=int, nargs="+", default=[torch.get_num_threads()])
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--only", nargs="+", default=[], help="run the cases whose name contains one of these")
+    parser.add_argument("--contenders", nargs="+", choices=CONTENDERS, default=DEFAULT_CONTENDERS)
+    return parser
+
+
+def run_cases(cases, chosen):
+    """Rows for every case that --only selects, contender and thread count, from a fresh compiler state each."""
+    rows = []
+    for threads in chosen.threads:
+        torch.set_num_threads(threads)
+        for case in cases:
+            if not chosen.only or any(part in case.name for part in chosen.only):
+                rows += run_case(case, chosen.contenders, threads, chosen.rounds)
+                if not chosen.json:
+                    print_rows(rows[-len(chosen.contenders) :], heading=len(rows) == len(chosen.contenders))
+    if chosen.json:
+        print(json.dumps([asdict(row) for row in rows], indent=1))
+    return rows
+
+
+def run_case(case, contenders, threads, rounds):
+    torch.compiler.reset()
+    calls, results = {}, {}
+    with torch.inference_mode(False), torch.no_grad():
+        for name in contenders:
+            target, inputs = case.make()
+            compiled = CONTENDERS[name](target)
+            for _ in range(WARM_UP_CALLS):
+                results[name] = compiled(*inputs)
+            calls[name] = lambda compiled=compiled, inputs=inputs: compiled(*inputs)
+        times = interleaved(calls, rounds=rounds)
+    first = contenders[0]
+    return [
+        Row(
+            case=case.name,
+            contender=name,
+            threads=threads,
+            microseconds=statistics.median(times[name]) * 1e6,
+            speedup=statistics.median(a / b for a, b in zip(times[first], times[name])),
+            largest_error=largest_error(results[first], results[name]),
+        )
+        for name in contenders
+    ]
+
+
+def interleaved(calls, *, rounds=15, seconds_a_round=0.02):
+    """Seconds a call, one number a round, of each contender in `calls`, timed in turn."""
+    repeats = {name: calibrate(call, seconds_a_round) for name, call in calls.items()}
+    times = {name: [] for name in calls}
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        for _ in range(rounds):
+            for name, call in calls.items():
+                times[name].append(time_once(call, repeats[name]))
+    finally:
+        if collecting:
+            gc.enable()
+    return times
+
+
+def calibrate(call, seconds):
+    """How many calls fill the time of a round."""
+    repeats = 1
+    while (taken := time_once(call, repeats) * repeats) < seconds / 4:
+        repeats *= 4
+    return max(1, round(repeats * seconds / taken))
+
+
+def time_once(call, repeats):
+    start = time.perf_counter()
+    for _ in range(repeats):
+        call()
+    return (time.perf_counter() - start) / repeats
+
+
+def largest_error(expected, actual):
+    """The largest absolute difference between the tensors in two results, which have the same structure."""
+    pairs = zip(tensors_in(expected), tensors_in(actual), strict=True)
+    return max((float((a.double() - b.double()).abs().max()) for a, b in pairs if a.numel()), default=0.0)
+
+
+def tensors_in(value):
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, dict):
+        for part in value.values():
+            yield from tensors_in(part)
+    elif isinstance(value, (list, tuple)):
+        for part in value:
+            yield from tensors_in(part)
+
+
+def print_rows(rows, heading):
+    if heading:
+        print(f"{'case':34} {'threads':>7}  {'contender':14} {'us':>12} {'speed-up':>9} {'largest error':>14}")
+    for row in rows:
+        print(
+            f"{row.case:34} {row.threads:7}  {row.contender:14} {row.microseconds:12.1f} {row.speedup:8.2f}x "
+            f"{row.largest_error:14.2e}",
+            flush=True,
+        )
