@@ -4,6 +4,8 @@
 #include <string>
 
 #include "bindings/bindings.h"
+#include "support/error.h"
+#include "support/log.h"
 #include "support/options.h"
 
 namespace py = pybind11;
@@ -45,6 +47,14 @@ void bind_options(py::module_& module) {
   module.def("options_table", &table_as_list, "options.def as a list of dicts.");
   module.def("set_process_option", &set_process_option, py::arg("name"), py::arg("value"),
              "Sets one option for the whole process.");
+  module.def(
+      "log_line",
+      [](const std::string& channel, const std::string& line) {
+        const auto known = log_channel(channel);
+        check_internal(known.has_value(), "no log channel " + channel);
+        log_line(*known, line);
+      },
+      py::arg("channel"), py::arg("line"), "Writes a line to stderr if the log option names the channel.");
 }
 
 }  // namespace braze

@@ -16,6 +16,12 @@ unsigned bit(LogChannel channel) { return 1u << static_cast<unsigned>(channel); 
 
 }  // namespace
 
+std::optional<LogChannel> log_channel(std::string_view name) {
+  const auto* found = std::find(std::begin(kChannels), std::end(kChannels), name);
+  if (found == std::end(kChannels)) return std::nullopt;
+  return static_cast<LogChannel>(found - std::begin(kChannels));
+}
+
 bool log_enabled(LogChannel channel) { return enabled_channels.load(std::memory_order_relaxed) & bit(channel); }
 
 void log_line(LogChannel channel, std::string_view line) {
@@ -30,8 +36,7 @@ void set_log_channels(std::string_view names) {
   unsigned mask = 0;
   while (!names.empty()) {
     const size_t end = std::min(names.find(','), names.size());
-    const auto* found = std::find(std::begin(kChannels), std::end(kChannels), names.substr(0, end));
-    if (found != std::end(kChannels)) mask |= 1u << (found - std::begin(kChannels));
+    if (const auto channel = log_channel(names.substr(0, end))) mask |= bit(*channel);
     names.remove_prefix(std::min(end + 1, names.size()));
   }
   enabled_channels.store(mask, std::memory_order_relaxed);

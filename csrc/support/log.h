@@ -2,12 +2,16 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
 namespace braze {
 
 enum class LogChannel : uint8_t { compiles, kernels, guards, refusals };
+
+/// The channel of this name, if there is one.
+std::optional<LogChannel> log_channel(std::string_view name);
 
 /// Whether anyone listens: ask before making a line that costs something.
 bool log_enabled(LogChannel channel);

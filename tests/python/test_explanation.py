@@ -1,0 +1,66 @@
+"""How reports read, as text and as HTML; the reports themselves are made by hand."""
+
+import pytest
+import torch
+
+import braze
+from braze.explain import Explanation
+from braze.report import EntryReport, ExternReport, FunctionReport, KernelReport, RefusalReport, StageReport
+
+REPORT = FunctionReport(
+    name="block",
+    entries=(
+        EntryReport(
+            inputs="x: f32[8, 512]",
+            kernels=(KernelReport("k0", ("aten::add", "aten::gelu"), "f32 [8, 512]", 3.25, launches=2),),
+            externs=(ExternReport("aten::addmm", 4),),
+            guards="x is a plain tensor\nlen(self.layers) == 2",
+            captured=("self.weight",),
+            hits=12,
+            compiled_microseconds=20.0,
+            eager_microseconds=50.0,
+        ),
+    ),
+    refusals=(RefusalReport("value_read", "Python reads a <value>", "model.py", 12, 3),),
+    stages=(StageReport("trace", 1.5), StageReport("codegen", 10.0)),
+    kernels_compiled=1,
+    kernels_from_memory=1,
+    calls=17,
+    children=(FunctionReport("layers.0: Linear"),),
+)
+
+TEXT = """\
+block: 1 entry, 3 refusals, 17 calls, 12 of them compiled
+  compiled in 11.5 ms (trace 1.5, codegen 10.0); kernels: 1 compiled, 1 from memory, 0 from disk
+  entry 1 (published): x: f32[8, 512]
+    12 hits, 20.0 us compiled, 50.0 us eager, 2.50x
+    kernel   launches  us   shape         computes
+    k0       2         3.2  f32 [8, 512]  aten::add, aten::gelu
+    PyTorch  4                            aten::addmm
+    captured tensors: self.weight
+    guards: x is a plain tensor
+      len(self.layers) == 2
+  refused 3 times, value_read: Python reads a <value> at model.py:12
+  layers.0: Linear: 0 entries"""
+
+
+def test_text():
+    assert repr(Explanation(REPORT)) == TEXT
+
+
+def test_html_holds_the_same_escaped():
+    page = Explanation(REPORT)._repr_html_()
+    assert "Python reads a &lt;value&gt;" in page and "<value>" not in page
+    assert page.count("<details") == page.count("</details>") == 2
+    assert "2.50x" in page and "aten::gelu" in page
+
+
+@pytest.mark.parametrize("target", [3, torch.relu, lambda x: x])
+def test_only_compiled_things_are_explained(target):
+    with pytest.raises(braze.UserError, match="is not compiled; it takes what braze.compile returned"):
+        braze.explain(target)
+
+
+def test_module_without_anything_compiled():
+    with pytest.raises(braze.UserError, match="Linear is not compiled"):
+        braze.explain(torch.nn.Linear(2, 2))
