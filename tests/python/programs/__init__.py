@@ -12,7 +12,8 @@ import torch
 
 CALLS = 6
 THEMES = (
-    "python_state", "object_state",
+    "python_state", "object_state", "module_state", "parameters", "torch_state", "arguments", "results", "mutation",
+    "aliasing", "effects", "values_and_sizes", "callables",
 )  # fmt: skip
 
 table = {}
