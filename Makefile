@@ -39,6 +39,7 @@ demo: $(DAILY)/.built
 test: test-cpp test-python
 
 test-cpp: $(DAILY)/.built
+	cmake -B $(DAILY_BUILD) -DBRAZE_TESTS=ON >/dev/null
 	cmake --build $(DAILY_BUILD)
 	ctest --test-dir $(DAILY_BUILD) --output-on-failure
 
@@ -104,7 +105,6 @@ $(SECOND)/.packages: pyproject.toml | .stamps/system-packages
 # The daily pair is installed in place, so that edited Python files count at once; the second as users get it.
 $(DAILY)/.built: $(DAILY)/.packages $(CPP_SOURCES) $(PROJECT_FILES)
 	echo "building _C and libbraze_llvm for $(DAILY)"
-	cmake -G Ninja -S . -B $(DAILY_BUILD) -DPython_EXECUTABLE=$$PWD/$(DAILY)/bin/python -DCMAKE_BUILD_TYPE=Release -DBRAZE_TESTS=ON
 	BRAZE_BUILD_DIR=$(DAILY_BUILD) $(DAILY)/bin/pip install -q --no-deps --no-build-isolation -e .
 	touch $@
 
