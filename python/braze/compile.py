@@ -57,7 +57,9 @@ def compile_with(options, target):
 def compiled_callable(function, options, name):
     from braze.tracing.session import Session
 
-    result = _C.Callable(function, Session(function, options, name))
+    session = Session(function, options, name)
+    result = _C.Callable(function, session)
+    session.attach(result)
     functools.update_wrapper(result, function)
     return result
 

@@ -1,0 +1,65 @@
+// Capture for Python: start and stop recording, recording -> program.
+#include "bindings/bindings.h"
+#include "frontend/capture/functionalise.h"
+#include "frontend/capture/recorder.h"
+#include "frontend/capture/same_program.h"
+#include "graph/print.h"
+
+namespace py = pybind11;
+
+namespace braze {
+namespace {
+
+py::object as_python(const Refusal& refusal) { return py::make_tuple(std::string(refusal.reason), refusal.detail); }
+
+}  // namespace
+
+void bind_capture(py::module_& m) {
+  py::class_<Recording>(m, "Recording")
+      .def_property_readonly("refusal", [](const Recording& r) -> py::object { return r.refusal ? as_python(r.refusal) : py::none(); })
+      .def_property_readonly("op_count", [](const Recording& r) { return r.ops.size(); })
+      .def(
+          "functionalise",
+          [](const Recording& r, const std::vector<at::Tensor>& arguments, const std::vector<at::Tensor>& candidates,
+             const std::vector<at::Tensor>& results) -> py::object {
+            auto outcome = functionalise(r, arguments, candidates, results);
+            if (auto* refusal = std::get_if<Refusal>(&outcome)) return as_python(*refusal);
+            return py::cast(std::make_shared<CapturedProgram>(std::move(std::get<CapturedProgram>(outcome))));
+          },
+          py::arg("arguments"), py::arg("candidates"), py::arg("results"),
+          "The program as a CapturedProgram, or a refusal (reason, detail).");
+
+  py::class_<CapturedProgram, std::shared_ptr<CapturedProgram>>(m, "CapturedProgram")
+      .def_readonly("captured", &CapturedProgram::captured)
+      .def_readonly("memory_matters", &CapturedProgram::memory_matters)
+      .def_property_readonly("text", [](const CapturedProgram& p) { return print(p.graph); })
+      .def_property_readonly("node_count", [](const CapturedProgram& p) { return p.graph.nodes.size(); })
+      .def_property_readonly("mutated_slots",
+                             [](const CapturedProgram& p) {
+                               std::vector<int> slots;
+                               for (const auto& m : p.mutated) slots.push_back(m.slot);
+                               return slots;
+                             })
+      .def_property_readonly("outputs",
+                             [](const CapturedProgram& p) {
+                               py::list outputs;
+                               for (const auto& o : p.outputs)
+                                 outputs.append(py::make_tuple(o.kind == TensorOutput::Kind::Input ? "input" : "tensor", o.index));
+                               return outputs;
+                             })
+      .def("same_as", [](const CapturedProgram& a, const CapturedProgram& b) { return same_program(a, b); },
+           "True when both calls did the same: equal graphs, inputs, outputs and literals.");
+
+  py::list reasons;
+#define FALLBACK(name, message) reasons.append(py::make_tuple(#name, message));
+#include "frontend/capture/fallback.def"
+#undef FALLBACK
+  m.attr("fallback_reasons") = reasons;
+  m.def("recorder_available", &recorder_available);
+  m.def("start_recording", &start_recording, "Starts recording on this thread; False when another recording runs.");
+  m.def("stop_recording", &stop_recording);
+  m.def("is_recording", &is_recording);
+  m.def("refuse_recording", &refuse_recording, py::arg("reason"), py::arg("detail"));
+}
+
+}  // namespace braze

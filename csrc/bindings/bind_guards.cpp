@@ -1,0 +1,140 @@
+// Python's view of the guards: what the tracing session builds them with and what explain reads.
+#include <pybind11/functional.h>
+#include <pybind11/stl.h>
+#include <torch/csrc/utils/pybind.h>
+
+#include "frontend/call/vector_arguments.h"
+#include "frontend/guards/arguments.h"
+#include "frontend/guards/captured_tensors.h"
+#include "frontend/guards/cpython_objects.h"
+#include "frontend/guards/python_state.h"
+#include "frontend/guards/torch_state.h"
+
+namespace py = pybind11;
+
+namespace braze {
+namespace {
+
+/// A refusal as Python sees it: (reason, detail).
+py::tuple refusal_tuple(const Refusal& refusal) { return py::make_tuple(refusal.reason, refusal.detail); }
+
+py::object build_arguments(py::tuple args, py::dict kwargs, bool keyword_order_matters) {
+  Refusal refusal;
+  std::shared_ptr<ArgumentSpec> spec = ArgumentSpec::build(args.ptr(), kwargs.ptr(), keyword_order_matters, refusal);
+  return spec ? py::cast(spec) : py::object(refusal_tuple(refusal));
+}
+
+py::list object_list(const std::vector<std::pair<std::string, PyObject*>>& objects) {
+  py::list list;
+  for (auto& [path, object] : objects) list.append(py::make_tuple(path, py::reinterpret_borrow<py::object>(object)));
+  return list;
+}
+
+void bind_arguments(py::module_& module) {
+  py::class_<ArgumentSpec, std::shared_ptr<ArgumentSpec>>(module, "ArgumentSpec")
+      .def_static("build", build_arguments, py::arg("args"), py::arg("kwargs"), py::arg("keyword_order_matters") = true,
+                  "The spec of these arguments, or a refusal as (reason, detail).")
+      .def("check",
+           [](const ArgumentSpec& spec, py::tuple args, py::dict kwargs) {
+             VectorArguments arguments(args.ptr(), kwargs.ptr());
+             CallInputs inputs;
+             return spec.check(arguments.values.data(), arguments.positional, arguments.keyword_names.get(), inputs);
+           })
+      .def("tensors",
+           [](const ArgumentSpec& spec, py::tuple args, py::dict kwargs) {
+             VectorArguments arguments(args.ptr(), kwargs.ptr());
+             CallInputs inputs;
+             if (!spec.check(arguments.values.data(), arguments.positional, arguments.keyword_names.get(), inputs)) {
+               throw py::value_error("ArgumentSpec.tensors: the arguments are not the ones it was built from");
+             }
+             py::list tensors;
+             for (at::TensorImpl* tensor : inputs.tensors) {
+               tensors.append(at::Tensor(c10::intrusive_ptr<at::TensorImpl, at::UndefinedTensorImpl>::reclaim_copy(tensor)));
+             }
+             return tensors;
+           },
+           "The tensors of a matching call in flatten order.")
+      .def("explain",
+           [](const ArgumentSpec& spec, py::tuple args, py::dict kwargs) {
+             VectorArguments arguments(args.ptr(), kwargs.ptr());
+             return spec.explain(arguments.values.data(), arguments.positional, arguments.keyword_names.get());
+           })
+      .def_property_readonly("tensor_count", &ArgumentSpec::tensor_count)
+      .def_property_readonly("objects", [](const ArgumentSpec& spec) { return object_list(spec.objects()); },
+                             "(path, object) of the arguments matched by identity.")
+      .def("describe", &ArgumentSpec::describe);
+}
+
+void bind_torch_state(py::module_& module) {
+  py::class_<TorchState>(module, "TorchState")
+      .def_static("current", &TorchState::current)
+      .def("__eq__", [](const TorchState& a, const TorchState& b) { return a == b; })
+      .def_property_readonly("is_intercepted", &TorchState::is_intercepted)
+      .def("difference", &TorchState::difference);
+}
+
+void bind_captured_tensors(py::module_& module) {
+  py::class_<CapturedTensors, std::shared_ptr<CapturedTensors>>(module, "CapturedTensors")
+      .def(py::init<>())
+      .def("add",
+           [](CapturedTensors& captured, const std::string& path, py::object tensor) -> py::object {
+             Refusal refusal;
+             if (captured.add(path, tensor.ptr(), refusal)) return py::none();
+             return refusal_tuple(refusal);
+           },
+           py::arg("path"), py::arg("tensor"), "None, or a refusal as (reason, detail).")
+      .def("__len__", &CapturedTensors::size)
+      .def_property_readonly("paths", &CapturedTensors::paths)
+      .def("describe", &CapturedTensors::describe);
+}
+
+void bind_state_guards(py::module_& module) {
+  using Scope = StateGuards::Scope;
+  py::class_<StateGuards, std::shared_ptr<StateGuards>>(module, "StateGuards")
+      .def(py::init<>())
+      .def("set_names", [](StateGuards& guards, py::object names) { guards.set_names(names.ptr()); })
+      .def("add_weak_root", [](StateGuards& guards, py::object object) { guards.add_weak_root(object.ptr()); })
+      .def("add_type", [](StateGuards& guards, py::object object, const std::string& path) { guards.add_type(object.ptr(), path); })
+      .def("add_instance_dict",
+           [](StateGuards& guards, py::object object, const std::string& path) -> py::object {
+             PyObject* dict = guards.add_instance_dict(object.ptr(), path);
+             return dict ? py::reinterpret_borrow<py::object>(dict) : py::none();
+           })
+      .def("add_listed",
+           [](StateGuards& guards, py::dict dict, py::tuple keys, const std::string& path) { guards.add_dict(dict.ptr(), Scope::Listed, keys.ptr(), path); })
+      .def("add_named", [](StateGuards& guards, py::object dict, const std::string& path) { guards.add_dict(dict.ptr(), Scope::Named, nullptr, path); })
+      .def("add_items", [](StateGuards& guards, py::object dict, const std::string& path) { guards.add_dict(dict.ptr(), Scope::All, nullptr, path); })
+      .def("add_list", [](StateGuards& guards, py::object list, const std::string& path) { guards.add_list(list.ptr(), path); })
+      .def("add_set", [](StateGuards& guards, py::object set, const std::string& path) { guards.add_set(set.ptr(), path); })
+      .def("add_cell", [](StateGuards& guards, py::object cell, const std::string& path) { guards.add_cell(cell.ptr(), path); })
+      .def("add_function", [](StateGuards& guards, py::object function, const std::string& path) { guards.add_function(function.ptr(), path); })
+      .def("add_class", [](StateGuards& guards, py::object cls, const std::string& path) { guards.add_class(cls.ptr(), path); })
+      .def("add_member",
+           [](StateGuards& guards, py::object object, py::object descriptor, const std::string& path) {
+             return guards.add_member(object.ptr(), descriptor.ptr(), path);
+           })
+      .def("check", &StateGuards::check)
+      .def("changed", &StateGuards::changed)
+      .def("describe", &StateGuards::describe)
+      .def("__len__", &StateGuards::size)
+      .def_property_readonly("dict_count", &StateGuards::dict_count);
+}
+
+}  // namespace
+
+void bind_guards(py::module_& module) {
+  const char* what = nullptr;
+  if (!cpython::layouts_hold(&what)) {
+    throw py::import_error(std::string("braze does not know this Python's ") + what + "; it supports CPython 3.11 and 3.12");
+  }
+  bind_arguments(module);
+  bind_torch_state(module);
+  bind_captured_tensors(module);
+  bind_state_guards(module);
+  module.def("is_immutable_value", [](py::handle object) { return is_immutable_value(object.ptr()); });
+  module.def("same_value", [](py::handle a, py::handle b) { return same_value(a.ptr(), b.ptr()); });
+}
+
+}  // namespace braze
+
+void bind_guards(py::module_& module) { braze::bind_guards(module); }

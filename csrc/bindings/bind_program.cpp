@@ -1,0 +1,110 @@
+// Compiling a captured program, running it directly (the proof step), and what it is made of, for explain.
+#include <algorithm>
+
+#include "bindings/bindings.h"
+#include "frontend/call/compiled_call.h"
+#include "frontend/library/out_variant.h"
+#include "schedule/plan_text.h"
+
+namespace py = pybind11;
+
+namespace braze {
+namespace {
+
+std::string shape_text(const Kernel& kernel) {
+  std::string text;
+  for (size_t a = 0; a < kernel.axes.size(); ++a) {
+    bool first_reduced = kernel.reduce_axes > 0 && a == static_cast<size_t>(kernel.parallel_axes());
+    text += (first_reduced ? " reduce " : a ? "x" : "") + std::to_string(kernel.axes[a]);
+  }
+  return text.empty() ? "1" : text;
+}
+
+py::list kernels_of(const CompiledPlan& compiled) {
+  py::list rows;
+  for (size_t k = 0; k < compiled.plan.kernels.size(); ++k) {
+    py::dict row;
+    py::list steps;
+    std::vector<std::string> ops;
+    for (size_t s = 0; s < compiled.plan.steps.size(); ++s) {
+      auto* step = std::get_if<KernelStep>(&compiled.plan.steps[s]);
+      if (!step || step->kernel != static_cast<int>(k)) continue;
+      steps.append(s);
+      for (const auto& op : step->origins)
+        if (std::find(ops.begin(), ops.end(), op) == ops.end()) ops.push_back(op);
+    }
+    row["name"] = compiled.kernels[k].kernel->name;
+    row["ops"] = ops;
+    row["shape"] = shape_text(compiled.plan.kernels[k]);
+    row["steps"] = steps;
+    row["text"] = print(compiled.plan.kernels[k]);
+    rows.append(row);
+  }
+  return rows;
+}
+
+py::list externs_of(const CompiledPlan& compiled) {
+  py::list names;
+  for (const auto& step : compiled.plan.steps)
+    if (auto* extern_step = std::get_if<ExternStep>(&step)) names.append(extern_step->call.op);
+  return names;
+}
+
+py::list stages_of(const CompileRecord& record) {
+  double passes = 0;
+  for (const auto& pass : record.passes) passes += pass.milliseconds;
+  py::list stages;
+  stages.append(py::make_tuple("passes", passes));
+  stages.append(py::make_tuple("schedule", record.schedule_ms));
+  stages.append(py::make_tuple("codegen", record.codegen_ms));
+  return stages;
+}
+
+std::vector<at::TensorImpl*> impls_of(const std::vector<at::Tensor>& tensors) {
+  std::vector<at::TensorImpl*> impls;
+  for (const auto& tensor : tensors) impls.push_back(tensor.unsafeGetTensorImpl());
+  return impls;
+}
+
+}  // namespace
+
+void bind_program(py::module_& m) {
+  py::class_<CompiledCall, Executable, std::shared_ptr<CompiledCall>>(m, "CompiledCall")
+      .def(
+          "run",
+          [](CompiledCall& call, const std::vector<at::Tensor>& inputs) -> py::object {
+            std::vector<at::Tensor> outputs;
+            auto impls = impls_of(inputs);
+            if (!call.run(impls.data(), impls.size(), outputs)) return py::none();
+            py::list result;
+            for (const auto& output : outputs) result.append(output.defined() ? py::cast(output) : py::object(py::none()));
+            return result;
+          },
+          "The output tensors (None where an input itself is the output), or None when the call must run eagerly.")
+      .def(
+          "time_steps",
+          [](CompiledCall& call, const std::vector<at::Tensor>& inputs, int repeats) {
+            auto impls = impls_of(inputs);
+            return call.time_steps(impls.data(), impls.size(), repeats);
+          },
+          py::arg("inputs"), py::arg("repeats") = 5, "Microseconds of each step, the best of `repeats`; mutated inputs are written.")
+      .def_property_readonly("kernels", [](const CompiledCall& call) { return kernels_of(call.compiled()); })
+      .def_property_readonly("externs", [](const CompiledCall& call) { return externs_of(call.compiled()); })
+      .def_property_readonly("stages", [](const CompiledCall& call) { return stages_of(call.compiled().record); })
+      .def_property_readonly("plan_text", [](const CompiledCall& call) { return print(call.compiled().plan); })
+      .def_property_readonly("kernel_origins", [](const CompiledCall& call) {
+        const auto& record = call.compiled().record;
+        return py::make_tuple(record.kernels_compiled, record.kernels_from_memory, record.kernels_from_disk);
+      });
+
+  m.def(
+      "compile_program",
+      [](const CapturedProgram& program, const Options& options) {
+        py::gil_scoped_release others;
+        auto has_out_variant = [](const ExternCall& call) { return find_out_variant(call).has_value(); };
+        return std::make_shared<CompiledCall>(compile(program.graph, options, has_out_variant), program);
+      },
+      py::arg("program"), py::arg("options"), "Compiles a captured program; raises InternalError when that fails.");
+}
+
+}  // namespace braze

@@ -1,0 +1,280 @@
+#include "frontend/call/compiled_call.h"
+
+#include <ATen/EmptyTensor.h>
+#include <ATen/core/LegacyTypeDispatch.h>
+#include <ATen/ops/as_strided.h>
+#include <c10/core/impl/LocalDispatchKeySet.h>
+#include <torch/csrc/stable/c/shim.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+
+#include "frontend/capture/convert.h"
+#include "support/error.h"
+
+namespace braze {
+namespace {
+
+/// A call that touches less than this is over before another thread would have woken up.
+constexpr int64_t kHeavyBytes = 1 << 18;
+
+void torch_pool(int64_t begin, int64_t end, int64_t grain, void (*body)(int64_t, int64_t, void*), void* context) {
+  torch_parallel_for(begin, end, grain, body, context);
+}
+
+at::Tensor borrow(at::TensorImpl* impl) {
+  return at::Tensor(c10::intrusive_ptr<at::TensorImpl, c10::UndefinedTensorImpl>::reclaim_copy(impl));
+}
+
+int64_t bytes_of(const Plan& plan, const std::vector<int64_t>& input_bytes) {
+  int64_t total = plan.arena_bytes;
+  for (int64_t bytes : input_bytes) total += bytes;
+  for (const auto& output : plan.outputs) total += output.length * info(output.dtype).bytes;
+  return total;
+}
+
+bool checks_indices(const Plan& plan) {
+  for (const auto& kernel : plan.kernels)
+    for (const auto& instr : kernel.body)
+      if (instr.kind == InstrKind::Gather) return true;
+  return false;
+}
+
+}  // namespace
+
+/// A frame of one call; goes back to the pool when the call ends.
+class CompiledCall::FrameLease {
+ public:
+  explicit FrameLease(CompiledCall& call) : call_(call), frame_(call.ready_.exchange(nullptr, std::memory_order_acquire)) {
+    if (frame_) return;
+    {
+      std::lock_guard<std::mutex> lock(call.mutex_);
+      if (!call.spare_.empty()) {
+        frame_ = std::move(call.spare_.back());
+        call.spare_.pop_back();
+        return;
+      }
+    }
+    frame_ = std::make_unique<Frame>(call.compiled_.plan, call.sites_);
+  }
+
+  ~FrameLease() {
+    std::fill(frame_->owned.begin(), frame_->owned.end(), at::Tensor());
+    Frame* none = nullptr;
+    if (call_.ready_.compare_exchange_strong(none, frame_.get(), std::memory_order_release, std::memory_order_relaxed)) {
+      frame_.release();
+      return;
+    }
+    std::lock_guard<std::mutex> lock(call_.mutex_);
+    call_.spare_.push_back(std::move(frame_));
+  }
+
+  Frame& operator*() { return *frame_; }
+
+ private:
+  CompiledCall& call_;
+  std::unique_ptr<Frame> frame_;
+};
+
+CompiledCall::CompiledCall(CompiledPlan compiled, const CapturedProgram& program)
+    : compiled_(std::move(compiled)),
+      inputs_(program.inputs),
+      constants_(program.constants),
+      outputs_(program.outputs),
+      mutated_(program.mutated),
+      launches_(compiled_.plan.steps.size()),
+      sites_(compiled_.plan.steps.size()) {
+  const Plan& plan = compiled_.plan;
+  for (size_t i = 0; i < inputs_.size(); ++i) {
+    const Value& value = program.graph.value(program.graph.inputs[i]);
+    input_bytes_.push_back(value.length * info(value.dtype).bytes);
+    delta_bytes_.push_back(inputs_[i].delta * info(value.dtype).bytes);
+  }
+  for (const auto& mutation : program.graph.mutations) written_.push_back(mutation.input);
+  for (size_t s = 0; s < plan.steps.size(); ++s) {
+    if (auto* step = std::get_if<KernelStep>(&plan.steps[s])) {
+      launches_[s] = prepare_launch(plan.kernels[step->kernel], compiled_.kernels[step->kernel].kernel->run);
+    } else {
+      sites_[s] = std::make_unique<ExternCallSite>(std::get<ExternStep>(plan.steps[s]));
+      heavy_ = true;
+    }
+  }
+  find_patches();
+  may_refuse_ = checks_indices(plan);
+  heavy_ |= bytes_of(plan, input_bytes_) > kHeavyBytes;
+}
+
+CompiledCall::~CompiledCall() { delete ready_.load(); }
+
+void CompiledCall::find_patches() {
+  const Plan& plan = compiled_.plan;
+  auto add = [&](size_t step, size_t index, const BufferRef& ref, int64_t bytes) {
+    if (ref.kind != BufferRef::Kind::Arena)
+      patches_.push_back({static_cast<int>(step), static_cast<int>(index), ref.kind, ref.index, ref.offset + bytes});
+  };
+  auto add_tensor = [&](size_t step, size_t index, const ExternTensor& tensor) {
+    add(step, index, tensor.buffer, tensor.geometry.offset * info(tensor.dtype).bytes);
+  };
+  for (size_t s = 0; s < plan.steps.size(); ++s) {
+    if (auto* kernel = std::get_if<KernelStep>(&plan.steps[s])) {
+      for (size_t p = 0; p < kernel->params.size(); ++p) add(s, p, kernel->params[p], 0);
+      continue;
+    }
+    const auto& step = std::get<ExternStep>(plan.steps[s]);
+    for (size_t i = 0; i < step.operands.size(); ++i) add_tensor(s, i, step.operands[i]);
+    if (step.into_results)
+      for (size_t i = 0; i < step.results.size(); ++i) add_tensor(s, step.operands.size() + i, step.results[i]);
+  }
+}
+
+CompiledCall::Addresses CompiledCall::addresses_of(at::TensorImpl* const* inputs, size_t count) const {
+  Addresses addresses;
+  addresses.inputs.reserve(inputs_.size());
+  for (size_t i = 0; i < inputs_.size(); ++i) {
+    size_t slot = static_cast<size_t>(inputs_[i].slot);
+    const at::TensorImpl* impl = slot < count ? inputs[slot] : constants_[slot - count].unsafeGetTensorImpl();
+    addresses.inputs.push_back(static_cast<char*>(const_cast<void*>(impl->data())) + delta_bytes_[i]);
+  }
+  for (const auto& output : compiled_.plan.outputs) {
+    if (output.owned >= 0) {
+      addresses.buffers.emplace_back();
+      addresses.outputs.push_back(nullptr);
+      continue;
+    }
+    addresses.buffers.push_back(at::Tensor(
+        at::detail::empty_strided_cpu(output.shape.sizes, output.shape.strides, scalar_type_of(output.dtype), /*pin_memory=*/false)));
+    addresses.outputs.push_back(static_cast<char*>(addresses.buffers.back().unsafeGetTensorImpl()->mutable_data()));
+  }
+  return addresses;
+}
+
+bool CompiledCall::written_inputs_overlap(const Addresses& addresses) const {
+  for (int w : written_) {
+    const char *begin = addresses.inputs[w], *end = begin + input_bytes_[w];
+    for (size_t i = 0; i < inputs_.size(); ++i)
+      if (static_cast<int>(i) != w && addresses.inputs[i] < end && begin < addresses.inputs[i] + input_bytes_[i]) return true;
+  }
+  return false;
+}
+
+bool CompiledCall::run_steps(Frame& frame, const Addresses& addresses, std::vector<double>* microseconds) {
+  at::AutoDispatchBelowADInplaceOrView below_autograd;
+  c10::impl::ExcludeDispatchKeyGuard below_autocast(c10::autocast_dispatch_keyset);
+  const Plan& plan = compiled_.plan;
+  auto patch = patches_.begin();
+  for (size_t s = 0; s < plan.steps.size(); ++s) {
+    ExternInvocation* invocation = frame.invocations[s].get();
+    for (; patch != patches_.end() && patch->step == static_cast<int>(s); ++patch) {
+      char* base = nullptr;
+      switch (patch->kind) {
+        case BufferRef::Kind::Input: base = addresses.inputs[patch->buffer]; break;
+        case BufferRef::Kind::Output: base = addresses.outputs[patch->buffer]; break;
+        case BufferRef::Kind::Owned: base = static_cast<char*>(frame.owned[patch->buffer].mutable_data_ptr()); break;
+        case BufferRef::Kind::Arena: break;
+      }
+      void* address = base + patch->bytes;
+      if (!invocation) {
+        frame.params[s][patch->index] = address;
+        continue;
+      }
+      int operands = static_cast<int>(std::get<ExternStep>(plan.steps[s]).operands.size());
+      if (patch->index < operands)
+        invocation->set_operand(patch->index, address);
+      else
+        invocation->set_result(patch->index - operands, address);
+    }
+    auto start = microseconds ? std::chrono::steady_clock::now() : std::chrono::steady_clock::time_point();
+    if (!invocation) {
+      if (launch(launches_[s], frame.params[s].data(), torch_pool) != 0) return false;
+    } else {
+      if (!invocation->run(frame.owned)) return false;
+      for (int slot : std::get<ExternStep>(plan.steps[s]).release) frame.owned[slot] = at::Tensor();
+    }
+    if (microseconds)
+      (*microseconds)[s] = std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count();
+  }
+  return true;
+}
+
+/// As run_steps, but a call that turns out to be eager's leaves the inputs as they were.
+bool CompiledCall::run_safely(Frame& frame, const Addresses& addresses) {
+  std::vector<std::vector<char>> before;
+  if (may_refuse_)
+    for (int w : written_) before.emplace_back(addresses.inputs[w], addresses.inputs[w] + input_bytes_[w]);
+  bool done = false;
+  try {
+    done = run_steps(frame, addresses, nullptr);
+  } catch (...) {
+    // Eager raises this exception too, and with the user's own line in it; unless something was written, let it.
+    if (!written_.empty() && !may_refuse_) throw;
+  }
+  if (done) return true;
+  check_internal(written_.empty() || may_refuse_, "an operator changed the shape of its result");
+  for (size_t k = 0; k < before.size(); ++k) std::memcpy(addresses.inputs[written_[k]], before[k].data(), before[k].size());
+  return false;
+}
+
+bool CompiledCall::run(at::TensorImpl* const* inputs, size_t count, std::vector<at::Tensor>& outputs) {
+  Addresses addresses = addresses_of(inputs, count);
+  if (!written_.empty() && written_inputs_overlap(addresses)) return false;
+  FrameLease frame(*this);
+  bool done;
+  if (heavy_) {
+    pybind11::gil_scoped_release others;
+    done = run_safely(*frame, addresses);
+  } else {
+    done = run_safely(*frame, addresses);
+  }
+  if (!done) return false;
+  make_outputs(inputs, addresses, *frame, outputs);
+  for (const auto& mutated : mutated_) {
+    at::TensorImpl* impl = inputs[mutated.slot];
+    if (!impl->is_inference())
+      for (int i = 0; i < mutated.times; ++i) impl->bump_version();
+  }
+  return true;
+}
+
+void CompiledCall::make_outputs(at::TensorImpl* const* inputs, Addresses& addresses, Frame& frame, std::vector<at::Tensor>& outputs) {
+  const auto& planned = compiled_.plan.outputs;
+  for (size_t i = 0; i < planned.size(); ++i)
+    if (planned[i].owned >= 0) addresses.buffers[i] = frame.owned[planned[i].owned];
+  outputs.clear();
+  outputs.reserve(outputs_.size());
+  for (const auto& output : outputs_) {
+    switch (output.kind) {
+      case TensorOutput::Kind::Input:
+        outputs.emplace_back();
+        break;
+      case TensorOutput::Kind::View: {
+        at::Tensor base = borrow(inputs[output.index]);
+        outputs.push_back(at::as_strided(base, output.geometry.sizes, output.geometry.strides, base.storage_offset() + output.geometry.offset));
+        break;
+      }
+      case TensorOutput::Kind::Buffer: {
+        const at::Tensor& buffer = addresses.buffers[output.index];
+        const Geometry& shape = planned[output.index].shape;
+        if (output.geometry.offset == 0 && output.geometry.sizes == shape.sizes && output.geometry.strides == shape.strides)
+          outputs.push_back(buffer);
+        else
+          outputs.push_back(at::as_strided(buffer, output.geometry.sizes, output.geometry.strides, buffer.storage_offset() + output.geometry.offset));
+        break;
+      }
+    }
+  }
+}
+
+std::vector<double> CompiledCall::time_steps(at::TensorImpl* const* inputs, size_t count, int repeats) {
+  size_t steps = compiled_.plan.steps.size();
+  std::vector<double> best(steps, 1e300), once(steps);
+  for (int r = 0; r < repeats; ++r) {
+    Addresses addresses = addresses_of(inputs, count);
+    FrameLease frame(*this);
+    if (!run_steps(*frame, addresses, &once)) return {};
+    for (size_t s = 0; s < steps; ++s) best[s] = std::min(best[s], once[s]);
+  }
+  return best;
+}
+
+}  // namespace braze

@@ -1,0 +1,65 @@
+// A compiled program ready to run on tensors: the hot half of an entry, after its guards held.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "compiler.h"
+#include "frontend/call/executable.h"
+#include "frontend/call/frame.h"
+#include "frontend/capture/functionalise.h"
+#include "runtime/launch.h"
+
+namespace braze {
+
+class CompiledCall : public Executable {
+ public:
+  /// `program` is the one `compiled` was made from; its graph is read, not kept.
+  CompiledCall(CompiledPlan compiled, const CapturedProgram& program);
+  ~CompiledCall() override;
+
+  bool run(at::TensorImpl* const* inputs, size_t count, std::vector<at::Tensor>& outputs) override;
+
+  const CompiledPlan& compiled() const { return compiled_; }
+
+  /// Runs on these inputs with a clock around each step: microseconds by step, the best of `repeats`. Writes mutated inputs.
+  std::vector<double> time_steps(at::TensorImpl* const* inputs, size_t count, int repeats);
+
+ private:
+  /// The addresses of one call.
+  struct Addresses {
+    std::vector<char*> inputs, outputs;
+    std::vector<at::Tensor> buffers;  // by graph output
+  };
+
+  void find_patches();
+  Addresses addresses_of(at::TensorImpl* const* inputs, size_t count) const;
+  bool written_inputs_overlap(const Addresses& addresses) const;
+  bool run_steps(Frame& frame, const Addresses& addresses, std::vector<double>* microseconds);
+  bool run_safely(Frame& frame, const Addresses& addresses);
+  void make_outputs(at::TensorImpl* const* inputs, Addresses& addresses, Frame& frame, std::vector<at::Tensor>& outputs);
+
+  class FrameLease;
+
+  CompiledPlan compiled_;
+  std::vector<GraphInput> inputs_;
+  std::vector<int64_t> input_bytes_;    // by graph input
+  std::vector<int64_t> delta_bytes_;    // by graph input
+  std::vector<int> written_;            // graph inputs the program writes
+  std::vector<at::Tensor> constants_;
+  std::vector<TensorOutput> outputs_;
+  std::vector<MutatedSlot> mutated_;
+  std::vector<KernelLaunch> launches_;  // by step
+  std::vector<std::unique_ptr<ExternCallSite>> sites_;  // by step
+  std::vector<PointerPatch> patches_;   // by step, ascending
+  bool may_refuse_ = false;             // a kernel checks indices, so a call can turn out to be eager's
+  bool heavy_ = false;                  // worth letting other Python threads run meanwhile
+
+  std::atomic<Frame*> ready_{nullptr};
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<Frame>> spare_;
+};
+
+}  // namespace braze

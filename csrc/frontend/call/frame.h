@@ -1,0 +1,39 @@
+// What one running call of an entry needs for itself: its arena block, the pointer tables of its kernels, the tensor headers of its
+// extern calls. A frame is made once and reused; calls that overlap in time get frames of their own.
+//
+// Addresses in the arena are written once. Everything else differs from call to call and is a patch: before step s runs, the address of
+// an input, an output or an owned result, plus so many bytes, goes into param or operand i.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "frontend/library/extern_call.h"
+#include "schedule/plan.h"
+
+namespace braze {
+
+/// A place in a frame that holds an address which differs from call to call.
+struct PointerPatch {
+  int step;      // position in the launch list
+  int index;     // kernel: param; extern: operand, or operand count + result
+  BufferRef::Kind kind;
+  int buffer;    // index of the input, output or owned slot
+  int64_t bytes; // added to the buffer's address
+};
+
+struct Frame {
+  Frame(const Plan& plan, const std::vector<std::unique_ptr<ExternCallSite>>& sites);
+
+  std::vector<std::vector<void*>> params;                        // by step; empty for extern steps
+  std::vector<std::unique_ptr<ExternInvocation>> invocations;    // by step; null for kernel steps
+  std::vector<at::Tensor> owned;                                 // by owned slot
+
+ private:
+  struct FreeDelete {
+    void operator()(std::byte* memory) const;
+  };
+  std::unique_ptr<std::byte, FreeDelete> arena_;
+};
+
+}  // namespace braze

@@ -1,0 +1,309 @@
+#include "frontend/capture/functionalise.h"
+
+#include <algorithm>
+#include <map>
+#include <unordered_map>
+
+#include "frontend/capture/convert.h"
+
+namespace braze {
+namespace {
+
+struct Refused {
+  Refusal refusal;
+};
+
+[[noreturn]] void refuse(Fallback reason, std::string detail) { throw Refused{refusal_of(reason, std::move(detail))}; }
+
+/// A storage while the operators are walked.
+struct Buffer {
+  bool known = false;    // an input's, or made by now
+  ValueId value = -1;    // the current version
+  int64_t base = 0;      // the storage offset of the value's element 0
+  int input = -1;        // graph input, when it is one
+  int slot = -1;         // a slot on this storage
+  int writes = 0;
+};
+
+/// A tensor the caller holds, with its place on its storage.
+struct Slot {
+  at::Tensor tensor;
+  int position = -1;  // in arguments, or in candidates
+};
+
+class Functionaliser {
+ public:
+  Functionaliser(const Recording& recording, const std::vector<at::Tensor>& arguments, const std::vector<at::Tensor>& candidates)
+      : recording_(recording), arguments_(arguments), candidates_(candidates), buffers_(recording.storages.size()) {
+    for (size_t i = 0; i < recording.tensors.size(); ++i) seen_tensors_[recording.tensors[i].impl._unsafe_get_target()] = static_cast<int>(i);
+    for (size_t i = 0; i < recording.storages.size(); ++i)
+      seen_storages_[recording.storages[i].impl._unsafe_get_target()] = static_cast<int>(i);
+  }
+
+  CapturedProgram run(const std::vector<at::Tensor>& results) {
+    find_slots(results);
+    make_inputs();
+    for (const auto& op : recording_.ops) lower(op);
+    finish(results);
+    return std::move(program_);
+  }
+
+ private:
+  Graph& graph() { return program_.graph; }
+
+  /// Which storages come from outside, and which of the caller's tensors stand for them.
+  void find_slots(const std::vector<at::Tensor>& results) {
+    std::vector<bool> needed(recording_.tensors.size(), false);
+    std::vector<bool> made(recording_.tensors.size(), false);
+    for (const auto& op : recording_.ops) {
+      for (const auto& operand : op.operands)
+        if (operand.tensor >= 0 && !made[operand.tensor]) needed[operand.tensor] = true;
+      for (const auto& output : op.outputs)
+        if (output.tensor >= 0) made[output.tensor] = true;
+    }
+    for (const auto& argument : arguments_) add_slot(argument);
+    std::unordered_map<c10::TensorImpl*, int> candidate_of;
+    for (size_t i = 0; i < candidates_.size(); ++i) candidate_of.try_emplace(candidates_[i].unsafeGetTensorImpl(), static_cast<int>(i));
+    auto take_candidate = [&](c10::TensorImpl* impl) {
+      auto found = candidate_of.find(impl);
+      if (found == candidate_of.end() || slot_of_.count(impl)) return slot_of_.count(impl) > 0;
+      program_.captured.push_back(found->second);
+      add_slot(candidates_[found->second]);
+      return true;
+    };
+    std::vector<int> literals, unknown;
+    for (size_t i = 0; i < recording_.tensors.size(); ++i) {
+      const auto& tensor = recording_.tensors[i];
+      if (tensor.literal.defined())
+        literals.push_back(static_cast<int>(i));
+      else if (needed[i] && !take_candidate(tensor.impl._unsafe_get_target()) && !recording_.storages[tensor.storage].made)
+        unknown.push_back(static_cast<int>(i));
+    }
+    for (const auto& result : results) take_candidate(result.unsafeGetTensorImpl());
+    for (int i : literals) {
+      program_.constants.push_back(recording_.tensors[i].literal_value);
+      add_slot(recording_.tensors[i].literal);
+    }
+    for (int i : unknown) {
+      // A tensor made behind the dispatcher (x.data, say) is fine when the memory under it is some slot's.
+      auto* storage = recording_.storages[recording_.tensors[i].storage].impl._unsafe_get_target();
+      bool known = std::any_of(slots_.begin(), slots_.end(),
+                               [&](const at::Tensor& t) { return t.has_storage() && t.storage().unsafeGetStorageImpl() == storage; });
+      if (!known) refuse(Fallback::unknown_tensor, first_reader(i));
+    }
+  }
+
+  void add_slot(const at::Tensor& tensor) {
+    slot_of_.try_emplace(tensor.unsafeGetTensorImpl(), static_cast<int>(slots_.size()));
+    slots_.push_back(tensor);
+  }
+
+  std::string first_reader(int tensor) const {
+    for (const auto& op : recording_.ops)
+      for (const auto& operand : op.operands)
+        if (operand.tensor == tensor) return "an operand of " + op.call.op;
+    return {};
+  }
+
+  /// One graph input for each storage of a slot that the operators use: it spans all slots on that storage.
+  void make_inputs() {
+    std::map<int, std::vector<int>> slots_by_storage;
+    for (size_t s = 0; s < slots_.size(); ++s) {
+      if (!slots_[s].has_storage()) continue;
+      auto seen = seen_storages_.find(slots_[s].storage().unsafeGetStorageImpl());
+      if (seen != seen_storages_.end()) slots_by_storage[seen->second].push_back(static_cast<int>(s));
+    }
+    for (auto& [storage, slots] : slots_by_storage) {
+      program_.memory_matters |= slots.size() > 1;
+      int64_t low = INT64_MAX, high = 0;
+      auto dtype = dtype_of(slots_[slots[0]].scalar_type());
+      for (int s : slots) {
+        Geometry g = geometry_of(slots_[s]);
+        if (dtype_of(slots_[s].scalar_type()) != dtype || !dtype) refuse(Fallback::dtype_view, "arguments share memory at different dtypes");
+        if (g.numel() == 0) continue;
+        low = std::min(low, g.offset);
+        high = std::max(high, g.extent());
+      }
+      if (low == INT64_MAX) low = high = slots_[slots[0]].storage_offset();
+      Buffer& buffer = buffers_[storage];
+      buffer.known = true;
+      buffer.base = low;
+      buffer.slot = slots[0];
+      buffer.input = static_cast<int>(program_.inputs.size());
+      buffer.value = graph().add_input(*dtype, high - low);
+      program_.inputs.push_back({slots[0], low - slots_[slots[0]].storage_offset()});
+    }
+  }
+
+  static Geometry geometry_of(const at::Tensor& tensor) {
+    return {tensor.storage_offset(), tensor.sizes().vec(), tensor.strides().vec()};
+  }
+
+  /// The current version of what `tensor` shows, as an operand.
+  Access read(const TensorSnapshot& tensor, const std::string& op) {
+    Buffer& buffer = buffers_[tensor.storage];
+    if (!buffer.known) refuse(Fallback::unknown_tensor, "an operand of " + op);
+    const Value& value = graph().value(buffer.value);
+    if (value.dtype != tensor.dtype) refuse(Fallback::dtype_view, op);
+    Geometry geometry = tensor.geometry;
+    geometry.offset = geometry.numel() == 0 ? 0 : geometry.offset - buffer.base;
+    if (geometry.offset < 0 || geometry.extent() > value.length) refuse(Fallback::unseen_writer, "a view beyond the memory seen by " + op);
+    return {buffer.value, std::move(geometry)};
+  }
+
+  void lower(const RecordedOp& op) {
+    if (op.differentiated) refuse(Fallback::needs_grad, op.call.op);
+    if (changes_metadata(op)) return;
+    Node node;
+    node.op = Op::extern_;
+    node.call = op.call;
+    node.origin = op.call.op;
+    std::vector<std::pair<int, int>> fresh;  // (position in outputs, storage)
+    for (size_t i = 0; i < op.outputs.size(); ++i) {
+      const auto& output = op.outputs[i];
+      if (output.tensor < 0) continue;
+      if (!buffers_[output.storage].known) fresh.emplace_back(static_cast<int>(i), output.storage);
+    }
+    if (fresh.empty() && op.written.empty()) return;  // a view, or a result nobody can see
+
+    for (const auto& operand : op.operands) node.operands.emplace_back(read(operand, op.call.op));
+    node.call.returns.assign(op.outputs.size(), -1);
+    std::vector<std::pair<int, ValueId>> made;  // storage -> value
+    for (auto [position, storage] : fresh) {
+      const auto& output = op.outputs[position];
+      if (std::any_of(made.begin(), made.end(), [&](auto& m) { return m.first == storage; })) continue;
+      Geometry shape = output.geometry;
+      shape.offset = 0;
+      if (shape.numel() == 0) shape = Geometry::contiguous(shape.sizes);
+      if (!shape.is_dense()) refuse(Fallback::tensor_layout, op.call.op);
+      ValueId value = graph().add_value(output.dtype, std::move(shape));
+      node.call.returns[position] = static_cast<int>(node.results.size());
+      node.results.push_back(value);
+      made.emplace_back(storage, value);
+    }
+    std::vector<std::pair<int, ValueId>> versions;  // storage -> value
+    for (size_t w = 0; w < op.written.size(); ++w) {
+      int position = op.written[w];
+      const auto& operand = op.operands[position];
+      if (op.rewritten[w].storage != operand.storage || op.rewritten[w].geometry != operand.geometry)
+        refuse(Fallback::resized, op.call.op);
+      Buffer& buffer = buffers_[operand.storage];
+      if (std::any_of(versions.begin(), versions.end(), [&](auto& v) { return v.first == operand.storage; }))
+        refuse(Fallback::tensor_layout, op.call.op + " writes one storage through two arguments");
+      const Value& old = graph().value(buffer.value);
+      ValueId value = graph().add_value(old.dtype, old.shape, old.length);
+      node.call.mutates.emplace_back(position, static_cast<int>(node.results.size()));
+      node.results.push_back(value);
+      versions.emplace_back(operand.storage, value);
+    }
+    graph().append(std::move(node));
+    for (auto [position, storage] : fresh) {
+      Buffer& buffer = buffers_[storage];
+      if (buffer.known) continue;
+      buffer.known = true;
+      buffer.base = op.outputs[position].geometry.numel() == 0 ? 0 : op.outputs[position].geometry.offset;
+      buffer.value = std::find_if(made.begin(), made.end(), [&, s = storage](auto& m) { return m.first == s; })->second;
+    }
+    for (auto [storage, value] : versions) {
+      buffers_[storage].value = value;
+      buffers_[storage].writes++;
+    }
+  }
+
+  /// t_, squeeze_, ...: nothing is computed, and a tensor made inside may change its shape. set_ and resize_ change memory too.
+  bool changes_metadata(const RecordedOp& op) {
+    if (op.written.empty() || op.written.size() != op.rewritten.size()) return false;
+    bool moved = false;
+    for (size_t w = 0; w < op.written.size(); ++w) {
+      const auto& before = op.operands[op.written[w]];
+      const auto& after = op.rewritten[w];
+      if (before.storage == after.storage && before.geometry == after.geometry) continue;
+      moved = true;
+      if (slot_of_.count(recording_.tensors[before.tensor].impl._unsafe_get_target())) refuse(Fallback::metadata_mutation, op.call.op);
+    }
+    if (!moved) return is_inplace_view(op.call.op);
+    if (!is_inplace_view(op.call.op)) {
+      if (op.call.overload.find("out") == std::string::npos) refuse(Fallback::resized, op.call.op);
+      refuse(Fallback::resized, op.call.op + "." + op.call.overload);
+    }
+    return true;
+  }
+
+  static bool is_inplace_view(const std::string& op) {
+    static const std::vector<std::string> names = {"aten::t_",       "aten::transpose_", "aten::squeeze_", "aten::unsqueeze_",
+                                                   "aten::detach_",  "aten::swapaxes_",  "aten::swapdims_", "aten::as_strided_",
+                                                   "aten::rename_"};
+    return std::find(names.begin(), names.end(), op) != names.end();
+  }
+
+  void finish(const std::vector<at::Tensor>& results) {
+    std::map<int, int> output_of_storage;
+    for (const auto& result : results) program_.outputs.push_back(output(result, output_of_storage));
+    for (auto& buffer : buffers_) {
+      if (buffer.input < 0 || buffer.writes == 0) continue;
+      int slot = buffer.slot;
+      if (slot >= static_cast<int>(arguments_.size() + program_.captured.size())) continue;  // a literal: nobody sees it again
+      graph().mutations.push_back({buffer.input, buffer.value});
+      program_.mutated.push_back({slot, buffer.writes});
+      program_.memory_matters = true;
+    }
+  }
+
+  TensorOutput output(const at::Tensor& result, std::map<int, int>& output_of_storage) {
+    TensorOutput out;
+    auto dtype = dtype_of(result.scalar_type());
+    if (auto slot = slot_of_.find(result.unsafeGetTensorImpl());
+        slot != slot_of_.end() && slot->second < static_cast<int>(arguments_.size() + program_.captured.size())) {
+      out.kind = TensorOutput::Kind::Input;
+      out.index = slot->second;
+      if (dtype) out.dtype = *dtype;
+      return out;
+    }
+    if (!dtype || !result.has_storage() || result.layout() != c10::kStrided) refuse(Fallback::tensor_kind, describe_tensor(result));
+    out.dtype = *dtype;
+    auto seen = seen_storages_.find(result.storage().unsafeGetStorageImpl());
+    if (seen == seen_storages_.end() || !buffers_[seen->second].known) refuse(Fallback::unknown_tensor, "a result of the call");
+    Buffer& buffer = buffers_[seen->second];
+    const Value& value = graph().value(buffer.value);
+    if (value.dtype != *dtype) refuse(Fallback::dtype_view, "a result of the call");
+    out.geometry = geometry_of(result);
+    bool empty = out.geometry.numel() == 0;
+    if (buffer.input >= 0 && buffer.slot < static_cast<int>(arguments_.size() + program_.captured.size())) {
+      out.kind = TensorOutput::Kind::View;
+      out.index = buffer.slot;
+      out.geometry.offset -= slots_[buffer.slot].storage_offset();
+      return out;
+    }
+    if (result.requires_grad()) refuse(Fallback::needs_grad, "a result requires grad");
+    out.geometry.offset = empty ? 0 : out.geometry.offset - buffer.base;
+    if (out.geometry.offset < 0 || out.geometry.extent() > value.length) refuse(Fallback::tensor_layout, "a result of the call");
+    auto [it, fresh] = output_of_storage.try_emplace(seen->second, static_cast<int>(graph().outputs.size()));
+    if (fresh) graph().outputs.push_back(buffer.value);
+    out.index = it->second;
+    return out;
+  }
+
+  const Recording& recording_;
+  const std::vector<at::Tensor>& arguments_;
+  const std::vector<at::Tensor>& candidates_;
+  std::vector<Buffer> buffers_;
+  std::vector<at::Tensor> slots_;
+  std::unordered_map<c10::TensorImpl*, int> slot_of_;
+  std::unordered_map<c10::TensorImpl*, int> seen_tensors_;
+  std::unordered_map<c10::StorageImpl*, int> seen_storages_;
+  CapturedProgram program_;
+};
+
+}  // namespace
+
+std::variant<CapturedProgram, Refusal> functionalise(const Recording& recording, const std::vector<at::Tensor>& arguments,
+                                                     const std::vector<at::Tensor>& candidates, const std::vector<at::Tensor>& results) {
+  if (recording.refusal) return recording.refusal;
+  try {
+    return Functionaliser(recording, arguments, candidates).run(results);
+  } catch (const Refused& refused) {
+    return refused.refusal;
+  }
+}
+
+}  // namespace braze

@@ -1,0 +1,62 @@
+// Recording -> graph: writes become new versions of buffers, views become geometries, outputs and mutations are told apart.
+//
+// A storage is a buffer; at each moment it has one current version, a value of the graph. An operator reads its operands' current
+// versions through their geometries and, where its schema writes, makes the next version. What the caller passed in (arguments,
+// tensors found by the guards, literals) are slots; a graph input covers what the call can see of one storage.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "frontend/capture/recording.h"
+#include "frontend/capture/refusal.h"
+#include "graph/graph.h"
+
+namespace braze {
+
+/// Where a graph input's memory is: the first element of `slot`'s tensor plus `delta` elements.
+struct GraphInput {
+  int slot = -1;
+  int64_t delta = 0;
+  bool operator==(const GraphInput&) const = default;
+};
+
+/// How a tensor of the result is made.
+struct TensorOutput {
+  enum class Kind : uint8_t {
+    Buffer,  // index: graph output; geometry inside it
+    Input,   // index: slot; the caller's own object
+    View     // index: slot; geometry's offset counts from the slot's first element
+  };
+  Kind kind = Kind::Buffer;
+  int index = -1;
+  DType dtype = DType::f32;
+  Geometry geometry;
+  bool operator==(const TensorOutput&) const = default;
+};
+
+/// A slot whose memory the call writes, and how many in-place operators wrote it (its version counter moves by as much).
+struct MutatedSlot {
+  int slot = -1;
+  int times = 0;
+  bool operator==(const MutatedSlot&) const = default;
+};
+
+struct CapturedProgram {
+  Graph graph;
+  std::vector<GraphInput> inputs;  // one a graph input
+  std::vector<int> captured;       // positions in the candidates that are read: slots after the arguments
+  std::vector<at::Tensor> constants;  // literals: slots after the captured tensors
+  std::vector<TensorOutput> outputs;  // one a result tensor
+  std::vector<MutatedSlot> mutated;
+  bool memory_matters = false;       // the graph holds for one pattern of shared memory among the slots only
+};
+
+/// `arguments`: the call's tensors in order. `candidates`: tensors guards can reach. `results`: the tensors the call returned.
+std::variant<CapturedProgram, Refusal> functionalise(const Recording& recording, const std::vector<at::Tensor>& arguments,
+                                                     const std::vector<at::Tensor>& candidates, const std::vector<at::Tensor>& results);
+
+}  // namespace braze

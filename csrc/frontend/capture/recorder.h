@@ -1,0 +1,25 @@
+// The dispatcher hook: while recording, every leaf operator of this thread (and of autograd's threads working for it) is noted and
+// then run as usual. See docs/design.md, Capture.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "frontend/capture/recording.h"
+
+namespace braze {
+
+/// Registers the hook on a free testing key. Called once at import; recorder_available says whether a key was free.
+void register_hook();
+bool recorder_available();
+
+/// Starts recording on this thread. False when another recording is running or no key was free.
+bool start_recording();
+/// Ends recording and gives what was recorded.
+std::unique_ptr<Recording> stop_recording();
+/// True on a thread whose operators are being recorded.
+bool is_recording();
+/// Notes a refusal from another eye than the dispatcher (the first one stays).
+void refuse_recording(const std::string& reason, const std::string& detail);
+
+}  // namespace braze

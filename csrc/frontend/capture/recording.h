@@ -1,0 +1,54 @@
+// What a traced call did, as the dispatcher saw it: leaf operators in order, with a snapshot of every tensor they touched.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "frontend/capture/refusal.h"
+#include "graph/graph.h"
+
+namespace braze {
+
+/// A tensor's metadata at the moment an operator read or made it. Offsets and strides are in elements.
+struct TensorSnapshot {
+  int tensor = -1;   // position in Recording::tensors; -1: an undefined tensor
+  int storage = -1;  // position in Recording::storages
+  DType dtype = DType::f32;
+  Geometry geometry;  // offset counts from the start of the storage
+  bool requires_grad = false;
+};
+
+struct RecordedOp {
+  ExternCall call;  // args index into `operands`; mutates and returns are left to functionalise
+  std::vector<TensorSnapshot> operands;
+  std::vector<int> written;              // operands the schema marks as written
+  std::vector<TensorSnapshot> outputs;   // every returned tensor, lists flattened
+  std::vector<TensorSnapshot> rewritten; // the written operands again, as the call left them
+  bool differentiated = false;           // under grad mode, with a result that requires grad
+};
+
+struct SeenStorage {
+  c10::weak_intrusive_ptr<c10::StorageImpl> impl;
+  int64_t bytes = 0;
+  bool made = false;       // by a recorded operator
+  bool unwritten = false;  // made by an `empty` operator and not written since
+};
+
+struct SeenTensor {
+  c10::weak_intrusive_ptr<c10::TensorImpl, c10::UndefinedTensorImpl> impl;
+  int storage = -1;
+  at::Tensor literal;        // what torch.tensor([...]) lifts, kept alive
+  at::Tensor literal_value;  // a copy from before anything could write to it
+};
+
+struct Recording {
+  std::vector<RecordedOp> ops;
+  std::vector<SeenStorage> storages;
+  std::vector<SeenTensor> tensors;
+  Refusal refusal;
+};
+
+}  // namespace braze

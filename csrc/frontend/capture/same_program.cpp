@@ -1,0 +1,27 @@
+#include "frontend/capture/same_program.h"
+
+#include <cstring>
+
+#include "graph/print.h"
+
+namespace braze {
+namespace {
+
+/// Bit for bit, so that a NaN equals itself.
+bool same_contents(const at::Tensor& a, const at::Tensor& b) {
+  if (a.scalar_type() != b.scalar_type() || a.sizes() != b.sizes() || a.strides() != b.strides()) return false;
+  at::Tensor x = a.contiguous(), y = b.contiguous();
+  return x.nbytes() == 0 || std::memcmp(x.data_ptr(), y.data_ptr(), x.nbytes()) == 0;
+}
+
+}  // namespace
+
+bool same_program(const CapturedProgram& a, const CapturedProgram& b) {
+  if (a.inputs != b.inputs || a.outputs != b.outputs || a.mutated != b.mutated || a.captured.size() != b.captured.size()) return false;
+  if (a.constants.size() != b.constants.size()) return false;
+  for (size_t i = 0; i < a.constants.size(); ++i)
+    if (!same_contents(a.constants[i], b.constants[i])) return false;
+  return print(a.graph) == print(b.graph);
+}
+
+}  // namespace braze

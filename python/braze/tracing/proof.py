@@ -1,0 +1,70 @@
+"""The proof step: a compiled entry is run beside the confirming call and must agree with it."""
+
+import torch
+
+# Largest difference allowed, relative to the largest magnitude of the eager result. Reductions may add up in another order and
+# transcendental functions differ in the last bits; anything coarser is a wrong kernel.
+TOLERANCE = {
+    torch.float64: 1e-9,
+    torch.float32: 2e-4,
+    torch.bfloat16: 6e-2,
+    torch.float16: 1e-2,
+    torch.complex64: 2e-4,
+    torch.complex128: 1e-9,
+}
+
+
+class InputCopies:
+    """The input tensors of a call before it, for a program that writes some: those stand on copies of their memory.
+
+    `tensors` are the call's own where nothing is written, so nothing big is copied in vain.
+    """
+
+    def __init__(self, inputs, mutated_slots):
+        written = {inputs[slot].untyped_storage().data_ptr() for slot in mutated_slots}
+        copies = {}
+        self.tensors = []
+        with torch.no_grad():
+            for tensor in inputs:
+                address = tensor.untyped_storage().data_ptr()
+                if address not in written:
+                    self.tensors.append(tensor)
+                    continue
+                if address not in copies:
+                    copies[address] = tensor.untyped_storage().clone()
+                view = torch.empty(0, dtype=tensor.dtype)
+                view.set_(copies[address], tensor.storage_offset(), tensor.size(), tensor.stride())
+                self.tensors.append(view)
+
+
+def disagreement(compiled, expected, what):
+    """Says how two tensors differ; None when they agree."""
+    if compiled.dtype != expected.dtype or compiled.shape != expected.shape or compiled.stride() != expected.stride():
+        return f"{what}: {kind(compiled)} instead of {kind(expected)}"
+    if compiled.numel() == 0 or compiled.device.type == "meta":
+        return None
+    tolerance = TOLERANCE.get(expected.dtype)
+    if tolerance is None:
+        return None if torch.equal(compiled, expected) else f"{what}: {expected.dtype} values differ"
+    wide = torch.complex128 if expected.dtype.is_complex else torch.float64
+    actual, wanted = compiled.to(wide), expected.to(wide)
+    finite = torch.isfinite(wanted)
+    if not bool(torch.equal(torch.isfinite(actual), finite)):
+        return f"{what}: infinities or NaNs in other places"
+    strange = ~finite
+    if bool(strange.any()):
+        same = (actual == wanted) | (torch.isnan(actual) & torch.isnan(wanted))
+        if not bool(same[strange].all()):
+            return f"{what}: infinities or NaNs of another kind"
+        actual, wanted = actual[finite], wanted[finite]
+        if actual.numel() == 0:
+            return None
+    largest = float(wanted.abs().max())
+    error = float((actual - wanted).abs().max())
+    if error > tolerance * largest + tolerance * 1e-3:
+        return f"{what}: largest error {error:.3g} where values reach {largest:.3g}"
+    return None
+
+
+def kind(tensor):
+    return f"{tensor.dtype} {tuple(tensor.shape)} strides {tuple(tensor.stride())}"

@@ -1,0 +1,60 @@
+"""What the dispatcher cannot see of a traced call: memory handed to other libraries, and attributes of tensors that are set."""
+
+from torch.overrides import TorchFunctionMode
+
+from braze import _C
+
+# Methods and functions by which a tensor's memory or contents leave PyTorch, or by which hidden state is attached to it.
+LEAKS = {
+    "numpy": "leak",
+    "__array__": "leak",
+    "tolist": "value_read",
+    "data_ptr": "leak",
+    "const_data_ptr": "leak",
+    "storage": "leak",
+    "untyped_storage": "leak",
+    "_typed_storage": "leak",
+    "__dlpack__": "leak",
+    "to_dlpack": "leak",
+    "__reduce_ex__": "leak",
+    "__reduce__": "leak",
+    "__deepcopy__": "leak",
+    "__repr__": "value_read",
+    "__format__": "value_read",
+    "__cuda_array_interface__": "leak",
+    "share_memory_": "leak",
+    "pin_memory": "leak",
+    "from_file": "leak",
+    "set_": "metadata_mutation",
+    "register_hook": "side_effect",
+    "register_post_accumulate_grad_hook": "side_effect",
+    "requires_grad_": "side_effect",
+    "retain_grad": "side_effect",
+    "backward": "needs_grad",
+    "_make_subclass": "tensor_kind",
+    "as_subclass": "tensor_kind",
+}
+
+# Attributes of a tensor, by what reading (get) or assigning (set) them means.
+READS = {"grad": "needs_grad", "grad_fn": "needs_grad", "_version": "side_effect", "__array_interface__": "leak"}
+WRITES = "side_effect"
+
+
+class SecondEye(TorchFunctionMode):
+    """Refuses the recording when a call does something that the recorder cannot see."""
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        name = getattr(func, "__name__", "")
+        if name in ("__get__", "__set__", "__delete__"):
+            attribute = getattr(getattr(func, "__self__", None), "__name__", "?")
+            reason = READS.get(attribute) if name == "__get__" else WRITES
+            if reason and not self._is_harmless_read(attribute, args):
+                _C.refuse_recording(reason, f"Tensor.{attribute}")
+        elif name in LEAKS:
+            _C.refuse_recording(LEAKS[name], f"Tensor.{name}")
+        return func(*args, **(kwargs or {}))
+
+    @staticmethod
+    def _is_harmless_read(attribute, args):
+        """A tensor outside of autograd has no grad_fn, whenever it is asked."""
+        return attribute == "grad_fn" and args and not args[0].requires_grad

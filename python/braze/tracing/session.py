@@ -1,0 +1,305 @@
+"""The cold path of one compiled callable: from a miss to a trace, a confirmed trace, a compiled and proved entry, or a refusal."""
+
+import inspect
+import threading
+import weakref
+
+from braze import _C
+from braze.report import EntryReport, ExternReport, FunctionReport, KernelReport, RefusalReport, StageReport
+from braze.tracing import children, proof
+from braze.tracing.reachable import snapshot
+from braze.tracing.refusal import Refusal
+from braze.tracing.trace import trace_call
+
+# Tracing is many times slower than a call, so a callable that keeps changing is left alone after this many traces that led to nothing.
+WASTED_TRACES = 12
+# Calls of one kind are traced this often before they count as not replayable: the first may warm up caches that the code keeps.
+ATTEMPTS = 4
+# A reason that no further trace of the same call will lift.
+LASTING = frozenset({"needs_grad", "random", "data_dependent", "value_read", "leak", "tensor_kind", "output_kind", "hook_taken"})
+
+# A reason that holds for the children as well.
+WITHOUT_CHILDREN = frozenset({"needs_grad", "hook_taken", "exception", "no_work", "nested_trace"})
+
+
+class CallKind:
+    """Calls with equal arguments and PyTorch state: how far they have come."""
+
+    def __init__(self, spec, state):
+        self.spec = spec
+        self.state = state
+        self.attempts = 0
+        self.program = None
+        self.tree = None
+        self.executed = None
+        self.captured = None
+
+
+class Session:
+    """Decides what to do with the calls that no entry answers. One for each callable; `miss` is called by it."""
+
+    def __init__(self, function, options, name):
+        self.function = function
+        self.options = options
+        self.name = name
+        self.kinds = []
+        self.wasted = 0
+        self.refusals = {}
+        self.entries = []
+        self.lock = threading.Lock()
+        self.callable = None
+        self.given_up = False
+        self.keyword_order_matters = takes_keywords(function)
+
+    def attach(self, callable_):
+        """Tells the session which callable its entries go to."""
+        self.callable = weakref.ref(callable_)
+
+    def miss(self, args, kwargs):
+        """Answers one call that no entry matched, and learns from it."""
+        callable_ = self.callable and self.callable()
+        if callable_ is None or self.given_up or not self.lock.acquire(blocking=False):
+            return self.function(*args, **kwargs)
+        try:
+            return self.answer(callable_, args, kwargs)
+        finally:
+            self.lock.release()
+
+    def answer(self, callable_, args, kwargs):
+        kind = self.kind_of(args, kwargs)
+        if kind is None:
+            return self.function(*args, **kwargs)
+        kind.attempts += 1
+        before = None
+        copies = None
+        if kind.program is not None:
+            before = snapshot(self.function, args, kwargs, kind.executed, kind.spec)
+            inputs = self.inputs_of(kind.spec, args, kwargs, kind.captured)
+            copies = proof.InputCopies(inputs, kind.program.mutated_slots)
+        try:
+            trace = trace_call(self.function, args, kwargs)
+        except Exception:
+            self.refuse(callable_, kind, args, kwargs, Refusal("exception", "the traced call raised"))
+            raise
+        if trace is None:
+            return self.function(*args, **kwargs)
+        try:
+            refusal = self.learn(callable_, kind, args, kwargs, trace, before, copies)
+        except Exception as error:  # a bug of ours must not cost the user the result
+            refusal = Refusal("internal", f"{type(error).__name__}: {error}")
+            if _C.Options().log:
+                import traceback
+
+                traceback.print_exc()
+        if refusal:
+            self.refuse(callable_, kind, args, kwargs, refusal)
+        return trace.result
+
+    def kind_of(self, args, kwargs):
+        """The kind of this call; None when it is to run eagerly without a trace."""
+        state = _C.TorchState.current()
+        if state.is_intercepted or not _C.recorder_available():
+            return None
+        for kind in self.kinds:
+            if kind.state == state and kind.spec.check(args, kwargs):
+                return kind
+        if self.wasted >= WASTED_TRACES:
+            self.give_up()
+            return None
+        spec = _C.ArgumentSpec.build(args, kwargs, self.keyword_order_matters)
+        if isinstance(spec, tuple):
+            self.note(Refusal(*spec))
+            self.wasted += 1
+            return None
+        kind = CallKind(spec, state)
+        self.kinds = self.kinds[-15:] + [kind]
+        return kind
+
+    def learn(self, callable_, kind, args, kwargs, trace, before, copies):
+        """Brings the kind of call one step further; a Refusal when this trace cannot be replayed."""
+        if trace.refusal:
+            return trace.refusal
+        state = before if before is not None else snapshot(self.function, args, kwargs, trace.executed, kind.spec)
+        if state.refusal:
+            return state.refusal
+        arguments = kind.spec.tensors(args, kwargs)
+        candidates = [tensor for _, tensor in state.tensors]
+        results = []
+        tree = _C.OutputTree.build(trace.result, collector(results), state.objects)
+        if isinstance(tree, tuple):
+            return Refusal(*tree)
+        program = trace.recording.functionalise(arguments, candidates, results)
+        if isinstance(program, tuple):
+            return Refusal(*program)
+        tree = _C.OutputTree.build(trace.result, classifier(results, program.outputs), state.objects)
+        captured = [candidates[i] for i in program.captured]
+        if before is None:
+            return self.first_trace(kind, trace, program, tree, captured)
+        if changed := before.changed():
+            self.forget(kind)
+            return Refusal("side_effect", ", ".join(changed[:4]))
+        if not self.confirms(kind, trace, program, tree, captured):
+            self.first_trace(kind, trace, program, tree, captured)
+            return Refusal("unconfirmed", "") if kind.attempts >= ATTEMPTS else None
+        return self.publish(callable_, kind, args, kwargs, before, program, tree, captured, results, copies)
+
+    def first_trace(self, kind, trace, program, tree, captured):
+        kind.program, kind.tree, kind.executed, kind.captured = program, tree, trace.executed, captured
+
+    def forget(self, kind):
+        kind.program = kind.tree = kind.executed = kind.captured = None
+
+    def confirms(self, kind, trace, program, tree, captured):
+        """The second of two successive calls did what the first did."""
+        return (
+            program.same_as(kind.program)
+            and tree.describe() == kind.tree.describe()
+            and len(captured) == len(kind.captured)
+            and all(a is b for a, b in zip(captured, kind.captured))
+            and trace.executed.is_within(kind.executed)
+        )
+
+    def inputs_of(self, spec, args, kwargs, captured):
+        return spec.tensors(args, kwargs) + list(captured)
+
+    def publish(self, callable_, kind, args, kwargs, state, program, tree, captured, results, copies):
+        compiled = _C.compile_program(program, self.options)
+        inputs = self.inputs_of(kind.spec, args, kwargs, captured)
+        outputs = compiled.run(copies.tensors)
+        if outputs is None:
+            return Refusal("proof", "the compiled call asked for eager")
+        if problem := self.differs(program, outputs, results, inputs, copies):
+            return Refusal("proof", problem)
+        guard = _C.CapturedTensors()
+        for tensor in captured:
+            if refusal := guard.add(state.path_of(tensor), tensor):
+                return Refusal(*refusal)
+        aliases = _C.AliasPattern(kind.spec, guard, args, kwargs, program.memory_matters)
+        entry = _C.Entry(
+            arguments=kind.spec,
+            torch_state=kind.state,
+            state=state.guards,
+            captured=guard,
+            aliases=aliases,
+            executable=compiled,
+            outputs=tree,
+            trial=self.options.trial,
+        )
+        callable_.add_entry(entry)
+        self.entries.append((entry, compiled))
+        self.kinds.remove(kind)
+        return None
+
+    def differs(self, program, outputs, results, inputs, copies):
+        for i, (output, result) in enumerate(zip(outputs, results)):
+            if output is not None and (problem := proof.disagreement(output, result, f"result {i}")):
+                return problem
+        for slot in program.mutated_slots:
+            if problem := proof.disagreement(copies.tensors[slot], inputs[slot], f"input {slot} after the call"):
+                return problem
+        return None
+
+    def refuse(self, callable_, kind, args, kwargs, refusal):
+        """Notes the refusal; a kind of call that will not do is run eagerly from now on, without a trace."""
+        self.note(refusal)
+        self.wasted += 1
+        if refusal.reason not in LASTING and kind.attempts < ATTEMPTS:
+            return
+        if kind in self.kinds:
+            self.kinds.remove(kind)
+        self.add_eager_entry(callable_, kind, args, kwargs)
+        module = children.module_behind(self.function)
+        if module is not None and refusal.reason not in WITHOUT_CHILDREN:
+            children.compile_children(module, self.options)
+
+    def add_eager_entry(self, callable_, kind, args, kwargs):
+        """Calls of this kind go straight to the function from now on."""
+        aliases = _C.AliasPattern(kind.spec, None, args, kwargs, False)
+        entry = _C.Entry(
+            arguments=kind.spec, torch_state=kind.state, state=None, captured=None, aliases=aliases, executable=None, outputs=None
+        )
+        callable_.add_entry(entry)
+
+    def give_up(self):
+        self.given_up = True
+        if not self.entries:
+            self.note(Refusal("too_many_entries", f"{WASTED_TRACES} traces led to no entry"))
+
+    def note(self, refusal):
+        key = (refusal.reason, refusal.detail, refusal.where)
+        self.refusals[key] = self.refusals.get(key, 0) + 1
+        _C.log_line("refusals", f"{self.name}: {refusal.reason} {refusal.detail} {refusal.where or ''}".rstrip())
+
+    def report(self):
+        """What braze.explain shows: a braze.report.FunctionReport."""
+        stages = {}
+        origins = [0, 0, 0]
+        for _, compiled in self.entries:
+            for name, milliseconds in compiled.stages:
+                stages[name] = stages.get(name, 0.0) + milliseconds
+            origins = [total + new for total, new in zip(origins, compiled.kernel_origins)]
+        return FunctionReport(
+            name=self.name,
+            entries=tuple(entry_report(*entry) for entry in self.entries),
+            refusals=tuple(refusal_report(*key, count) for key, count in self.refusals.items()),
+            stages=tuple(StageReport(name, milliseconds) for name, milliseconds in stages.items()),
+            kernels_compiled=origins[0],
+            kernels_from_memory=origins[1],
+            kernels_from_disk=origins[2],
+        )
+
+
+def takes_keywords(function):
+    """Whether the function has a **kwargs parameter, by which it can see their order."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return True
+    return any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
+
+
+def collector(results):
+    """Notes each tensor of a result, in order."""
+
+    def collect(tensor):
+        results.append(tensor)
+        return "output", len(results) - 1
+
+    return collect
+
+
+def classifier(results, outputs):
+    """For each tensor of a result: an output of the program, or an input itself."""
+    place = {id(tensor): (kind, slot if kind == "input" else i) for i, (tensor, (kind, slot)) in enumerate(zip(results, outputs))}
+    return lambda tensor: place[id(tensor)]
+
+
+def entry_report(entry, compiled):
+    kernels = tuple(
+        KernelReport(kernel["name"], tuple(kernel["ops"]), kernel["shape"], None, len(kernel["steps"])) for kernel in compiled.kernels
+    )
+    calls = {}
+    for op in compiled.externs:
+        calls[op] = calls.get(op, 0) + 1
+    best_compiled, best_eager = entry.times_ns
+    return EntryReport(
+        inputs=", ".join(entry.arguments),
+        kernels=kernels,
+        externs=tuple(ExternReport(op, count) for op, count in calls.items()),
+        guards="\n".join(entry.describe()),
+        captured=tuple(entry.captured),
+        hits=entry.counters["compiled"],
+        compiled_microseconds=microseconds(best_compiled),
+        eager_microseconds=microseconds(best_eager),
+        state=entry.verdict,
+    )
+
+
+def microseconds(nanoseconds):
+    """None for a time that was never taken."""
+    return nanoseconds / 1e3 if nanoseconds < 2**62 else None
+
+
+def refusal_report(reason, detail, where, count):
+    file, _, line = (where or "").rpartition(":")
+    return RefusalReport(reason, detail, file, int(line) if line.isdigit() else 0, count)

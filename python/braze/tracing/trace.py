@@ -1,0 +1,79 @@
+"""One traced call: the user's Python runs on real values while every eye watches; what comes out is a Trace or a Refusal."""
+
+import contextlib
+import random
+import sys
+
+import torch
+
+from braze import _C
+from braze.tracing.executed_code import ExecutedCode
+from braze.tracing.refusal import Refusal
+from braze.tracing.second_eye import SecondEye
+
+
+class Trace:
+    """What one call did: its result, the recording, the code that ran."""
+
+    def __init__(self, result, recording, executed):
+        self.result = result
+        self.recording = recording
+        self.executed = executed
+        self.refusal = None
+
+
+def trace_call(function, args, kwargs):
+    """Runs function(*args, **kwargs) under every eye. Returns a Trace (its refusal set when the call cannot be replayed), or None when
+    another trace is running. An exception of the call goes through, after recording has ended.
+    """
+    generators = generator_states()
+    state = _C.TorchState.current()
+    if not _C.start_recording():
+        return None
+    executed = ExecutedCode()
+    try:
+        with plain_paths(), SecondEye(), executed:
+            result = function(*args, **kwargs)
+    finally:
+        recording = _C.stop_recording()
+    trace = Trace(result, recording, executed)
+    if recording.refusal:
+        trace.refusal = Refusal(*recording.refusal)
+    elif executed.refusal:
+        trace.refusal = executed.refusal
+    elif _C.TorchState.current() != state:
+        trace.refusal = Refusal("torch_state", ", ".join(_C.TorchState.current().difference(state)))
+    elif not same_states(generators, generator_states()):
+        trace.refusal = Refusal("random", "a random number generator has moved")
+    elif recording.op_count == 0:
+        trace.refusal = Refusal("no_work", "")
+    return trace
+
+
+@contextlib.contextmanager
+def plain_paths():
+    """Switches off what would hide operators or tensors from the recorder: the transformer fast path, the cache of autocast weights."""
+    fast_path = torch.backends.mha.get_fastpath_enabled()
+    weight_cache = torch.is_autocast_cache_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    torch.set_autocast_cache_enabled(False)
+    if weight_cache:
+        torch.clear_autocast_cache()
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast_path)
+        torch.set_autocast_cache_enabled(weight_cache)
+
+
+def generator_states():
+    """The states of the generators that code draws from without naming one."""
+    states = [torch.get_rng_state(), random.getstate()]
+    if numpy := sys.modules.get("numpy"):
+        kind, keys, *rest = numpy.random.get_state()
+        states.append((kind, keys.tobytes(), *rest))
+    return states
+
+
+def same_states(before, after):
+    return len(before) == len(after) and torch.equal(before[0], after[0]) and before[1:] == after[1:]
