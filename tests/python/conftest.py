@@ -29,6 +29,17 @@ def pytest_configure(config):
 
 
 @pytest.fixture
+def entries_always_used():
+    """Uses every entry that is right, also where it is not faster: tests are about being right."""
+    import braze
+
+    before = braze.options.trial
+    braze.options.trial = False
+    yield
+    braze.options.trial = before
+
+
+@pytest.fixture
 def tally(record_property):
     """`tally(suite, compiled=1, refused=2)` adds to the counts printed at the end of the session."""
 

@@ -6,12 +6,22 @@ COMPILED, EXTERN, REFUSED, EAGER = "compiled", "extern", "refused", "eager"
 
 
 def outcome(compiled):
-    explanation = braze.explain(compiled)
-    if explanation.entries:
-        return COMPILED if any(len(getattr(entry, "kernels", ())) for entry in explanation.entries) else EXTERN
-    return REFUSED if explanation.refusals else EAGER
+    entries = all_entries(braze.explain(compiled).report)
+    if any(entry.kernels for entry in entries):
+        return COMPILED
+    if entries:
+        return EXTERN
+    return REFUSED if braze.explain(compiled).report.refusals else EAGER
+
+
+def all_entries(report):
+    """The entries of a callable and of the child modules that were tried on their own."""
+    found = list(report.entries)
+    for child in getattr(report, "children", ()):
+        found.extend(all_entries(child))
+    return found
 
 
 def reasons(compiled):
     """The refusals as one line of text each."""
-    return [f"{refusal.reason}: {refusal.detail}" for refusal in braze.explain(compiled).refusals]
+    return [f"{refusal.reason}: {refusal.detail}" for refusal in braze.explain(compiled).report.refusals]

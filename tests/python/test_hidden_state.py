@@ -4,13 +4,16 @@ import contextlib
 import io
 import random
 
-import braze
 import numpy
 import pytest
 import torch
 from eager_equality import Observer, differences
 from outcomes import COMPILED, EXTERN, outcome, reasons
 from programs import CALLS, all_programs
+
+import braze
+
+pytestmark = pytest.mark.usefixtures("entries_always_used")
 
 
 def run(program, compile):

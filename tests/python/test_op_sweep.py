@@ -6,14 +6,16 @@ A test an operator. BRAZE_FULL_SWEEP=1 runs every sample instead of a few.
 import collections
 import warnings
 
-import braze
 import pytest
 import torch
 from eager_equality import Kept, Observer, Raised, Undefined, attempt, differences, twin
 from op_samples import DTYPES, MUST_BECOME_KERNELS, UNINITIALISED, error_samples, op_id, ops, samples, ulps_allowed
 from outcomes import COMPILED, outcome
 
+import braze
+
 CALLS = 5
+pytestmark = pytest.mark.usefixtures("entries_always_used")
 
 
 def run(function, sample, undefined):

@@ -1,8 +1,8 @@
 """Small programs whose hidden state, aliasing, shapes or dtypes change between calls; a file a theme.
 
-A program is a generator function. It gets `compile`, which is braze.compile in one run and the identity in the other, builds
-its own world, calls, changes something, calls again, and yields whatever a user could look at. Both runs must yield the
-same. Programs run under no_grad unless they say `grad=True`; `refusable` says why a refusal is fair.
+A program is a generator function. It gets `compile`, which is braze.compile in one run and the identity in the other,
+builds its own world, calls, changes something, calls again, and yields whatever a user could look at. Both runs must
+yield the same. Programs run under no_grad unless they say `grad=True`; `refusable` says why a refusal is fair.
 """
 
 import dataclasses
