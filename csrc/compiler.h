@@ -7,15 +7,29 @@
 
 #include "graph/graph.h"
 #include "passes/pass.h"
+#include "runtime/kernel_cache.h"
 #include "schedule/plan.h"
+#include "support/options.h"
 
 namespace braze {
 
 /// What one compilation cost, for explain and the log.
 struct CompileRecord {
   std::vector<PassRecord> passes;
-  double schedule_ms = 0, codegen_ms = 0, load_ms = 0;
+  double schedule_ms = 0, codegen_ms = 0, load_ms = 0;  // codegen: until every kernel was there, loading included
+  double total_ms = 0;
   int kernels_compiled = 0, kernels_from_memory = 0, kernels_from_disk = 0;
 };
+
+/// A launch list and the code it launches.
+struct CompiledPlan {
+  Plan plan;
+  std::vector<FoundKernel> kernels;  // one a kernel of the plan; they keep the code loaded
+  CompileRecord record;
+};
+
+/// Compiles a graph for the CPU. `kernels` defaults to the cache of this process.
+CompiledPlan compile(Graph graph, const Options& options, const HasOutVariant& has_out_variant);
+CompiledPlan compile(Graph graph, const Options& options, const HasOutVariant& has_out_variant, KernelCache& kernels);
 
 }  // namespace braze

@@ -58,6 +58,7 @@ std::vector<FoundKernel> KernelCache::get(const std::vector<std::string>& texts,
   std::vector<FoundKernel> found(texts.size());
 
   std::unique_lock lock(mutex_);
+  made_.wait(lock, [&] { return forks_ == 0; });
   for (const std::string& text : texts) {
     std::string key = prefix + text;
     const Hash128 hash = hash_bytes(key);
@@ -186,16 +187,22 @@ KernelCacheInfo KernelCache::info() const {
 
 void KernelCache::prepare_fork() {
   std::unique_lock lock(mutex_);
+  ++forks_;  // new requests wait, or the running ones might never come to an end
   made_.wait(lock, [&] { return requests_ == 0; });
   lock.release();
 }
 
-void KernelCache::finish_fork_in_parent() { mutex_.unlock(); }
+void KernelCache::finish_fork_in_parent() {
+  --forks_;
+  mutex_.unlock();
+  made_.notify_all();
+}
 
 void KernelCache::finish_fork_in_child() {
   // Threads of the parent that were waiting on these do not exist here, so they start anew.
   new (&mutex_) std::mutex;
   new (&made_) std::condition_variable;
+  forks_ = 0;
 }
 
 KernelCache& process_kernel_cache() {

@@ -88,6 +88,7 @@ class KernelCache {
   std::condition_variable made_;
   std::unordered_map<Hash128, SlotPtr, Hash128Hasher> slots_;
   int requests_ = 0;  // running calls of get
+  int forks_ = 0;     // forks about to happen
   uint64_t clock_ = 0;
   int64_t compiled_ = 0, from_disk_ = 0, from_memory_ = 0;
 };

@@ -1,0 +1,129 @@
+// The whole compiler on one page: verify, run passes, schedule, get code for the kernels, and tell what it cost.
+#include "compiler.h"
+
+#include <chrono>
+#include <cstdio>
+#include <utility>
+
+#include "compile_dump.h"
+#include "graph/verify.h"
+#include "support/log.h"
+
+namespace braze {
+namespace {
+
+class Stopwatch {
+ public:
+  double milliseconds() const { return std::chrono::duration<double, std::milli>(Clock::now() - start_).count(); }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point start_ = Clock::now();
+};
+
+std::vector<std::string> split_at_commas(const std::string& text) {
+  std::vector<std::string> parts;
+  for (size_t begin = 0; begin < text.size();) {
+    const size_t end = std::min(text.find(',', begin), text.size());
+    parts.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return parts;
+}
+
+std::vector<std::string> texts_of(const std::vector<Kernel>& kernels) {
+  std::vector<std::string> texts;
+  for (const Kernel& kernel : kernels) texts.push_back(print(kernel));
+  return texts;
+}
+
+void count_origins(const std::vector<FoundKernel>& kernels, CompileRecord& record) {
+  for (const FoundKernel& found : kernels) {
+    switch (found.origin) {
+      case KernelOrigin::Memory: ++record.kernels_from_memory; continue;
+      case KernelOrigin::Disk: ++record.kernels_from_disk; break;
+      case KernelOrigin::Compiled: ++record.kernels_compiled; break;
+    }
+    record.load_ms += found.kernel->load_ms;
+  }
+}
+
+std::string in_milliseconds(double milliseconds) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.2f ms", milliseconds);
+  return text;
+}
+
+std::string axes_text(const Kernel& kernel) {
+  std::string text;
+  for (size_t a = 0; a < kernel.axes.size(); ++a) {
+    const bool first_reduced = static_cast<int>(a) == kernel.parallel_axes();
+    text += (first_reduced ? " reduce " : text.empty() ? "" : "x") + std::to_string(kernel.axes[a]);
+  }
+  return text.empty() ? "one point" : text;
+}
+
+void log_kernel(int position, const Kernel& kernel, const FoundKernel& found) {
+  if (!log_enabled(LogChannel::kernels)) return;
+  int written = 0;
+  for (const KernelParam& param : kernel.params) written += param.written;
+  const char* origin = found.origin == KernelOrigin::Memory ? "from memory" : "from disk";
+  const bool compiled = found.origin == KernelOrigin::Compiled;
+  log_line(LogChannel::kernels,
+           std::to_string(position) + " " + found.kernel->name + " over " + axes_text(kernel) + ", " +
+               std::to_string(kernel.params.size() - written) + " in, " + std::to_string(written) + " out, " +
+               std::to_string(kernel.body.size()) + " instructions, " +
+               (compiled ? "compiled in " + in_milliseconds(found.kernel->compile_ms) : origin));
+}
+
+void log_compile(const CompiledPlan& compiled) {
+  if (!log_enabled(LogChannel::compiles)) return;
+  const CompileRecord& record = compiled.record;
+  double passes_ms = 0;
+  for (const PassRecord& pass : record.passes) passes_ms += pass.milliseconds;
+  log_line(LogChannel::compiles,
+           std::to_string(compiled.plan.steps.size()) + " steps, " + std::to_string(compiled.kernels.size()) + " kernels (" +
+               std::to_string(record.kernels_compiled) + " compiled, " + std::to_string(record.kernels_from_disk) +
+               " from disk, " + std::to_string(record.kernels_from_memory) + " from memory) in " +
+               in_milliseconds(record.total_ms) + ": passes " + in_milliseconds(passes_ms) + ", schedule " +
+               in_milliseconds(record.schedule_ms) + ", code " + in_milliseconds(record.codegen_ms));
+}
+
+}  // namespace
+
+CompiledPlan compile(Graph graph, const Options& options, const HasOutVariant& has_out_variant, KernelCache& kernels) {
+  const Stopwatch total;
+  CompiledPlan compiled;
+  CompileRecord& record = compiled.record;
+  const CodegenOptions codegen{.isa = options.isa, .fast_math = options.numerics == "fast"};
+  CompileDump dump(options.dump);
+
+  verify(graph);
+  dump.graph(graph);
+
+  record.passes = run_passes(graph, split_at_commas(options.disabled_passes), dump.on());
+  dump.passes(record.passes);
+
+  const Stopwatch scheduling;
+  compiled.plan = schedule(graph, has_out_variant);
+  record.schedule_ms = scheduling.milliseconds();
+  dump.plan(compiled.plan);
+
+  const Stopwatch code;
+  compiled.kernels = kernels.get(texts_of(compiled.plan.kernels), codegen);
+  record.codegen_ms = code.milliseconds();
+  dump.code(compiled.plan, compiled.kernels, kernels.backend(), codegen);
+
+  count_origins(compiled.kernels, record);
+  for (size_t i = 0; i < compiled.kernels.size(); ++i)
+    log_kernel(static_cast<int>(i), compiled.plan.kernels[i], compiled.kernels[i]);
+  record.total_ms = total.milliseconds();
+  log_compile(compiled);
+  return compiled;
+}
+
+CompiledPlan compile(Graph graph, const Options& options, const HasOutVariant& has_out_variant) {
+  return compile(std::move(graph), options, has_out_variant, process_kernel_cache());
+}
+
+}  // namespace braze
