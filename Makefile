@@ -55,6 +55,7 @@ test-matrix: test
 wheel: $(DAILY)/.built
 	rm -rf dist
 	BRAZE_BUILD_DIR=$(DAILY_BUILD) $(DAILY)/bin/pip wheel . -q --no-deps --no-build-isolation -w dist
+	scripts/check_wheel.sh $(DAILY)/bin/python
 	ls -l dist
 
 format: .stamps/lint-tools $(DAILY)/.packages
