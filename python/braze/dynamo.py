@@ -1,7 +1,7 @@
 """torch.compile(backend="braze"): Dynamo captures the Python, braze compiles the FX graphs it hands over.
 
-An FX graph is run like any other callable: its operators are recorded through the dispatcher, so both ways in lead to the
-same graph, kernels and caches. Dynamo's guards stand in front; what it splits or specialises arrives here already split.
+An FX graph is run like any other callable: its operators are recorded through the dispatcher, so both ways in lead to
+the same graph, kernels and caches. Dynamo's guards stand in front; what it splits or specialises arrives here split.
 """
 
 from braze.compile import compiled_callable
@@ -19,6 +19,6 @@ def compile_fx_graph(graph_module, example_inputs, *, options=None, mode=None):
     """
     if mode is not None:
         raise UserError(
-            f"torch.compile with braze takes no mode (mode={mode!r} came); give braze.compile's options as options={{...}}"
+            f"torch.compile with braze takes no mode (mode={mode!r} came); give its options as options={{...}}"
         )
     return compiled_callable(graph_module.forward, call_options(options or {}), "fx graph")
