@@ -1,0 +1,57 @@
+// Rewrites calls of ATen operators into primitives, one row of aten.def a family. A call without a row, or of a form its lowering
+// refuses, stays an extern node: PyTorch runs it. Results keep the dtype and memory layout that were recorded, so nothing that reads
+// them changes.
+#include <utility>
+
+#include "passes/decompose/aten.h"
+#include "passes/pass.h"
+
+namespace braze {
+namespace {
+
+/// Undoes what a refused lowering appended.
+class Rollback {
+ public:
+  Rollback(Graph& graph, const Node& node) : graph_(graph), node_(node), nodes_(graph.nodes.size()), values_(graph.values.size()) {
+    for (ValueId id : node.results) results_.push_back(graph.value(id));
+  }
+  void run() {
+    graph_.nodes.resize(nodes_);
+    graph_.values.resize(values_);
+    for (size_t i = 0; i < results_.size(); ++i) graph_.values[node_.results[i]] = results_[i];
+  }
+
+ private:
+  Graph& graph_;
+  const Node& node_;
+  size_t nodes_, values_;
+  std::vector<Value> results_;
+};
+
+bool lower(Graph& graph, const Node& node) {
+  if (!node.call.op.starts_with("aten::")) return false;
+  for (ValueId id : node.results) graph.values[id].producer = -1;
+  Rollback rollback(graph, node);
+  Lowering lowering(graph, node);
+  LoweringFunction function = lowering.refused() ? nullptr : find_lowering(lowering.name());
+  if (function) function(lowering);
+  if (function && lowering.finish()) return true;
+  rollback.run();
+  return false;
+}
+
+}  // namespace
+
+bool decompose(Graph& graph) {
+  std::vector<Node> calls = std::exchange(graph.nodes, {});
+  bool changed = false;
+  for (Node& node : calls) {
+    if (node.op == Op::extern_ && lower(graph, node))
+      changed = true;
+    else
+      graph.append(std::move(node));
+  }
+  return changed;
+}
+
+}  // namespace braze

@@ -1,0 +1,19 @@
+// The lowerings aten.def names, and how to find one.
+#pragma once
+
+#include <string_view>
+
+#include "passes/decompose/lowering.h"
+
+namespace braze {
+
+#define ATEN(op, lowering) void lower_##lowering(Lowering& l);
+#include "passes/decompose/aten.def"
+#undef ATEN
+
+using LoweringFunction = void (*)(Lowering&);
+
+/// The lowering of an ATen operator's base name ("add"), or null.
+LoweringFunction find_lowering(std::string_view name);
+
+}  // namespace braze

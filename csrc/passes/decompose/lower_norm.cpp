@@ -1,0 +1,138 @@
+// Normalisation layers: mean, then the mean square distance from it, in two passes.
+#include <algorithm>
+
+#include "graph/geometry.h"
+#include "passes/decompose/aten.h"
+
+namespace braze {
+namespace {
+
+struct Statistics {
+  Expr mean, rstd;
+};
+
+Expr mean_of(const Expr& x, const std::vector<int>& dims) {
+  double n = 1;
+  for (int d : dims) n *= static_cast<double>(x.sizes()[d]);
+  return x.builder().reduce(Op::sum_, x, dims) / n;
+}
+
+Expr reciprocal_root(const Expr& variance, double eps) { return 1.0 / apply(Op::sqrt_, variance + eps); }
+
+Statistics statistics(const Expr& x, const std::vector<int>& dims, double eps) {
+  Expr mean = mean_of(x, dims);
+  Expr distance = x - mean;
+  return {mean, reciprocal_root(mean_of(distance * distance, dims), eps)};
+}
+
+/// A parameter of one number a channel, lined up with dim 1 of a tensor of `rank` dims.
+Expr by_channel(Lowering& l, size_t i, size_t rank, DType dtype) {
+  Expr x = l.in(i, dtype);
+  if (!l.require(!x.is_number() && x.sizes().size() == 1)) return x;
+  Geometry g = x.geometry();
+  for (size_t d = 2; d < rank; ++d) g = unsqueezed(g, static_cast<int>(g.sizes.size()));
+  return x.through(g);
+}
+
+/// Eager leaves statistics that inference does not make as empty tensors.
+void set_empty(Lowering& l, size_t k) {
+  if (!l.wanted(k)) return;
+  if (!l.require(l.is_functional() && l.result_shape(k).numel() == 0)) return;
+  l.set(k, l.builder().empty(l.result_dtype(k), l.result_shape(k)));
+}
+
+std::vector<int> last_dims(Lowering& l, size_t i, size_t rank) {
+  const size_t count = l.integers(i).size();
+  if (!l.require(count > 0 && count <= rank)) return {};
+  std::vector<int> dims = all_dims(rank);
+  return {dims.end() - count, dims.end()};
+}
+
+}  // namespace
+
+/// (input, normalized_shape, weight, bias, eps) -> (output, mean, rstd)
+void lower_layer_norm(Lowering& l) {
+  const DType dtype = l.dtype(0);
+  const std::vector<int> dims = last_dims(l, 1, l.sizes(0).size());
+  l.require(is_floating(dtype));
+  Expr x = l.in(0, dtype);
+  if (!l.require(!l.refused() && x.numel() > 0)) return;
+  Statistics s = statistics(x, dims, l.real(4));
+  Expr y = (x - s.mean) * s.rstd;
+  if (!l.is_none(2)) y = y * l.in(2, l.dtype(2));
+  if (!l.is_none(3)) y = y + l.in(3, l.dtype(3));
+  if (l.refused()) return;
+  l.set(0, y, dtype);
+  for (size_t k : {1, 2})
+    if (l.wanted(k)) l.set(k, cast(l.result_dtype(k), k == 1 ? s.mean : s.rstd), l.result_dtype(k));
+}
+
+/// (input, normalized_shape, weight, eps) -> (output, rstd)
+void lower_rms_norm(Lowering& l) {
+  const DType dtype = l.dtype(0);
+  const std::vector<int> dims = last_dims(l, 1, l.sizes(0).size());
+  l.require(is_floating(dtype) && !l.is_none(3) && opmath(dtype) == dtype);
+  Expr x = l.in(0, dtype);
+  if (!l.require(!l.refused() && x.numel() > 0)) return;
+  Expr rstd = reciprocal_root(mean_of(x * x, dims), l.real(3));
+  Expr y = x * rstd;
+  if (!l.is_none(2)) y = y * l.in(2, dtype);
+  l.set(0, y, dtype);
+  if (l.wanted(1)) l.set(1, cast(l.result_dtype(1), rstd), l.result_dtype(1));
+}
+
+/// (input, weight, bias, N, C, HxW, group, eps) -> (output, mean, rstd)
+void lower_group_norm(Lowering& l) {
+  const DType dtype = l.dtype(0);
+  const Geometry g = l.memory(0).geometry;
+  const int64_t groups = l.integer(6);
+  l.require(is_floating(dtype) && g.sizes.size() >= 2 && groups > 0 && g.numel() > 0);
+  if (l.refused() || !l.require(g.sizes[1] % groups == 0)) return;
+  // Channels seen as (groups, channels a group); the window stays one window because it splits a single dim.
+  auto split = [&](Geometry w, int dim) {
+    const int64_t each = g.sizes[1] / groups, stride = w.strides[dim];
+    w.sizes[dim] = each;
+    w.sizes.insert(w.sizes.begin() + dim, groups);
+    w.strides.insert(w.strides.begin() + dim, stride * each);
+    return w;
+  };
+  const Geometry shape = split(l.result_shape(), 1);
+  l.builder().lay_out_like(shape);
+  Expr x = cast(opmath(dtype), l.raw(0).through(split(g, 1)));
+  std::vector<int> dims = all_dims(x.sizes().size());
+  dims.erase(dims.begin(), dims.begin() + 2);
+  Statistics s = statistics(x, dims, l.real(7));
+  auto parameter = [&](size_t i) {
+    Expr p = by_channel(l, i, g.sizes.size(), l.dtype(i));
+    return l.refused() ? p : p.through(split(p.geometry(), 0));
+  };
+  Expr scale = l.is_none(1) ? s.rstd : s.rstd * parameter(1);
+  Expr shift = l.is_none(2) ? -(s.mean * scale) : parameter(2) - s.mean * scale;
+  if (l.refused()) return;
+  Expr y = x * scale + shift;
+  l.set_in_shape(0, y, dtype, shape);
+  for (size_t k : {1, 2})
+    if (l.wanted(k)) l.set(k, cast(l.result_dtype(k), k == 1 ? s.mean : s.rstd), l.result_dtype(k));
+}
+
+/// native_batch_norm (input, weight, bias, running_mean, running_var, training, momentum, eps) in inference, and the operator that is
+/// only that, which has no `training`. In training the statistics are written behind the schema's back, so PyTorch runs it.
+void lower_batch_norm(Lowering& l) {
+  const bool inference_only = l.name() != "native_batch_norm";
+  const DType dtype = l.dtype(0);
+  const size_t rank = l.sizes(0).size();
+  if (!inference_only) l.require(!l.flag(5));
+  l.require(is_floating(dtype) && rank >= 2 && !l.is_none(3) && !l.is_none(4));
+  if (l.refused()) return;
+  const double eps = l.real(inference_only ? 6 : 7);
+  Expr x = l.in(0, dtype);
+  Expr mean = by_channel(l, 3, rank, l.dtype(3)), variance = by_channel(l, 4, rank, l.dtype(4));
+  Expr rstd = reciprocal_root(variance, eps);
+  Expr scale = l.is_none(1) ? rstd : rstd * by_channel(l, 1, rank, l.dtype(1));
+  Expr shift = l.is_none(2) ? -(mean * scale) : by_channel(l, 2, rank, l.dtype(2)) - mean * scale;
+  l.set(0, x * scale + shift, dtype);
+  set_empty(l, 1);
+  set_empty(l, 2);
+}
+
+}  // namespace braze

@@ -1,0 +1,80 @@
+// Operators of three operands, element by element, and the losses that are no more than that.
+#include <cmath>
+
+#include "passes/decompose/aten.h"
+
+namespace braze {
+namespace {
+
+bool is_nan_number(const Expr& x) { return x.is_number() && is_floating(x.dtype()) && std::isnan(x.number().as_double()); }
+
+}  // namespace
+
+/// clamp, clamp_min, clamp_max and hardtanh: NaN stays NaN, and a low bound above the high one gives the high one.
+void lower_clamp(Lowering& l) {
+  size_t low = 1, high = 2;
+  if (l.name() == "clamp_min") high = 3;
+  if (l.name() == "clamp_max") low = 3, high = 1;
+  const DType common = l.common_dtype({0, low, high});
+  l.require(common != DType::b1);
+  Expr x = l.in(0, common);
+  for (size_t i : {low, high}) {
+    if (l.is_none(i)) continue;
+    Expr bound = l.in(i, common);
+    l.require(!is_nan_number(bound));
+    if (bound.is_number())
+      x = i == low ? select(x < bound, bound, x) : select(x > bound, bound, x);
+    else
+      x = apply(i == low ? Op::maximum_ : Op::minimum_, x, bound);
+  }
+  l.set(x, common);
+}
+
+void lower_where(Lowering& l) {
+  const DType common = l.common_dtype({1, 2});
+  l.require(l.is_memory(0) && l.dtype(0) == DType::b1);
+  l.set(select(l.raw(0), l.in(1, common), l.in(2, common)), common);
+}
+
+void lower_masked_fill(Lowering& l) {
+  const DType dtype = l.dtype(0);
+  l.require(l.dtype(1) == DType::b1);
+  Expr value = l.is_number(2) ? cast(opmath(dtype), cast(dtype, l.raw(2))) : l.in(2, dtype);
+  l.set(select(l.raw(1), value, l.in(0, dtype)), dtype);
+}
+
+void lower_lerp(Lowering& l) {
+  const DType dtype = l.dtype(0);
+  l.require(is_floating(dtype) && l.dtype(1) == dtype);
+  Expr start = l.in(0, dtype), end = l.in(1, dtype);
+  if (!l.is_number(2)) l.require(l.dtype(2) == dtype);
+  Expr weight = l.is_number(2) ? l.coefficient(2, dtype) : l.in(2, dtype);
+  Expr distance = end - start;
+  Expr is_small = apply(Op::abs_, weight) < 0.5;
+  l.set(select(is_small, start + weight * distance, end - distance * (1.0 - weight)), dtype);
+}
+
+/// addcmul and addcdiv: self + value * a * b, or self + value * a / b.
+void lower_addcmul(Lowering& l) {
+  const bool divides = l.name() == "addcdiv";
+  const DType common = l.common_dtype({0, 1, 2});
+  l.require(common != DType::b1 && !(divides && !is_floating(common)));
+  Expr scaled = l.coefficient(3, common) * l.in(1, common);
+  Expr other = l.in(2, common);
+  l.set(l.in(0, common) + (divides ? scaled / other : scaled * other), common);
+}
+
+void lower_mse_loss(Lowering& l) {
+  const DType common = l.common_dtype({0, 1});
+  l.require(is_floating(common));
+  Expr difference = l.in(0, common) - l.in(1, common);
+  Expr squares = difference * difference;
+  const int64_t reduction = l.integer(2);
+  if (reduction == 0) return l.set(squares, common);
+  if (!l.require(opmath(common) == common && squares.numel() > 0)) return;
+  const double count = static_cast<double>(squares.numel());
+  Expr sum = l.builder().reduce(Op::sum_, squares, all_dims(squares.sizes().size()));
+  l.set(reduction == 1 ? sum / count : sum, common);
+}
+
+}  // namespace braze
