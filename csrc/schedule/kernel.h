@@ -16,9 +16,9 @@
 //
 // Laws (kernel_laws.cpp checks what can be checked here):
 //   - extents are positive, strides and offsets not negative; `vector` is the last parallel axis, the last reduce axis, or -1;
-//   - level Row exists only where there are reduce axes; a constant has no level (its `row` is false) and serves both; an
-//     elementwise instruction whose operands are all rows or constants (at least one row) is a row itself; a row instruction
-//     reads rows and constants only and does not move along reduce axes; a reduction reads an Element value or a constant;
+//   - level Row exists only where there are reduce axes; a constant has no level (its `row` is false) and serves both; a row
+//     instruction reads rows and constants only and does not move along reduce axes; an element instruction may read rows; a
+//     reduction reads an Element value or a constant;
 //   - addresses are offset + sum(index[a] * strides[a]) in elements of the param's dtype, which is the instruction's;
 //   - a store's strides are injective over the axes of its level; there may be several stores into one param, to places apart;
 //   - no arithmetic on half types: they are loaded, gathered, stored and cast;

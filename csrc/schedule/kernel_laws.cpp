@@ -108,9 +108,6 @@ class Checker {
     const OpInfo& op = info(in.op);
     if (op.cls != OpClass::Elementwise) return fail("not an elementwise op");
     if (!args(in, op.arity)) return false;
-    if (k_.reduce_axes > 0 && !in.row && std::all_of(in.args.begin(), in.args.end(), [&](int a) { return uniform(a); }) &&
-        std::any_of(in.args.begin(), in.args.end(), [&](int a) { return k_.body[a].row; }))
-      return fail("an element instruction of row values only");
     if (in.op == Op::cast_) return true;
     auto half = [](DType d) { return info(d).kind == DTypeKind::Half; };
     const size_t first = in.op == Op::where_ ? 1 : 0;

@@ -1,0 +1,111 @@
+// Outer to inner by the strides of the accesses that matter most; written memory counts first, then what is read most.
+#include "schedule/axis_order.h"
+
+#include <algorithm>
+
+namespace braze {
+namespace {
+
+constexpr int64_t kShortRow = 4;       // rows this short are better walked side by side
+constexpr int64_t kManyColumns = 64;
+
+class Chooser {
+ public:
+  Chooser(const FusionGroup& group, std::vector<LoopAccess> accesses) : group_(group), accesses_(std::move(accesses)) {
+    std::stable_sort(accesses_.begin(), accesses_.end(),
+                     [&](const LoopAccess& a, const LoopAccess& b) { return weight(a) > weight(b); });
+  }
+
+  Axes run() {
+    std::vector<int> parallel, reduced;
+    for (size_t d = 0; d < group_.dims.size(); ++d) (group_.dims[d].reduced ? reduced : parallel).push_back(static_cast<int>(d));
+    sort(parallel);
+    if (group_.position_order.empty()) sort(reduced);
+    else reduced = group_.position_order;
+    add_axes(parallel);
+    const size_t parallel_axes = axes_.extents.size();
+    add_axes(reduced);
+    axes_.reduce_axes = static_cast<int>(axes_.extents.size() - parallel_axes);
+    axes_.vector_axis = vector_axis(static_cast<int>(parallel_axes));
+    return std::move(axes_);
+  }
+
+ private:
+  /// Stores of whole elements, then loads by how many elements they walk over, then what happens once a row.
+  int64_t weight(const LoopAccess& access) const {
+    if (!access.memory) return -1;
+    int64_t moved = 1;
+    for (size_t d = 0; d < access.strides.size(); ++d)
+      if (access.strides[d] != 0) moved *= group_.dims[d].extent;
+    const int64_t first = int64_t{1} << 60;
+    return access.row ? 0 : access.written ? first + moved : moved;
+  }
+
+  /// Positive: `a` is outside `b`; 0: no access tells.
+  int compare(int a, int b) const {
+    for (const LoopAccess& access : accesses_) {
+      const int64_t sa = access.strides[a], sb = access.strides[b];
+      if (access.memory && sa != 0 && sb != 0 && sa != sb) return sa > sb ? 1 : -1;
+    }
+    return 0;
+  }
+
+  /// Insertion sort, since "no access tells" is not transitive.
+  void sort(std::vector<int>& dims) const {
+    for (size_t i = 1; i < dims.size(); ++i)
+      for (size_t j = i; j > 0; --j) {
+        const int order = compare(dims[j], dims[j - 1]);
+        if (order <= 0) break;
+        std::swap(dims[j], dims[j - 1]);
+      }
+  }
+
+  bool joins(int outer, int inner) const {
+    for (const LoopAccess& access : accesses_)
+      if (access.strides[outer] != access.strides[inner] * group_.dims[inner].extent) return false;
+    return true;
+  }
+
+  void add_axes(const std::vector<int>& dims) {
+    for (size_t i = 0; i < dims.size(); ++i) {
+      const int64_t extent = group_.dims[dims[i]].extent;
+      if (i > 0 && joins(dims[i - 1], dims[i])) {
+        axes_.extents.back() *= extent;
+        axes_.dims.back().push_back(dims[i]);
+      } else {
+        axes_.extents.push_back(extent);
+        axes_.dims.push_back({dims[i]});
+      }
+    }
+  }
+
+  /// How well vectors along an axis suit memory: neighbours in memory count twice, one element for all lanes once.
+  int64_t score(int axis) const {
+    int64_t sum = 0;
+    for (const LoopAccess& access : accesses_) {
+      if (!access.memory || access.row) continue;
+      const int64_t stride = access.strides[axes_.dims[axis].back()];
+      sum += stride == 1 ? 2 : stride == 0 ? 1 : 0;
+    }
+    return sum;
+  }
+
+  int vector_axis(int parallel_axes) const {
+    const int last = static_cast<int>(axes_.extents.size()) - 1, last_parallel = parallel_axes - 1;
+    if (axes_.reduce_axes == 0 || last_parallel < 0) return last;
+    const bool short_rows = axes_.extents[last] <= kShortRow && axes_.extents[last_parallel] >= kManyColumns;
+    return short_rows || score(last_parallel) > score(last) ? last_parallel : last;
+  }
+
+  const FusionGroup& group_;
+  std::vector<LoopAccess> accesses_;
+  Axes axes_;
+};
+
+}  // namespace
+
+Axes choose_axes(const FusionGroup& group, std::vector<LoopAccess> accesses) {
+  return Chooser(group, std::move(accesses)).run();
+}
+
+}  // namespace braze
