@@ -1,0 +1,180 @@
+// One level of the loop nest and one instruction: addresses that follow the loops, values in lanes or not.
+#include "emit_convert.h"
+#include "emit_elementwise.h"
+#include "emit_loops.h"
+#include "emit_memory.h"
+#include "ops/evaluate.h"
+
+namespace braze::cpu {
+
+using llvm::Value;
+
+/// Goes into `level` with the positions of its axes: addresses move along.
+void LoopEmitter::enter(int level, llvm::ArrayRef<std::pair<int, Value*>> positions) {
+  level_ = level;
+  if (level > 0) {
+    bases_[level] = bases_[level - 1];
+    linear_[level] = linear_[level - 1];
+  }
+  for (size_t i = 0; i < kernel_.body.size(); ++i) {
+    const Instr& in = kernel_.body[i];
+    if (in.strides.empty()) continue;
+    Value* moved = nullptr;
+    for (auto [axis, position] : positions) {
+      if (in.strides[axis] == 0 || kernel_.axes[axis] == 1) continue;
+      Value* step = in.strides[axis] == 1 ? position : ir_.CreateMul(position, number(in.strides[axis]));
+      moved = moved ? ir_.CreateAdd(moved, step) : step;
+    }
+    if (!moved) continue;
+    Value*& base = bases_[level][i];
+    base = in.kind == InstrKind::Index ? ir_.CreateAdd(base, moved)
+                                       : ir_.CreateGEP(memory_element(ir_.getContext(), in.dtype), base, moved);
+  }
+  for (auto [axis, position] : positions) {
+    if (axis < kernel_.parallel_axes()) continue;
+    int64_t inner = 1;
+    for (size_t a = axis + 1; a < kernel_.axes.size(); ++a) inner *= kernel_.axes[a];
+    linear_[level] = ir_.CreateAdd(linear_[level], ir_.CreateMul(position, number(inner)));
+  }
+}
+
+/// Computes what belongs to `level` once `pass` passes have run.
+void LoopEmitter::emit_level(int level, int pass) {
+  const bool deep = level > layout_.point_level;
+  for (int i = 0; i < static_cast<int>(kernel_.body.size()); ++i) {
+    const Instr& in = kernel_.body[i];
+    if (in.kind == InstrKind::Gather && index_is_uniform(in)) {
+      int args_level = 0, args_ready = 0;
+      for (int arg : in.args) {
+        args_level = std::max(args_level, layout_.level[arg]);
+        args_ready = std::max(args_ready, layout_.ready[arg]);
+      }
+      const bool here = deep ? layout_.needed[pass][i] : args_ready == pass;
+      if (args_level == level && here) offsets_[i] = checked_offset(i, 0, 1, nullptr);
+    }
+    if (layout_.level[i] != level || in.kind == InstrKind::Constant || in.kind == InstrKind::Reduce || in.kind == InstrKind::Store)
+      continue;
+    if (deep ? layout_.needed[pass][i] : layout_.ready[i] == pass) emit_instr(i, pass);
+  }
+}
+
+void LoopEmitter::emit_instr(int i, int pass) {
+  if (!layout_.varies[i]) {
+    uniform_[i] = compute(i, 0, 1);
+    if (layout_.spread[i]) spread_[i] = splat(code_, uniform_[i], layout_.lanes);
+    return;
+  }
+  const int kept_from = layout_.kept_from[i];
+  for (int copy = 0; copy < unroll_; ++copy) {
+    const bool reads = kept_from >= 0 && kept_from < pass;
+    Value*& value = varying_[copy][i];
+    llvm::Type* type = with_lanes(register_element(ir_.getContext(), kernel_.body[i].dtype), lanes_);
+    const bool bit = kernel_.body[i].dtype == DType::b1;
+    llvm::Type* memory = bit ? like(type, ir_.getInt8Ty()) : type;
+    if (reads) {
+      value = ir_.CreateAlignedLoad(memory, kept_address(i, copy), llvm::Align(1));
+      if (bit) value = ir_.CreateIsNotNull(value);
+    } else {
+      value = compute(i, copy, lanes_);
+      if (kept_from == pass && layout_.level[i] > layout_.point_level)
+        ir_.CreateAlignedStore(bit ? ir_.CreateZExt(value, memory) : value, kept_address(i, copy), llvm::Align(1));
+    }
+  }
+}
+
+Value* LoopEmitter::kept_address(int i, int copy) {
+  const DType dtype = kernel_.body[i].dtype;
+  llvm::Type* element = dtype == DType::b1 ? ir_.getInt8Ty() : register_element(ir_.getContext(), dtype);
+  Value* position = ir_.CreateAdd(linear_[level_], number(static_cast<int64_t>(copy) * lanes_));
+  return ir_.CreateGEP(element, kept_[i], position);
+}
+
+Value* LoopEmitter::constant(const Instr& in, int lanes) {
+  llvm::Type* type = with_lanes(register_element(ir_.getContext(), in.dtype), lanes);
+  const Scalar value = convert(in.immediate, in.dtype);
+  return is_floating(in.dtype) ? real(type, value.as_double()) : integer(type, value.as_int());
+}
+
+Value* LoopEmitter::value(int i, int copy, int lanes) {
+  const Instr& in = kernel_.body[i];
+  if (in.kind == InstrKind::Constant) return constant(in, lanes);
+  if (layout_.varies[i]) return varying_[copy][i];
+  return lanes == 1 ? uniform_[i] : spread_[i];
+}
+
+/// The address or number of a copy's first lane.
+Value* LoopEmitter::base(int i, int copy) {
+  const Instr& in = kernel_.body[i];
+  Value* start = bases_[level_][i];
+  const int64_t step = static_cast<int64_t>(copy) * lanes_ * in.strides[layout_.lane_axis];
+  if (step == 0 || kernel_.axes[layout_.lane_axis] == 1) return start;
+  if (in.kind == InstrKind::Index) return ir_.CreateAdd(start, number(step));
+  return ir_.CreateGEP(memory_element(ir_.getContext(), in.dtype), start, number(step));
+}
+
+Value* LoopEmitter::compute(int i, int copy, int lanes) {
+  const Instr& in = kernel_.body[i];
+  const int64_t stride = in.strides.empty() || !layout_.varies[i] ? 0 : in.strides[layout_.lane_axis];
+  switch (in.kind) {
+    case InstrKind::Load: return emit_load(code_, in.dtype, base(i, copy), stride, lanes, lanes == 1 ? nullptr : mask_);
+    case InstrKind::Gather: return gather(i, copy, lanes);
+    case InstrKind::Index: {
+      Value* first = splat(code_, base(i, copy), lanes);
+      llvm::Type* type = first->getType();
+      return lanes == 1 || stride == 0 ? first : ir_.CreateAdd(first, ir_.CreateMul(lane_numbers(i64(), lanes), integer(type, stride)));
+    }
+    default: break;
+  }
+  llvm::SmallVector<Value*, 3> args;
+  for (int arg : in.args) args.push_back(value(arg, copy, lanes));
+  return emit_elementwise(code_, {in.op, in.dtype, kernel_.body[in.args.back()].dtype, args});
+}
+
+bool LoopEmitter::index_is_uniform(const Instr& in) const {
+  for (int arg : in.args)
+    if (layout_.varies[arg]) return false;
+  return true;
+}
+
+/// What the indices of a gather add to its address, in elements; leaves for `fail` when one is out of range.
+Value* LoopEmitter::checked_offset(int i, int copy, int lanes, Value* mask) {
+  const Instr& in = kernel_.body[i];
+  Value *offset = nullptr, *bad = nullptr;
+  for (size_t k = 0; k < in.args.size(); ++k) {
+    Value* index = value(in.args[k], copy, lanes);
+    llvm::Type* type = index->getType();
+    Value* size = integer(type, in.indexed[k].size);
+    Value* wrapped = ir_.CreateSelect(ir_.CreateICmpSLT(index, integer(type, 0)), ir_.CreateAdd(index, size), index);
+    Value* outside = ir_.CreateICmpUGE(wrapped, size);
+    bad = bad ? ir_.CreateOr(bad, outside) : outside;
+    Value* step = ir_.CreateMul(wrapped, integer(type, in.indexed[k].stride));
+    offset = offset ? ir_.CreateAdd(offset, step) : step;
+  }
+  fail_if_any(code_, mask ? ir_.CreateAnd(bad, mask) : bad);
+  return offset;
+}
+
+Value* LoopEmitter::gather(int i, int copy, int lanes) {
+  const Instr& in = kernel_.body[i];
+  const int64_t stride = layout_.varies[i] ? in.strides[layout_.lane_axis] : 0;
+  Value* mask = lanes == 1 ? nullptr : mask_;
+  if (index_is_uniform(in)) {
+    Value* address = ir_.CreateGEP(memory_element(ir_.getContext(), in.dtype), base(i, copy), offsets_[i]);
+    return emit_load(code_, in.dtype, address, stride, lanes, mask);
+  }
+  Value* offset = checked_offset(i, copy, lanes, mask);
+  if (stride != 0 && lanes > 1)
+    offset = ir_.CreateAdd(offset, ir_.CreateMul(lane_numbers(i64(), lanes), integer(offset->getType(), stride)));
+  return emit_gather(code_, in.dtype, base(i, copy), offset, mask);
+}
+
+void LoopEmitter::emit_store(int i) {
+  const Instr& in = kernel_.body[i];
+  const bool in_lanes = layout_.shape != LoopLayout::Shape::Rows || !in.row;
+  const int lanes = in_lanes ? lanes_ : 1;
+  const int64_t stride = kernel_.axes[layout_.lane_axis] == 1 ? 1 : in.strides[layout_.lane_axis];
+  for (int copy = 0; copy < (in_lanes ? unroll_ : 1); ++copy)
+    cpu::emit_store(code_, in.dtype, value(in.args[0], copy, lanes), base(i, copy), stride, lanes == 1 ? nullptr : mask_);
+}
+
+}  // namespace braze::cpu

@@ -1,0 +1,109 @@
+// The function around the loops, and the two kinds of loop.
+#include "emit_loops.h"
+
+namespace braze::cpu {
+
+using llvm::BasicBlock;
+using llvm::Value;
+
+LoopEmitter::LoopEmitter(Code& code, const LoopLayout& layout, llvm::Function& function)
+    : code_(code), ir_(code.ir), layout_(layout), kernel_(layout.kernel), function_(function) {
+  const size_t count = kernel_.body.size();
+  bases_.assign(layout.levels, Values(count, nullptr));
+  linear_.assign(layout.levels, nullptr);
+  int copies = layout.point_unroll;
+  for (int unroll : layout.unroll) copies = std::max(copies, unroll);
+  varying_.assign(copies, Values(count, nullptr));
+  uniform_ = spread_ = offsets_ = kept_ = Values(count, nullptr);
+}
+
+void LoopEmitter::run() {
+  llvm::LLVMContext& context = ir_.getContext();
+  auto* entry = BasicBlock::Create(context, "entry", &function_);
+  auto* start = BasicBlock::Create(context, "start", &function_);
+  auto* done = BasicBlock::Create(context, "done", &function_);
+  auto* fail = BasicBlock::Create(context, "fail", &function_);
+  code_.fail = fail;
+  Value *begin = function_.getArg(1), *end = function_.getArg(2);
+  ir_.SetInsertPoint(entry);
+  for (size_t i = 0; i < kernel_.body.size(); ++i) {
+    if (layout_.kept_from.empty() || layout_.kept_from[i] < 0) continue;
+    const DType dtype = kernel_.body[i].dtype;
+    llvm::Type* element = dtype == DType::b1 ? ir_.getInt8Ty() : register_element(context, dtype);
+    auto* memory = ir_.CreateAlloca(element, number(kernel_.reduce_points() + layout_.lanes));
+    memory->setAlignment(llvm::Align(64));
+    kept_[i] = memory;
+  }
+  ir_.CreateCondBr(ir_.CreateICmpSLT(begin, end), start, done);
+
+  ir_.SetInsertPoint(start);
+  Values params;
+  for (size_t p = 0; p < kernel_.params.size(); ++p)
+    params.push_back(ir_.CreateLoad(ir_.getPtrTy(), ir_.CreateConstGEP1_64(ir_.getPtrTy(), function_.getArg(0), p)));
+  linear_[0] = number(0);
+  for (size_t i = 0; i < kernel_.body.size(); ++i) {
+    const Instr& in = kernel_.body[i];
+    if (in.kind == InstrKind::Index) bases_[0][i] = number(in.offset);
+    if (in.param >= 0) bases_[0][i] = ir_.CreateConstGEP1_64(memory_element(context, in.dtype), params[in.param], in.offset);
+  }
+  enter(0, {});
+  emit_level(0, 0);
+  if (in_rows())
+    every_row(begin, end);
+  else
+    every_point(begin, end);
+  ir_.CreateBr(done);
+
+  ir_.SetInsertPoint(done);
+  ir_.CreateRet(number(0));
+  ir_.SetInsertPoint(fail);
+  ir_.CreateRet(number(1));
+}
+
+LoopEmitter::Values LoopEmitter::loop(Value* begin, Value* end, int64_t step, Values carried,
+                                      const std::function<Values(Value*, Values)>& body) {
+  auto *first = llvm::dyn_cast<llvm::ConstantInt>(begin), *limit = llvm::dyn_cast<llvm::ConstantInt>(end);
+  if (first && limit && first->getSExtValue() + step >= limit->getSExtValue()) return body(begin, carried);
+
+  BasicBlock* before = ir_.GetInsertBlock();
+  auto* head = BasicBlock::Create(ir_.getContext(), "loop", &function_);
+  auto* after = BasicBlock::Create(ir_.getContext(), "after", &function_);
+  ir_.CreateBr(head);
+  ir_.SetInsertPoint(head);
+  llvm::PHINode* position = ir_.CreatePHI(i64(), 2);
+  position->addIncoming(begin, before);
+  std::vector<llvm::PHINode*> phis;
+  Values inside;
+  for (Value* value : carried) {
+    phis.push_back(ir_.CreatePHI(value->getType(), 2));
+    phis.back()->addIncoming(value, before);
+    inside.push_back(phis.back());
+  }
+  const Values results = body(position, inside);
+  Value* next = ir_.CreateAdd(position, number(step));
+  position->addIncoming(next, ir_.GetInsertBlock());
+  for (size_t k = 0; k < phis.size(); ++k) phis[k]->addIncoming(results[k], ir_.GetInsertBlock());
+  ir_.CreateCondBr(ir_.CreateICmpSLT(next, end), head, after);
+  ir_.SetInsertPoint(after);
+  return results;
+}
+
+Value* LoopEmitter::while_fits(Value* begin, Value* end, int64_t step, int64_t needs, const std::function<void(Value*)>& body) {
+  BasicBlock* before = ir_.GetInsertBlock();
+  auto* head = BasicBlock::Create(ir_.getContext(), "lanes", &function_);
+  auto* inside = BasicBlock::Create(ir_.getContext(), "fits", &function_);
+  auto* after = BasicBlock::Create(ir_.getContext(), "rest", &function_);
+  ir_.CreateBr(head);
+  ir_.SetInsertPoint(head);
+  llvm::PHINode* position = ir_.CreatePHI(i64(), 2);
+  position->addIncoming(begin, before);
+  ir_.CreateCondBr(ir_.CreateICmpSLE(ir_.CreateAdd(position, number(needs)), end), inside, after);
+  ir_.SetInsertPoint(inside);
+  body(position);
+  position->addIncoming(ir_.CreateAdd(position, number(step)), ir_.GetInsertBlock());
+  ir_.CreateBr(head);
+  ir_.SetInsertPoint(after);
+  return position;
+}
+
+}  // namespace braze::cpu

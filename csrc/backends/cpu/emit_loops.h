@@ -1,0 +1,96 @@
+// The loop nest of a kernel, with its instructions placed as LoopLayout says.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "code.h"
+#include "emit_reduce.h"
+#include "loop_layout.h"
+
+namespace braze::cpu {
+
+class LoopEmitter {
+ public:
+  LoopEmitter(Code& code, const LoopLayout& layout, llvm::Function& function);
+
+  /// Fills the function.
+  void run();
+
+ private:
+  using Values = std::vector<llvm::Value*>;
+  using Accumulators = std::vector<Accumulator>;
+
+  // The parallel axes (emit_points.cpp).
+  void every_point(llvm::Value* begin, llvm::Value* end);
+  void every_row(llvm::Value* begin, llvm::Value* end);
+  void lanes_between(llvm::Value* begin, llvm::Value* end);
+  void point(llvm::Value* position, int lanes, int unroll, llvm::Value* mask);
+  void enter_outer(const Values& positions);
+  Values outer_positions(llvm::Value* linear);
+  Values next_positions(const Values& positions);
+  llvm::Value* first_lanes(llvm::Value* count);
+
+  // The reduce axes (emit_passes.cpp).
+  using Body = std::function<Accumulators(llvm::Value* position, const Accumulators& carried)>;
+  void run_passes();
+  Accumulators nest(int level, const Accumulators& accumulators);
+  Accumulators lane_level(const Accumulators& accumulators);
+  Accumulators innermost(const Accumulators& accumulators);
+  Accumulators blocked_loop(int64_t end, int64_t step, const Accumulators& start, const Body& body);
+  Accumulators identities(int copies);
+  Accumulators merge(const Accumulators& a, const Accumulators& b);
+  Accumulators fold(Accumulators accumulators, int copies);
+  void take_results(const Accumulators& accumulators);
+  llvm::Value* reduce_position(const Reducer& reducer, int copy);
+  Reducer reducer(int instr) const;
+  bool in_rows() const { return layout_.shape == LoopLayout::Shape::Rows; }
+
+  // One level of the nest, one instruction (emit_instr.cpp).
+  void enter(int level, llvm::ArrayRef<std::pair<int, llvm::Value*>> positions);
+  void emit_level(int level, int pass);
+  void emit_instr(int instr, int pass);
+  void emit_store(int instr);
+  llvm::Value* compute(int instr, int copy, int lanes);
+  llvm::Value* value(int instr, int copy, int lanes);
+  llvm::Value* constant(const Instr& in, int lanes);
+  llvm::Value* base(int instr, int copy);
+  llvm::Value* kept_address(int instr, int copy);
+  llvm::Value* gather(int instr, int copy, int lanes);
+  llvm::Value* checked_offset(int instr, int copy, int lanes, llvm::Value* mask);
+  bool index_is_uniform(const Instr& in) const;
+
+  // Loops (emit_loops.cpp).
+  /// for (i = begin; i < end; i += step): at least one turn; carried values go round and come out.
+  Values loop(llvm::Value* begin, llvm::Value* end, int64_t step, Values carried,
+              const std::function<Values(llvm::Value*, Values)>& body);
+  /// for (i = begin; i + needs <= end; i += step): maybe no turn; the i it stopped at.
+  llvm::Value* while_fits(llvm::Value* begin, llvm::Value* end, int64_t step, int64_t needs,
+                          const std::function<void(llvm::Value*)>& body);
+
+  llvm::IntegerType* i64() { return code_.ir.getInt64Ty(); }
+  llvm::Constant* number(int64_t n) { return code_.ir.getInt64(static_cast<uint64_t>(n)); }
+
+  Code& code_;
+  llvm::IRBuilder<>& ir_;
+  const LoopLayout& layout_;
+  const Kernel& kernel_;
+  llvm::Function& function_;
+
+  // Where emission stands.
+  int level_ = 0;
+  int pass_ = 0;
+  std::vector<int> reduces_;      // of this pass
+  int lanes_ = 1;                 // of values that vary
+  int unroll_ = 1;                // copies of values that vary
+  llvm::Value* mask_ = nullptr;   // lanes in use; null: all
+
+  std::vector<Values> bases_;     // [level][instr]: address (Load, Gather, Store) or number (Index) from the axes so far
+  Values linear_;                 // [level]: row-major position among the reduce points so far
+  Values uniform_, spread_;       // [instr]: values that do not vary, as a scalar and in lanes
+  std::vector<Values> varying_;   // [copy][instr]
+  Values offsets_;                // [instr]: of a gather whose indices do not vary
+  Values kept_;                   // [instr]: stack memory of values put aside
+};
+
+}  // namespace braze::cpu

@@ -1,0 +1,111 @@
+// The parallel axes: from the range [begin, end) of linear points to positions along each axis, and lanes along the last one.
+#include "emit_loops.h"
+
+namespace braze::cpu {
+
+using llvm::BasicBlock;
+using llvm::Value;
+
+/// The positions along the outer parallel axes of row-major point `linear`.
+LoopEmitter::Values LoopEmitter::outer_positions(Value* linear) {
+  Values positions(layout_.outer_axes, nullptr);
+  for (int axis = layout_.outer_axes; axis-- > 0;) {
+    Value* extent = number(kernel_.axes[axis]);
+    positions[axis] = axis == 0 ? linear : ir_.CreateURem(linear, extent);
+    if (axis > 0) linear = ir_.CreateUDiv(linear, extent);
+  }
+  return positions;
+}
+
+/// One point further, with carries.
+LoopEmitter::Values LoopEmitter::next_positions(const Values& positions) {
+  Values next = positions;
+  Value* carry = number(1);
+  for (int axis = layout_.outer_axes; axis-- > 0;) {
+    next[axis] = ir_.CreateAdd(positions[axis], carry);
+    if (axis == 0) break;
+    Value* over = ir_.CreateICmpEQ(next[axis], number(kernel_.axes[axis]));
+    next[axis] = ir_.CreateSelect(over, number(0), next[axis]);
+    carry = ir_.CreateZExt(over, i64());
+  }
+  return next;
+}
+
+void LoopEmitter::enter_outer(const Values& positions) {
+  llvm::SmallVector<std::pair<int, Value*>, 8> axes;
+  for (int axis = 0; axis < layout_.outer_axes; ++axis) axes.push_back({axis, positions[axis]});
+  enter(1, axes);
+}
+
+/// Rows: one parallel point a turn.
+void LoopEmitter::every_row(Value* begin, Value* end) {
+  loop(begin, end, 1, outer_positions(begin), [&](Value*, Values positions) {
+    enter_outer(positions);
+    run_passes();
+    return next_positions(positions);
+  });
+}
+
+/// Points and Columns: stretches along the last parallel axis, the first and the last of which may be parts.
+void LoopEmitter::every_point(Value* begin, Value* end) {
+  bool flat = true;
+  for (int axis = 0; axis < layout_.outer_axes; ++axis) flat = flat && kernel_.axes[axis] == 1;
+  if (flat) {
+    enter_outer(Values(layout_.outer_axes, number(0)));
+    emit_level(1, 0);
+    lanes_between(begin, end);
+    return;
+  }
+  Value* extent = number(kernel_.axes[layout_.outer_axes]);
+  Value *outer = ir_.CreateUDiv(begin, extent), *column = ir_.CreateURem(begin, extent);
+  Values carried = outer_positions(outer);
+  carried.push_back(column);                        // where this stretch starts
+  carried.push_back(ir_.CreateSub(end, begin));     // points left
+  Value* last = ir_.CreateUDiv(ir_.CreateSub(end, number(1)), extent);
+  loop(outer, ir_.CreateAdd(last, number(1)), 1, carried, [&](Value*, Values now) {
+    Value *left = now.back(), *start = now[now.size() - 2];
+    now.resize(now.size() - 2);
+    enter_outer(now);
+    emit_level(1, 0);
+    Value* wanted = ir_.CreateAdd(start, left);
+    Value* stop = ir_.CreateSelect(ir_.CreateICmpSLT(wanted, extent), wanted, extent);
+    lanes_between(start, stop);
+    Values next = next_positions(now);
+    next.push_back(number(0));
+    next.push_back(ir_.CreateSub(left, ir_.CreateSub(stop, start)));
+    return next;
+  });
+}
+
+/// Points [begin, end) of the last parallel axis: turns of several vectors, then single ones, then what is left.
+void LoopEmitter::lanes_between(Value* begin, Value* end) {
+  const int lanes = layout_.lanes, unroll = layout_.point_unroll;
+  const int64_t wide = static_cast<int64_t>(lanes) * unroll;
+  Value* at = begin;
+  if (layout_.lane_extent() >= wide) at = while_fits(at, end, wide, wide, [&](Value* i) { point(i, lanes, unroll, nullptr); });
+  if (wide == 1) return;
+  if (lanes > 1 && layout_.masked_tail) {
+    while_fits(at, end, lanes, 1, [&](Value* i) { point(i, lanes, 1, first_lanes(ir_.CreateSub(end, i))); });
+    return;
+  }
+  if (unroll > 1 && lanes > 1) at = while_fits(at, end, lanes, lanes, [&](Value* i) { point(i, lanes, 1, nullptr); });
+  while_fits(at, end, 1, 1, [&](Value* i) { point(i, 1, 1, nullptr); });
+}
+
+/// A mask with the first `count` lanes set, or all when there are more.
+Value* LoopEmitter::first_lanes(Value* count) {
+  const int lanes = layout_.lanes;
+  Value* most = number(lanes);
+  Value* used = ir_.CreateSelect(ir_.CreateICmpSLT(count, most), count, most);
+  Value* bits = ir_.CreateLShr(number(-1), ir_.CreateSub(number(64), used));
+  return ir_.CreateBitCast(ir_.CreateTrunc(bits, ir_.getIntNTy(lanes)), with_lanes(ir_.getInt1Ty(), lanes));
+}
+
+/// Everything for `unroll` vectors of points from `position` on.
+void LoopEmitter::point(Value* position, int lanes, int unroll, Value* mask) {
+  lanes_ = lanes, unroll_ = unroll, mask_ = mask;
+  enter(layout_.point_level, std::pair(layout_.lane_axis, position));
+  run_passes();
+}
+
+}  // namespace braze::cpu

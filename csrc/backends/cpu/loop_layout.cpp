@@ -1,0 +1,202 @@
+// Decides loop levels, passes, lanes and unrolling, by rules that look at each instruction a few times at most.
+#include "loop_layout.h"
+
+#include <algorithm>
+
+#include "emit_memory.h"
+
+namespace braze::cpu {
+namespace {
+
+constexpr int64_t kStackBytes = 64 * 1024;  // for values put aside between passes
+constexpr int kDear = 8;                    // cost from which putting aside beats computing again
+
+int register_bytes(DType dtype) { return info(dtype).kind == DTypeKind::Half ? 4 : info(dtype).bytes; }
+
+/// The same kernel with a parallel axis of one point in front when there was none.
+Kernel with_parallel_axis(Kernel kernel) {
+  if (kernel.parallel_axes() > 0) return kernel;
+  kernel.axes.insert(kernel.axes.begin(), 1);
+  if (kernel.vector_axis >= 0) ++kernel.vector_axis;
+  for (Instr& in : kernel.body)
+    if (!in.strides.empty() || in.kind == InstrKind::Load || in.kind == InstrKind::Store || in.kind == InstrKind::Index ||
+        in.kind == InstrKind::Gather)
+      in.strides.insert(in.strides.begin(), 0);
+  return kernel;
+}
+
+int power_of_two_above(int64_t n) {
+  int power = 1;
+  while (power < n) power *= 2;
+  return power;
+}
+
+}  // namespace
+
+LoopLayout::LoopLayout(const Kernel& source, const Isa& isa) : kernel(with_parallel_axis(source)) {
+  choose_shape();
+  choose_lanes(isa);
+  place_instructions();
+  plan_passes();
+  choose_unrolls();
+}
+
+void LoopLayout::choose_shape() {
+  const int axes = static_cast<int>(kernel.axes.size()), parallel = kernel.parallel_axes();
+  if (kernel.reduce_axes == 0)
+    shape = Shape::Points;
+  else
+    shape = kernel.vector_axis == parallel - 1 ? Shape::Columns : Shape::Rows;
+  const bool rows = shape == Shape::Rows;
+  outer_axes = rows ? parallel : parallel - 1;
+  lane_axis = rows ? axes - 1 : parallel - 1;
+  point_level = rows ? 1 : 2;
+  levels = 1 + point_level + kernel.reduce_axes;
+}
+
+void LoopLayout::choose_lanes(const Isa& isa) {
+  if (kernel.vector_axis < 0) return;
+  int widest = 1;
+  bool masks = true;
+  for (const Instr& in : kernel.body) {
+    widest = std::max(widest, register_bytes(in.dtype));
+    const bool memory = in.kind == InstrKind::Load || in.kind == InstrKind::Gather || in.kind == InstrKind::Store;
+    if (memory && in.strides[lane_axis] != 0) masks = masks && masks_well(isa, in.dtype, in.strides[lane_axis] == 1);
+    if (in.kind == InstrKind::Gather) masks = masks && masks_well(isa, in.dtype, false);
+  }
+  lanes = std::min(isa.vector_bits / 8 / widest, power_of_two_above(lane_extent()));
+  masked_tail = masks && isa.avx512;
+}
+
+int LoopLayout::level_of_axis(int axis) const {
+  if (axis < outer_axes) return 1;
+  return axis - outer_axes + 2;
+}
+
+void LoopLayout::place_instructions() {
+  const size_t count = kernel.body.size();
+  level.assign(count, 0);
+  ready.assign(count, 0);
+  varies.assign(count, false);
+  spread.assign(count, false);
+  for (size_t i = 0; i < count; ++i) {
+    const Instr& in = kernel.body[i];
+    for (size_t a = 0; a < in.strides.size(); ++a)
+      if (in.strides[a] != 0 && kernel.axes[a] > 1) {
+        level[i] = std::max(level[i], level_of_axis(static_cast<int>(a)));
+        if (static_cast<int>(a) == lane_axis) varies[i] = true;
+      }
+    for (int arg : in.args) {
+      level[i] = std::max(level[i], level[arg]);
+      ready[i] = std::max(ready[i], ready[arg]);
+      varies[i] = varies[i] || varies[arg];
+    }
+    if (in.kind == InstrKind::Reduce) {
+      level[i] = point_level;
+      ready[i] += 1;
+      varies[i] = shape == Shape::Columns;
+    }
+    const bool in_lanes = varies[i] || in.kind == InstrKind::Reduce || (in.kind == InstrKind::Store && (shape != Shape::Rows || !in.row));
+    for (int arg : in.args) spread[arg] = spread[arg] || (in_lanes && !varies[arg]);
+  }
+}
+
+std::vector<bool> LoopLayout::closure(int pass) const {
+  std::vector<bool> set(kernel.body.size(), false);
+  for (size_t i = kernel.body.size(); i-- > 0;) {
+    const Instr& in = kernel.body[i];
+    const bool root = (in.kind == InstrKind::Reduce && ready[i] == pass + 1) || (is_element_store(in) && store_pass == pass);
+    if (!root && !(set[i] && (kept_from[i] < 0 || kept_from[i] == pass))) continue;
+    for (int arg : in.args)
+      if (level[arg] > point_level) set[arg] = true;
+  }
+  return set;
+}
+
+int LoopLayout::cost(const Instr& in) const {
+  const bool half = info(in.dtype).kind == DTypeKind::Half;
+  switch (in.kind) {
+    case InstrKind::Constant: return 0;
+    case InstrKind::Gather: return 8;
+    case InstrKind::Elementwise: break;
+    default: return half ? 3 : 1;
+  }
+  if (info(in.op).has(Costly)) return in.dtype == DType::f64 ? 40 : 20;
+  if (in.op == Op::div_ || in.op == Op::sqrt_) return is_floating(in.dtype) ? 4 : 20;
+  if (in.op == Op::pow_ || in.op == Op::fmod_) return 40;
+  return half ? 5 : 1;
+}
+
+int LoopLayout::cost_of(const std::vector<bool>& set) const {
+  int total = 0;
+  for (size_t i = 0; i < set.size(); ++i)
+    if (set[i]) total += cost(kernel.body[i]);
+  return total;
+}
+
+/// Looks at what `pass` would compute again, and puts aside the last values of dear chains. True when it put something aside.
+bool LoopLayout::keep_dear_values(int pass) {
+  const size_t count = kernel.body.size();
+  std::vector<int> first(count, -1);
+  for (size_t i = 0; i < count; ++i)
+    for (int earlier = pass; earlier-- > 0;)
+      if (needed[earlier][i] && (kept_from[i] < 0 || kept_from[i] == earlier)) first[i] = earlier;
+  std::vector<bool> used_by_new(count, false);
+  for (size_t i = 0; i < count; ++i) {
+    const Instr& in = kernel.body[i];
+    const bool root = (in.kind == InstrKind::Reduce && ready[i] == pass + 1) || (is_element_store(in) && store_pass == pass);
+    if (root || (needed[pass][i] && first[i] < 0 && kept_from[i] < 0))
+      for (int arg : in.args) used_by_new[arg] = true;
+  }
+  int64_t free = kStackBytes;
+  for (size_t i = 0; i < count; ++i)
+    if (kept_from[i] >= 0) free -= (kernel.reduce_points() + lanes) * register_bytes(kernel.body[i].dtype);
+  bool kept = false;
+  for (size_t i = count; i-- > 0;) {
+    if (!needed[pass][i] || !used_by_new[i] || first[i] < 0 || kept_from[i] >= 0 || !varies[i]) continue;
+    std::vector<bool> chain(count, false);
+    chain[i] = true;
+    for (size_t j = i + 1; j-- > 0;)
+      if (chain[j] && kept_from[j] < 0)
+        for (int arg : kernel.body[j].args) chain[arg] = chain[arg] || level[arg] > point_level;
+    const int64_t bytes = (kernel.reduce_points() + lanes) * register_bytes(kernel.body[i].dtype);
+    if (cost_of(chain) < kDear || bytes > free) continue;
+    kept_from[i] = first[i];
+    free -= bytes;
+    kept = true;
+  }
+  return kept;
+}
+
+void LoopLayout::plan_passes() {
+  kept_from.assign(kernel.body.size(), -1);
+  if (shape == Shape::Points) return;
+  for (size_t i = 0; i < kernel.body.size(); ++i) {
+    if (kernel.body[i].kind == InstrKind::Reduce) passes = std::max(passes, ready[i]);
+    if (is_element_store(kernel.body[i])) store_pass = std::max(store_pass, ready[i]);
+  }
+  passes = std::max(passes, store_pass + 1);
+  for (int pass = 0; pass < passes; ++pass) {
+    needed.push_back(closure(pass));
+    if (shape == Shape::Rows && pass > 0 && keep_dear_values(pass)) needed[pass] = closure(pass);
+  }
+}
+
+void LoopLayout::choose_unrolls() {
+  auto turns = [&](int cost) {
+    int unroll = cost <= 14 ? 4 : cost <= 32 ? 2 : 1;
+    while (unroll > 1 && lane_extent() < static_cast<int64_t>(unroll) * lanes) unroll /= 2;
+    return unroll;
+  };
+  if (shape == Shape::Rows) {
+    for (int pass = 0; pass < passes; ++pass) unroll.push_back(turns(cost_of(needed[pass])));
+    return;
+  }
+  int total = 0;
+  for (size_t i = 0; i < kernel.body.size(); ++i)
+    if (level[i] >= point_level) total += cost(kernel.body[i]);
+  point_unroll = turns(total);
+  unroll.assign(passes, point_unroll);
+}
+
+}  // namespace braze::cpu
