@@ -12,9 +12,6 @@
 
 namespace braze {
 
-/// A launch list for a reader: a line a step, with the buffers it touches.
-std::string print(const Plan& plan);
-
 class CompileDump {
  public:
   /// An empty directory: nothing is written. A folder that cannot be written is logged and costs nothing else.
