@@ -194,14 +194,17 @@ def plain_copy(tensor):
         return tensor.detach().resolve_conj().resolve_neg().clone(memory_format=torch.contiguous_format)
 
 
-def differences(expected, got, ulps=None):
-    """Sentences, empty when the two observations are the same. `ulps` replaces the tolerance by a distance in ulps."""
+def differences(expected, got, ulps=None, slack=1):
+    """Sentences, empty when the two observations are the same.
+
+    `ulps` replaces the tolerance by a distance in units of the last place; `slack` multiplies it.
+    """
     found = []
     for (path, what, want), (got_path, got_what, have) in zip(expected, got, strict=False):
         if (path, what) != (got_path, got_what):
             return [*found, f"{path}: expected {what}, got {got_what} at {got_path}"]
         if what == "values":
-            complaint = values_differ(want, have, ulps)
+            complaint = values_differ(want, have, ulps, slack)
             if complaint:
                 found.append(f"{path}: {complaint}")
         elif what == "number":
@@ -226,7 +229,7 @@ def numbers_close(want, have):
     return math.isclose(want, have, rel_tol=1e-5, abs_tol=1e-6)
 
 
-def values_differ(want, have, ulps=None):
+def values_differ(want, have, ulps=None, slack=1):
     """None, or how two copies of equal dtype and size differ."""
     if want.shape != have.shape or want.dtype != have.dtype:
         return f"expected {want.dtype}{tuple(want.shape)}, got {have.dtype}{tuple(have.shape)}"
@@ -243,7 +246,7 @@ def values_differ(want, have, ulps=None):
         relative, absolute = TOLERANCE.get(want.dtype, (0.0, 0.0))
         finite = want[want.isfinite()].double()
         scale = max(1.0, finite.abs().max().item()) if finite.numel() else 1.0
-        limit = absolute * scale + relative * want.double().abs()
+        limit = slack * (absolute * scale + relative * want.double().abs())
         same = (want == have) | both_nan
         wrong = ~same & ~((want.double() - have.double()).abs() <= limit)
         wrong |= ~same & ~(want.isfinite() & have.isfinite())

@@ -1,0 +1,281 @@
+"""How braze.compile, explain, the log and the dump behave to the hand: forms, errors, names, modules in place."""
+
+import copy
+import functools
+import inspect
+import pickle
+import re
+
+import pytest
+import torch
+from torch import nn
+
+import braze
+
+pytestmark = pytest.mark.usefixtures("entries_always_used")
+
+
+@braze.compile
+def documented(x, scale: float = 2.0, *, bias=0.0):
+    """Scales and shifts."""
+    return x * scale + bias
+
+
+@braze.compile(numerics="eager", freeze=False)
+def with_options(x):
+    return x + 1
+
+
+class Layer:
+    scale = 3.0
+
+    @braze.compile
+    def method(self, x):
+        return x * self.scale
+
+    @classmethod
+    @braze.compile
+    def by_class(cls, x):
+        return x * cls.scale
+
+    @braze.compile
+    @classmethod
+    def outside_class(cls, x):
+        return x * cls.scale
+
+    @staticmethod
+    @braze.compile
+    def static(x):
+        return x + 1
+
+    @braze.compile
+    @staticmethod
+    def outside_static(x):
+        return x + 1
+
+
+def called(compiled, *args, calls=5, **kwargs):
+    with torch.no_grad():
+        for _ in range(calls):
+            result = compiled(*args, **kwargs)
+    return result.tolist()
+
+
+def test_decorator_forms():
+    x = torch.ones(2)
+    assert called(documented, x) == [2.0, 2.0]
+    assert called(documented, x, 3.0, bias=1.0) == [4.0, 4.0]
+    assert called(with_options, x) == [2.0, 2.0]
+    assert called(braze.compile()(lambda x: x + 1), x) == [2.0, 2.0]
+    assert called(braze.compile(lambda x: x - 1), x) == [0.0, 0.0]
+
+
+def test_name_doc_and_signature_are_kept():
+    assert documented.__name__ == "documented"
+    assert documented.__qualname__ == "documented"
+    assert documented.__doc__ == "Scales and shifts."
+    assert documented.__module__ == __name__
+    assert str(inspect.signature(documented)) == "(x, scale: float = 2.0, *, bias=0.0)"
+    assert documented.__wrapped__.__name__ == "documented"
+    assert callable(documented)
+
+
+def test_methods():
+    x = torch.ones(2)
+    layer, other = Layer(), Layer()
+    other.scale = 5.0
+    assert called(layer.method, x) == [3.0, 3.0]
+    assert called(other.method, x) == [5.0, 5.0]
+    assert called(Layer.method, layer, x) == [3.0, 3.0]
+    assert called(functools.partial(layer.method), x) == [3.0, 3.0]
+    assert layer.method.__self__ is layer
+
+
+@pytest.mark.parametrize("name", ["by_class", "outside_class", "static", "outside_static"])
+def test_class_and_static_methods(name):
+    expected = 2.0 if "static" in name else 3.0
+    assert called(getattr(Layer, name), torch.ones(2)) == [expected] * 2
+    assert called(getattr(Layer(), name), torch.ones(2)) == [expected] * 2
+
+
+@pytest.mark.parametrize("target", [3, "text", None.__class__, torch.ones(2), [len]])
+def test_what_cannot_be_compiled(target):
+    with pytest.raises(braze.UserError, match=r"^braze\.compile: "):
+        braze.compile(target)
+
+
+def test_unknown_option():
+    with pytest.raises(braze.UserError, match="unknown option 'fastest'"):
+        braze.compile(lambda x: x, fastest=True)
+    with pytest.raises(TypeError):
+        braze.compile(fastest=True)
+
+
+def test_builtins_and_partials():
+    x = torch.full((2,), 0.5)
+    assert called(braze.compile(torch.relu), x) == [0.5, 0.5]
+    assert called(braze.compile(functools.partial(torch.mul, other=3)), x) == [1.5, 1.5]
+    assert called(braze.compile(torch.ops.aten.neg.default), x) == [-0.5, -0.5]
+
+
+def test_compiling_twice_is_compiling_once():
+    assert called(braze.compile(braze.compile(lambda x: x + 1)), torch.ones(2)) == [2.0, 2.0]
+    net = braze.compile(nn.ReLU())
+    assert braze.compile(net) is net
+    assert called(net, -torch.ones(2)) == [0.0, 0.0]
+
+
+def test_module_stays_what_it_is():
+    net = nn.Sequential(nn.Linear(2, 3), nn.ReLU())
+    keys, text, parameters = list(net.state_dict()), repr(net), list(net.parameters())
+    assert braze.compile(net) is net
+    assert type(net) is nn.Sequential
+    assert (list(net.state_dict()), repr(net)) == (keys, text)
+    assert all(mine is theirs for mine, theirs in zip(net.parameters(), parameters))
+    x = torch.ones(1, 2)
+    expected = net.forward(x).tolist()
+    assert called(net, x) == expected
+    for clone in (copy.deepcopy(net), pickle.loads(pickle.dumps(net))):
+        assert called(clone, x) == expected
+        assert clone[0].weight is not net[0].weight
+
+
+def test_module_can_be_saved(tmp_path):
+    net = braze.compile(nn.Linear(2, 3))
+    expected = called(net, torch.ones(1, 2))
+    torch.save(net, tmp_path / "net.pt")
+    assert called(torch.load(tmp_path / "net.pt", weights_only=False), torch.ones(1, 2)) == expected
+
+
+def test_train_eval_and_to_return_the_module():
+    net = braze.compile(nn.Linear(2, 3))
+    assert net.train() is net and net.eval() is net and net.to(torch.float64) is net
+    assert net(torch.ones(1, 2, dtype=torch.float64)).dtype is torch.float64
+
+
+def test_threads_of_attributes():
+    def f(x):
+        return x
+
+    f.note = "kept"
+    assert braze.compile(f).note == "kept"
+
+
+def test_explain_before_any_call():
+    report = braze.explain(braze.compile(lambda x: x + 1)).report
+    assert report.entries == () and report.refusals == ()
+
+
+def test_explain_of_an_entry():
+    compiled = braze.compile(documented.__wrapped__)
+    called(compiled, torch.ones(8), calls=12)
+    explanation = braze.explain(compiled)
+    (entry,) = explanation.report.entries
+    assert len(entry.kernels) == 1 and not entry.externs
+    assert any("mul" in op for op in entry.kernels[0].ops)
+    assert entry.hits > 0
+    assert explanation.report.kernels_compiled + explanation.report.kernels_from_disk >= 1 or entry.kernels
+    text, page = repr(explanation), explanation._repr_html_()
+    for word in ("1 entry", "aten::mul", "f32"):
+        assert word in text and word in page
+
+
+def test_explain_of_a_refusal_names_the_line():
+    def reads(x):
+        scale = x.sum().item()
+        return x * scale
+
+    compiled = braze.compile(reads)
+    called(compiled, torch.ones(2))
+    (refusal,) = braze.explain(compiled).report.refusals
+    assert refusal.reason == "value_read"
+    assert refusal.file == __file__
+    assert refusal.line == reads.__code__.co_firstlineno + 1
+    assert f"{__file__}:{refusal.line}" in repr(braze.explain(compiled))
+
+
+def test_explain_of_gradients():
+    compiled = braze.compile(lambda x: x * 2)
+    for _ in range(4):
+        compiled(torch.ones(2, requires_grad=True))
+    assert [refusal.reason for refusal in braze.explain(compiled).report.refusals] == ["needs_grad"]
+
+
+def test_explain_takes_methods_and_modules():
+    layer = Layer()
+    called(layer.method, torch.ones(2))
+    assert "method" in repr(braze.explain(layer.method))
+    net = braze.compile(nn.Linear(2, 3))
+    called(net, torch.ones(1, 2))
+    assert "Linear" in repr(braze.explain(net))
+
+
+def test_child_of_a_refused_module_is_compiled():
+    class Reads(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = nn.Sequential(nn.Linear(4, 4), nn.GELU(), nn.LayerNorm(4))
+
+        def forward(self, x):
+            x = self.inner(x)
+            return x if x.sum().item() > 1e9 else x + 1
+
+    net = braze.compile(Reads())
+    x = torch.ones(2, 4)
+    with torch.no_grad():
+        expected = net.forward(x)
+    torch.testing.assert_close(torch.tensor(called(net, x, calls=12)), expected)
+    report = braze.explain(net).report
+    assert [refusal.reason for refusal in report.refusals][:1] == ["value_read"]
+    assert any(child.entries for child in report.children), repr(braze.explain(net))
+
+
+@pytest.fixture
+def process_option():
+    """Sets options of the process for one test."""
+    before = {}
+
+    def change(**values):
+        for name, value in values.items():
+            before[name] = getattr(braze.options, name)
+            setattr(braze.options, name, value)
+
+    yield change
+    for name, value in before.items():
+        setattr(braze.options, name, value)
+
+
+def test_log_lines(process_option, capfd):
+    process_option(log="compiles,kernels,guards,refusals")
+    called(braze.compile(lambda x: (x * 3 + 1).relu()), torch.ones(4))
+    called(braze.compile(lambda x: x * x.sum().item()), torch.ones(4))
+    lines = capfd.readouterr().err.splitlines()
+    for channel in ("compiles", "kernels", "refusals"):
+        assert any(channel in line for line in lines), (channel, lines)
+    assert any("value_read" in line for line in lines)
+
+
+def test_no_log_by_default(capfd):
+    called(braze.compile(lambda x: x * x.sum().item()), torch.ones(4))
+    called(braze.compile(lambda x: x * 2), torch.ones(4))
+    captured = capfd.readouterr()
+    assert (captured.out, captured.err) == ("", "")
+
+
+def test_dump(process_option, tmp_path):
+    process_option(dump=str(tmp_path))
+    called(braze.compile(lambda x: (x * 17.25 + 1).tanh()), torch.ones(4))
+    names = [path.name for path in tmp_path.rglob("*") if path.is_file()]
+    texts = "\n".join(path.read_text() for path in tmp_path.rglob("*") if path.is_file())
+    assert len(names) >= 3, names
+    assert re.search(r"tanh", texts) and "17.25" in texts
+    assert "define" in texts, "no LLVM IR"
+
+
+def test_cache_info_and_clear():
+    info = braze.cache.info()
+    assert {"path", "entries", "bytes", "hits", "misses"} <= set(info)
+    assert braze.cache.path() == info["path"]
+    braze.cache.clear()
+    assert braze.cache.info()["entries"] == 0
+    assert called(braze.compile(lambda x: x * 7), torch.ones(2)) == [7.0, 7.0]
