@@ -176,6 +176,11 @@ bool compare(Op op, T x, T y) {
   }
 }
 
+Scalar fused(DType dtype, double x, double y, double z) {
+  if (dtype == DType::f64) return Scalar::of_double(dtype, std::fma(x, y, z));
+  return Scalar::of_double(dtype, std::fma(static_cast<float>(x), static_cast<float>(y), static_cast<float>(z)));
+}
+
 bool compares(Op op, std::span<const Scalar> in) {
   if (op == Op::is_nan_) return is_floating(in[0].dtype) && std::isnan(in[0].as_double());
   return is_floating(in[0].dtype) ? compare(op, in[0].as_double(), in[1].as_double()) : compare(op, in[0].as_int(), in[1].as_int());
@@ -201,6 +206,7 @@ Scalar evaluate(Op op, DType dtype, std::span<const Scalar> in) {
   if (op == Op::where_) return in[0].as_int() != 0 ? in[1] : in[2];
   if (info(op).has(Compares)) return Scalar::of_int(DType::b1, compares(op, in));
   const bool binary = in.size() == 2;
+  if (op == Op::fma_ && is_floating(dtype)) return fused(dtype, in[0].as_double(), in[1].as_double(), in[2].as_double());
   if (!is_floating(dtype)) return of_int(dtype, integer(op, dtype, in[0].as_int(), binary ? in[1].as_int() : 0));
   const double x = in[0].as_double(), y = binary ? in[1].as_double() : 0;
   if (dtype == DType::f64) return Scalar::of_double(dtype, binary ? binary_float(op, x, y) : unary_float(op, x));

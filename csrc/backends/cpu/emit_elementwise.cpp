@@ -42,6 +42,7 @@ INTRINSIC_SPELLING(float_floor, floor)
 INTRINSIC_SPELLING(float_ceil, ceil)
 INTRINSIC_SPELLING(float_trunc, trunc)
 INTRINSIC_SPELLING(float_copysign, copysign)
+INTRINSIC_SPELLING(float_fma, fma)
 #undef INTRINSIC_SPELLING
 
 Value* same(Code&, const Operation& o) { return a(o); }

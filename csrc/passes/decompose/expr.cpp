@@ -167,6 +167,12 @@ Expr apply(Op op, const Expr& x, const Expr& y) {
   return x.builder().elementwise(op, info(op).has(Compares) ? DType::b1 : x.dtype(), {x, y});
 }
 
+Expr fma(const Expr& x, const Expr& y, const Expr& z) {
+  if (!is_floating(x.dtype())) return x * y + z;
+  if (x.dtype() != y.dtype() || x.dtype() != z.dtype()) return x.builder().refuse();
+  return x.builder().elementwise(Op::fma_, x.dtype(), {x, y, z});
+}
+
 Expr select(const Expr& condition, const Expr& yes, const Expr& no) {
   if (condition.dtype() != DType::b1 || yes.dtype() != no.dtype()) return condition.builder().refuse();
   if (condition.is_number()) return condition.number().as_int() ? yes : no;

@@ -78,6 +78,8 @@ class Expr {
 /// `op` at the dtype of its operands, which must agree (comparisons give b1, where_ takes its condition first).
 Expr apply(Op op, const Expr& x);
 Expr apply(Op op, const Expr& x, const Expr& y);
+/// x * y + z, rounded once, for formulas in which ATen's vector code uses a fused instruction.
+Expr fma(const Expr& x, const Expr& y, const Expr& z);
 Expr select(const Expr& condition, const Expr& yes, const Expr& no);
 Expr cast(DType dtype, const Expr& x);
 /// A number of the dtype of `x`, rounded to it.

@@ -27,7 +27,7 @@ void lower_gelu(Lowering& l) {
   Expr x = l.in(0, dtype);
   if (l.text(1) == "tanh") {
     Expr cube = x * x * x;
-    Expr inner = (M_SQRT2 * M_2_SQRTPI * 0.5) * (x + 0.044715 * cube);
+    Expr inner = (M_SQRT2 * M_2_SQRTPI * 0.5) * fma(like(x, 0.044715), cube, x);
     return l.set(0.5 * x * (1.0 + tanh(inner)), dtype);
   }
   l.require(l.text(1) == "none");

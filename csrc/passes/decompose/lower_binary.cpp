@@ -9,8 +9,11 @@ namespace {
 
 bool is_half(DType dtype) { return info(dtype).kind == DTypeKind::Half; }
 
-/// ATen reads a number beside a half tensor without rounding it to half, for these operators.
-Expr second(Lowering& l, DType common) { return l.is_number(1) && is_half(common) ? l.coefficient(1, common) : l.in(1, common); }
+/// mul and div read a single number beside a half tensor without rounding it to half.
+Expr second(Lowering& l, DType common) {
+  Expr y = l.raw(1);
+  return is_half(common) && y.numel() == 1 ? cast(opmath(common), y) : l.in(1, common);
+}
 
 /// C's remainder with the sign of the divisor.
 Expr python_modulo(const Expr& x, const Expr& y) {
@@ -47,10 +50,12 @@ void lower_add(Lowering& l) {
     l.require(plain && !subtracts);
     return l.set(either(l.in(0, common), l.in(1, common)), common);
   }
-  Expr self = l.in(0, common), other = second(l, common);
+  Expr self = l.in(0, common), other = l.in(1, common);
   const Expr& x = reversed ? other : self;
-  const Expr y = plain ? (reversed ? self : other) : (reversed ? self : other) * l.coefficient(2, common);
-  l.set(subtracts ? x - y : x + y, common);
+  const Expr& y = reversed ? self : other;
+  if (plain) return l.set(subtracts ? x - y : x + y, common);
+  Expr alpha = l.coefficient(2, common);
+  l.set(fma(y, subtracts ? -alpha : alpha, x), common);
 }
 
 void lower_binary(Lowering& l) {

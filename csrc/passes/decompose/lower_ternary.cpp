@@ -49,9 +49,8 @@ void lower_lerp(Lowering& l) {
   Expr start = l.in(0, dtype), end = l.in(1, dtype);
   if (!l.is_number(2)) l.require(l.dtype(2) == dtype);
   Expr weight = l.is_number(2) ? l.coefficient(2, dtype) : l.in(2, dtype);
-  Expr distance = end - start;
   Expr is_small = apply(Op::abs_, weight) < 0.5;
-  l.set(select(is_small, start + weight * distance, end - distance * (1.0 - weight)), dtype);
+  l.set(fma(select(is_small, weight, weight - 1), end - start, select(is_small, start, end)), dtype);
 }
 
 /// addcmul and addcdiv: self + value * a * b, or self + value * a / b.
@@ -61,7 +60,7 @@ void lower_addcmul(Lowering& l) {
   l.require(common != DType::b1 && !(divides && !is_floating(common)));
   Expr scaled = l.coefficient(3, common) * l.in(1, common);
   Expr other = l.in(2, common);
-  l.set(l.in(0, common) + (divides ? scaled / other : scaled * other), common);
+  l.set(divides ? l.in(0, common) + scaled / other : fma(scaled, other, l.in(0, common)), common);
 }
 
 void lower_mse_loss(Lowering& l) {
