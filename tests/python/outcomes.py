@@ -25,3 +25,8 @@ def all_entries(report):
 def reasons(compiled):
     """The refusals as one line of text each."""
     return [f"{refusal.reason}: {refusal.detail}" for refusal in braze.explain(compiled).report.refusals]
+
+
+def faults(compiled):
+    """Refusals that are bugs of ours: the call was answered eagerly, but something behind it went wrong."""
+    return [reason for reason in reasons(compiled) if reason.startswith(("internal:", "proof:"))]

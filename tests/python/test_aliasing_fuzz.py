@@ -10,7 +10,7 @@ import pytest
 import torch
 from eager_equality import Kept, Observer, attempt, differences
 from generated_programs import Generated
-from outcomes import outcome
+from outcomes import faults, outcome
 
 import braze
 
@@ -43,7 +43,8 @@ def check(program):
             if complaints:
                 where = f"{pattern!r}, round {round_ + 1}, call {call}"
                 return [f"{where}: {complaint}" for complaint in complaints[:4]], "wrong"
-    return [], outcome(compiled)
+    broken = faults(compiled)
+    return broken, "faulty" if broken else outcome(compiled)
 
 
 @pytest.mark.parametrize("batch", range(-(-PROGRAMS // BATCH)) if SEED is None else [None])

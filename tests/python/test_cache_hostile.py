@@ -1,4 +1,4 @@
-"""The disk cache in bad company: damaged, foreign, read-only, full, killed, shared. Always right answers, no stray files."""
+"""The disk cache in bad company: damaged, foreign, read-only, full, killed, shared. Right answers, no stray files."""
 
 import os
 import pathlib

@@ -8,7 +8,7 @@ import numpy
 import pytest
 import torch
 from eager_equality import Observer, differences
-from outcomes import COMPILED, EXTERN, outcome, reasons
+from outcomes import COMPILED, EXTERN, faults, outcome, reasons
 from programs import CALLS, all_programs
 
 import braze
@@ -57,6 +57,7 @@ def test_program(program, tally):
     expected = run(program, lambda function, **options: function)
     assert len(expected) >= CALLS, "too few calls to meet a compiled entry"
     complaints = list(compare(expected, run(program, compile)))
+    complaints += [fault for callable_ in compiled for fault in faults(callable_)]
     outcomes = [outcome(callable_) for callable_ in compiled]
     fits = "compiled" if any(result in (COMPILED, EXTERN) for result in outcomes) else "not compiled"
     tally("programs that may be refused" if program.refusable else "programs", **{"wrong" if complaints else fits: 1})

@@ -4,7 +4,7 @@ import pytest
 import torch
 from eager_equality import Observer, differences
 from model_samples import MODELS, call, made
-from outcomes import outcome, reasons
+from outcomes import faults, outcome, reasons
 
 import braze
 
@@ -28,6 +28,7 @@ def test_model(model, mode, tally):
             for number in range(1, CALLS + 1):
                 complaints = differences(expected, observed(compiled, inputs), slack=20)
                 assert not complaints, f"batch {batch}, call {number}: {complaints[:4]}"
+    assert not faults(compiled), faults(compiled)
     report = braze.explain(compiled).report
     tally("models", **{outcome(compiled) if report.entries or not report.children else "split": 1})
     if model.whole:

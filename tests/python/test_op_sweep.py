@@ -10,7 +10,7 @@ import pytest
 import torch
 from eager_equality import Kept, Observer, Raised, Undefined, attempt, differences, twin
 from op_samples import DTYPES, MUST_BECOME_KERNELS, UNINITIALISED, error_samples, op_id, ops, samples, ulps_allowed
-from outcomes import COMPILED, outcome
+from outcomes import COMPILED, faults, outcome
 
 import braze
 
@@ -41,6 +41,8 @@ def check(sample, undefined, ulps):
         complaints = differences(expected, got, ulps)
         if complaints:
             return "wrong", [f"{sample} call {call}: {complaint}" for complaint in complaints[:3]]
+    if broken := faults(compiled):
+        return "faulty", [f"{sample}: {fault}" for fault in broken]
     return ("raises" if raises else outcome(compiled)), []
 
 
@@ -72,7 +74,7 @@ def test_op(op, tally):
 
 def verdict(counts):
     """An operator counts as its best outcome, unless a sample was wrong."""
-    for result in ("wrong", "compiled", "extern", "refused", "eager", "raises"):
+    for result in ("wrong", "faulty", "compiled", "extern", "refused", "eager", "raises"):
         if counts[result]:
             return result
     return "no sample"
