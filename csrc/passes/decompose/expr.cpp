@@ -69,7 +69,7 @@ Expr Builder::reduce(Op op, const Expr& x, std::vector<int> dims) {
   for (int d : dims) sizes[d] = 1;
   DType dtype = op == Op::argmin_ || op == Op::argmax_ ? DType::i64 : x.dtype();
   if (dims.empty()) {  // of a 0-d tensor
-    if (dtype == x.dtype()) return x;
+    if (op != Op::argmin_ && op != Op::argmax_) return x;
     return fill(dtype, laid_out_like(layout_, sizes), integer(dtype, 0));
   }
   Node node;

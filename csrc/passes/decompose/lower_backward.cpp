@@ -20,9 +20,9 @@ void lower_pointwise_backward(Lowering& l) {
   Expr grad = l.in(0, dtype), x = l.in(1, dtype);
   if (name == "threshold_backward") return l.set(select(x <= l.in(2, dtype), like(x, 0), grad), dtype);
   if (name == "sigmoid_backward") return l.set(grad * (1.0 - x) * x, dtype);
-  if (name == "tanh_backward") return l.set(grad * (1.0 - x * x), dtype);
+  if (name == "tanh_backward") return l.set(grad * fma(-x, x, like(x, 1)), dtype);
   Expr sigmoid = 1.0 / (1.0 + apply(Op::exp_, -x));
-  l.set(grad * sigmoid * (1.0 + x * (1.0 - sigmoid)), dtype);
+  l.set(grad * sigmoid * fma(x, 1.0 - sigmoid, like(x, 1)), dtype);
 }
 
 void lower_gelu_backward(Lowering& l) {
@@ -41,7 +41,7 @@ void lower_gelu_backward(Lowering& l) {
   l.require(l.text(2) == "none");
   Expr cdf = 0.5 * (1.0 + apply(Op::erf_, x * M_SQRT1_2));
   Expr pdf = (M_2_SQRTPI * M_SQRT1_2 * 0.5) * apply(Op::exp_, x * x * -0.5);
-  l.set(grad * (cdf + x * pdf), dtype);
+  l.set(grad * fma(x, pdf, cdf), dtype);
 }
 
 /// (grad, output, dim, input_dtype)

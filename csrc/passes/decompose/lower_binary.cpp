@@ -92,7 +92,7 @@ void lower_float_binary(Lowering& l) {
   Expr x = l.in(0, common), y = l.in(1, common);
   if (l.name() == "atan2") return l.set(apply(Op::atan2_, x, y), common);
   if (l.name() == "copysign") return l.set(apply(Op::copysign_, x, y), common);
-  Expr product = x * apply(Op::log_, y);
+  Expr product = x * cast(opmath(common), cast(common, apply(Op::log_, y)));
   l.set(select(apply(Op::is_nan_, y), y, select(x == 0, like(x, 0), product)), common);
 }
 
@@ -152,10 +152,10 @@ void lower_logical(Lowering& l) {
 void lower_bitwise(Lowering& l) {
   const DType common = l.common_dtype({0, 1});
   const std::string_view name = l.name();
-  const bool shifts = name.ends_with("_shift");
+  const bool shifts = name.find("shift") != name.npos;
   l.require(is_integral(common) && !(shifts && common == DType::b1));
-  const Op op = name == "bitwise_left_shift"    ? Op::shl_
-                : name == "bitwise_right_shift" ? Op::shr_
+  const bool left = name.find("left") != name.npos || name.find("lshift") != name.npos;
+  const Op op = shifts                          ? (left ? Op::shl_ : Op::shr_)
                 : name.find("and") != name.npos ? Op::and_
                 : name.find("xor") != name.npos ? Op::xor_
                                                 : Op::or_;

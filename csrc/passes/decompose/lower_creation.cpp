@@ -16,10 +16,10 @@ void lower_constant(Lowering& l) {
   l.set(l.builder().integer(dtype, l.name().find("ones") != std::string_view::npos), dtype);
 }
 
-/// The number is the first one among the arguments: sizes are lists.
+/// full(sizes, number), new_full(self, sizes, number), full_like(self, number), fill(self, number), scalar_tensor(number)
 void lower_full(Lowering& l) {
   const DType dtype = l.result_dtype();
-  const size_t value = l.name() == "scalar_tensor" ? 0 : 1;
+  const size_t value = l.name() == "scalar_tensor" ? 0 : l.name() == "new_full" ? 2 : 1;
   if (l.is_number(value)) return l.set(cast(dtype, l.raw(value)), dtype);
   l.require(l.name() == "fill" && l.sizes(value).empty());
   l.set(cast(dtype, l.raw(value)), dtype);

@@ -58,9 +58,9 @@ void lower_layer_norm(Lowering& l) {
   Expr x = l.in(0, dtype);
   if (!l.require(!l.refused() && x.numel() > 0)) return;
   Statistics s = statistics(x, dims, l.real(4));
-  Expr y = (x - s.mean) * s.rstd;
-  if (!l.is_none(2)) y = y * l.in(2, l.dtype(2));
-  if (!l.is_none(3)) y = y + l.in(3, l.dtype(3));
+  const Expr normal = (x - s.mean) * s.rstd;
+  const Expr weight = l.is_none(2) ? like(x, 1) : l.in(2, l.dtype(2));
+  const Expr y = l.is_none(3) ? normal * weight : fma(normal, weight, l.in(3, l.dtype(3)));
   if (l.refused()) return;
   l.set(0, y, dtype);
   for (size_t k : {1, 2})
@@ -107,9 +107,9 @@ void lower_group_norm(Lowering& l) {
     return l.refused() ? p : p.through(split(p.geometry(), 0));
   };
   Expr scale = l.is_none(1) ? s.rstd : s.rstd * parameter(1);
-  Expr shift = l.is_none(2) ? -(s.mean * scale) : parameter(2) - s.mean * scale;
+  Expr shift = l.is_none(2) ? -s.mean * scale : fma(-s.mean, scale, parameter(2));
   if (l.refused()) return;
-  Expr y = x * scale + shift;
+  Expr y = fma(x, scale, shift);
   l.set_in_shape(0, y, dtype, shape);
   for (size_t k : {1, 2})
     if (l.wanted(k)) l.set(k, cast(l.result_dtype(k), k == 1 ? s.mean : s.rstd), l.result_dtype(k));
@@ -129,8 +129,8 @@ void lower_batch_norm(Lowering& l) {
   Expr mean = by_channel(l, 3, rank, l.dtype(3)), variance = by_channel(l, 4, rank, l.dtype(4));
   Expr rstd = reciprocal_root(variance, eps);
   Expr scale = l.is_none(1) ? rstd : rstd * by_channel(l, 1, rank, l.dtype(1));
-  Expr shift = l.is_none(2) ? -(mean * scale) : by_channel(l, 2, rank, l.dtype(2)) - mean * scale;
-  l.set(0, x * scale + shift, dtype);
+  Expr shift = l.is_none(2) ? -mean * scale : fma(-mean, scale, by_channel(l, 2, rank, l.dtype(2)));
+  l.set(0, fma(x, scale, shift), dtype);
   set_empty(l, 1);
   set_empty(l, 2);
 }
