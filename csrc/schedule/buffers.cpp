@@ -23,7 +23,7 @@ class Planner {
     was_renewed_.assign(graph.values.size(), 0);
     plan_.output_slots.assign(graph.outputs.size(), -1);
     for (size_t i = 0; i < graph.inputs.size(); ++i) {
-      Buffer& buffer = add_buffer(graph.inputs[i]);
+      PlannedBuffer& buffer = add_buffer(graph.inputs[i]);
       buffer.place = {Kind::Input, static_cast<int32_t>(i), 0};
       buffer.placed = true;
       buffer.start = -1;
@@ -44,7 +44,7 @@ class Planner {
   }
 
  private:
-  Buffer& buffer_of(ValueId id) { return plan_.buffers[plan_.buffer_of[id]]; }
+  PlannedBuffer& buffer_of(ValueId id) { return plan_.buffers[plan_.buffer_of[id]]; }
   int64_t bytes(ValueId id) const { return graph_.value(id).length * info(graph_.value(id).dtype).bytes; }
 
   bool is_version(ValueId id) const {
@@ -57,10 +57,10 @@ class Planner {
     return false;
   }
 
-  Buffer& add_buffer(ValueId id) {
+  PlannedBuffer& add_buffer(ValueId id) {
     plan_.buffer_of[id] = static_cast<int>(plan_.buffers.size());
     plan_.buffers.push_back({});
-    Buffer& buffer = plan_.buffers.back();
+    PlannedBuffer& buffer = plan_.buffers.back();
     buffer.first = id;
     buffer.bytes = bytes(id);
     buffer.start = life_.made[id] >= 0 ? life_.made[id] : life_.first_use[id];
@@ -90,7 +90,7 @@ class Planner {
   /// True when the new version may be written over the old one.
   bool replaces(const Version& version) {
     const ValueId old = version.old;
-    const Buffer& buffer = buffer_of(old);
+    const PlannedBuffer& buffer = buffer_of(old);
     if (life_.kept[old] || life_.last_read[old] > version.task || was_renewed_[old]) return false;
     if (buffer.place.kind == Kind::Input && life_.mutated_input[version.made] != buffer.place.index) return false;
     const Task& task = tasks_[version.task];
@@ -108,12 +108,12 @@ class Planner {
   void add_version(const Version& version) {
     if (replaces(version)) {
       plan_.buffer_of[version.made] = plan_.buffer_of[version.old];
-      Buffer& buffer = buffer_of(version.made);
+      PlannedBuffer& buffer = buffer_of(version.made);
       buffer.end = std::max({buffer.end, life_.last_read[version.made], version.task});
       was_renewed_[version.old] = 1;
       return;
     }
-    Buffer& buffer = add_buffer(version.made);
+    PlannedBuffer& buffer = add_buffer(version.made);
     buffer.start = std::min(buffer.start, version.task);
     if (!is_unwritten(version.old) && buffer.bytes > 0)
       plan_.copies_before[version.task].push_back({version.old, plan_.buffer_of[version.old], plan_.buffer_of[version.made]});
@@ -125,7 +125,7 @@ class Planner {
     for (const Mutation& mutation : graph_.mutations) {
       const ValueId input = graph_.inputs[mutation.input];
       const BufferRef place{Kind::Input, mutation.input, 0};
-      Buffer& buffer = buffer_of(mutation.value);
+      PlannedBuffer& buffer = buffer_of(mutation.value);
       if (buffer.bytes == 0 || (buffer.placed && buffer.place == place)) continue;
       if (!buffer.placed && is_free_for(input, mutation.value)) {
         buffer.place = place;
@@ -139,7 +139,7 @@ class Planner {
 
   /// True when nothing needs what is in an input's memory once the buffer of `value` is first written.
   bool is_free_for(ValueId input, ValueId value) {
-    const Buffer &old = buffer_of(input), &fresh = buffer_of(value);
+    const PlannedBuffer &old = buffer_of(input), &fresh = buffer_of(value);
     if (old.end < fresh.start) return true;
     if (old.end > fresh.start || fresh.start >= end_ || !tasks_[fresh.start].is_kernel()) return false;
     return plan_.copies_before[fresh.start].empty() && may_be_one(tasks_[fresh.start].built, plan_.buffer_of[input], plan_.buffer_of[value]);
@@ -163,7 +163,7 @@ class Planner {
     for (size_t i = 0; i < graph_.outputs.size(); ++i) {
       const ValueId id = graph_.outputs[i];
       const BufferRef place{Kind::Output, static_cast<int32_t>(i), 0};
-      Buffer& buffer = buffer_of(id);
+      PlannedBuffer& buffer = buffer_of(id);
       if (buffer.placed && buffer.place.kind == Kind::Owned && !slot_taken[buffer.place.index] &&
           graph_.value(buffer.first).shape == graph_.value(id).shape) {
         slot_taken[buffer.place.index] = 1;
@@ -179,7 +179,7 @@ class Planner {
   }
 
   int add_place(const BufferRef& place, bool placed) {
-    Buffer buffer;
+    PlannedBuffer buffer;
     buffer.place = place;
     buffer.placed = placed;
     buffer.start = buffer.end = end_;
@@ -199,11 +199,11 @@ class Planner {
   }
 
   void join_one(const BuiltKernel& built, int made, int task) {
-    const Buffer& fresh = plan_.buffers[made];
+    const PlannedBuffer& fresh = plan_.buffers[made];
     if (fresh.start != task || fresh.bytes == 0 || (fresh.placed && fresh.place.kind != Kind::Output)) return;
     for (size_t r = 0; r < built.params.size(); ++r) {
       const int dying = plan_.buffer_of[built.params[r]];
-      const Buffer& old = plan_.buffers[dying];
+      const PlannedBuffer& old = plan_.buffers[dying];
       if (built.kernel.params[r].written || dying == made || old.placed || old.end != task || old.bytes != fresh.bytes) continue;
       if (writes(built, dying) || !may_be_one(built, dying, made)) continue;
       plan_.buffers[made].start = old.start;

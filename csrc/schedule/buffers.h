@@ -13,7 +13,7 @@
 
 namespace braze {
 
-struct Buffer {
+struct PlannedBuffer {
   BufferRef place;        // arena offsets are not known yet
   bool placed = false;    // false: the arena, or wherever suits
   ValueId first = -1;     // the oldest version in it
@@ -30,7 +30,7 @@ struct ValueCopy {
 
 struct BufferPlan {
   std::vector<int> buffer_of;                         // by value, -1: not in memory
-  std::vector<Buffer> buffers;                        // those without bytes may be unused
+  std::vector<PlannedBuffer> buffers;                        // those without bytes may be unused
   std::vector<std::vector<ValueCopy>> copies_before;  // by task, and one list for after the last
   std::vector<int32_t> output_slots;                  // by output: the Owned slot that becomes it, or -1
   int32_t owned_slots = 0;

@@ -8,6 +8,7 @@
 
 #include "graph/geometry.h"
 #include "schedule/align.h"
+#include "schedule/group_order.h"
 #include "schedule/merge.h"
 #include "support/error.h"
 
@@ -18,7 +19,7 @@ constexpr size_t kMostMembers = 160;
 constexpr size_t kMostParams = 24;
 constexpr size_t kMostRecomputed = 4;   // members of a group that a broadcast may compute again at each point
 constexpr int64_t kCopyRatio = 8;       // a cheap value is made again in a reader at least this much larger
-constexpr int kMostVisited = 512;       // groups looked at in search of a path between two
+constexpr size_t kMostVisited = 512;       // groups looked at in search of a path between two
 
 bool makes_nothing(const Graph& graph, const Node& node) {
   if (node.op == Op::empty_) return true;
@@ -48,6 +49,7 @@ class Fuser {
       : graph_(graph),
         groups_(graph.nodes.size()),
         root_(graph.nodes.size()),
+        order_(graph.nodes.size()),
         readers_(graph.values.size()),
         kept_(graph.values.size(), 0),
         value_marks_(graph.values.size()),
@@ -67,6 +69,7 @@ class Fuser {
       const Node& node = graph_.nodes[n];
       if (makes_nothing(graph_, node)) continue;
       groups_[n] = std::make_unique<FusionGroup>();
+      order_.append(n);
       if (node.op == Op::extern_) {
         groups_[n]->library_call = n;
         if (last_call >= 0) groups_[n]->after.push_back(last_call);
@@ -124,15 +127,18 @@ class Fuser {
     if (!alignment) return false;
     if (alignment->broadcasts && !alignment->only_reduced_added && !may_recompute(producer, p, c)) return false;
     if (params_together(p, c) > kMostParams) return false;
-    if (path_outside(p, c)) return false;
-    return merge(producer, consumer, *alignment);
+    std::vector<int> between;
+    if (path_outside(p, c, between) || !merge(producer, consumer, *alignment)) return false;
+    order_.move_before(between, p);
+    order_.replace(p, c);
+    return true;
   }
 
   /// The reads of `consumer` that the members of `producer` (group `p`) satisfy; false when one of them must go through memory.
   bool collect_links(const FusionGroup& producer, int p, const FusionGroup& consumer, std::vector<MapPair>& links) {
     for (const Member& member : consumer.members) {
       for (const Source& source : member.sources) {
-        if (source.value < 0 || producer_group(source.value) != p) continue;
+        if (source.value < 0 || source.copied || producer_group(source.value) != p) continue;
         const Member* made = original(producer, source.value);
         if (source.table || made->op == Op::update_) return false;
         links.push_back({&made->result, &source.map});
@@ -147,16 +153,15 @@ class Fuser {
     throw Error(Error::Kind::Internal, "a value is not made in its group");
   }
 
-  /// False when an update of `consumer` goes on from a version made in group `p`, unless both write places apart and nobody else
-  /// sees that version.
+  /// False when an update of `consumer` goes on from a buffer made in group `p`, unless by an update too, both write places apart and
+  /// nobody else sees the version between.
   bool writes_apart(int p, const FusionGroup& consumer) {
     for (const Member& member : consumer.members) {
       if (member.op != Op::update_) continue;
       const Node& last = graph_.nodes[member.node];
       for (ValueId base = base_of(last); producer_group(base) == p; base = base_of(graph_.nodes[producer_node(base)])) {
         const Node& earlier = graph_.nodes[producer_node(base)];
-        if (earlier.op != Op::update_) break;
-        if (kept_[base] || readers_[base].size() != 1 || !are_disjoint(earlier.region, last.region)) return false;
+        if (earlier.op != Op::update_ || kept_[base] || readers_[base].size() != 1 || !are_disjoint(earlier.region, last.region)) return false;
       }
     }
     return true;
@@ -221,7 +226,7 @@ class Fuser {
     FusionGroup& g = *group(id);
     for (const Member& member : g.members)
       for (const Source& source : member.sources)
-        if (source.value >= 0)
+        if (source.value >= 0 && !source.copied)
           if (const int from = producer_group(source.value); from >= 0 && from != id) visit(from);
     for (NodeId n : g.after)
       if (const int from = root(n); groups_[from] && from != id) visit(from);
@@ -231,27 +236,23 @@ class Fuser {
         if (const int from = producer_group(access->value); from >= 0) visit(from);
   }
 
-  /// True when a group outside lies on a path from one to the other, or when the search grows too long.
-  bool path_outside(int p, int c) {
-    const NodeId earliest = std::min(group(p)->first_node(), group(c)->first_node());
+  /// True when a group outside lies on a path from `p` to `c`, or when the search grows too long. Otherwise `between` receives the
+  /// groups that `c` needs and that come after `p` now.
+  bool path_outside(int p, int c, std::vector<int>& between) {
     group_marks_.clear();
     group_marks_.insert(p);
     group_marks_.insert(c);
-    std::vector<int> pending;
     bool found = false;
-    auto visit_from = [&](int id, bool outside) {
+    auto visit_from = [&](int id) {
       each_predecessor(id, [&](int from) {
-        if (from == p || from == c) found = found || outside;
-        else if (group(from)->last_node() > earliest && group_marks_.insert(from)) pending.push_back(from);
+        found = found || (from == p && id != c);
+        if (order_.is_before(p, from) && group_marks_.insert(from)) between.push_back(from);
       });
     };
-    visit_from(p, false);
-    visit_from(c, false);
-    for (int visited = 0; !found && !pending.empty(); ++visited) {
+    visit_from(c);
+    for (size_t visited = 0; !found && visited < between.size(); ++visited) {
       if (visited == kMostVisited) return true;
-      const int id = pending.back();
-      pending.pop_back();
-      visit_from(id, true);
+      visit_from(between[visited]);
     }
     return found;
   }
@@ -266,8 +267,8 @@ class Fuser {
       value_marks_.clear();
       for (const Member& member : group(c)->members)
         for (const Source& source : member.sources)
-          if (std::find(fresh.begin(), fresh.end(), member.node) != fresh.end() && source.value >= 0 && !source.table && producer_group(source.value) != c && value_marks_.insert(source.value) &&
-              is_cheap_to_copy(source.value, c) && !is_made(*group(c), source))
+          if (std::find(fresh.begin(), fresh.end(), member.node) != fresh.end() && source.value >= 0 && !source.table && !source.copied && producer_group(source.value) != c && value_marks_.insert(source.value) &&
+              is_cheap_to_copy(source.value, c))
             wanted.push_back(source.value);
       if (wanted.empty()) return;
       fresh.clear();
@@ -277,8 +278,6 @@ class Fuser {
       }
     }
   }
-
-  static bool is_made(const FusionGroup& group, const Source& source) { return group.find(source.value, source.map) >= 0; }
 
   bool is_cheap_to_copy(ValueId value, int c) {
     const NodeId n = producer_node(value);
@@ -307,12 +306,17 @@ class Fuser {
     copy.members[0].copied = true;
     std::vector<MapPair> links;
     FusionGroup& consumer = *group(c);
-    for (const Member& member : consumer.members)
-      for (const Source& source : member.sources)
-        if (source.value == value && !source.table) links.push_back({&copy.members[0].result, &source.map});
+    auto each_read = [&](auto visit) {
+      for (Member& member : consumer.members)
+        for (Source& source : member.sources)
+          if (source.value == value && !source.table && !source.copied) visit(source);
+    };
+    each_read([&](Source& source) { links.push_back({&copy.members[0].result, &source.map}); });
     if (consumer.members.size() >= kMostMembers) return;
     const auto alignment = align(copy, consumer, links, {});
-    if (alignment) merge(copy, consumer, *alignment);
+    if (!alignment) return;
+    each_read([](Source& source) { source.copied = true; });
+    merge(copy, consumer, *alignment);
   }
 
   // The result
@@ -348,6 +352,7 @@ class Fuser {
   const Graph& graph_;
   std::vector<std::unique_ptr<FusionGroup>> groups_;  // by the node that names the group
   std::vector<int> root_;                             // node -> a node nearer to the one that names its group
+  GroupOrder order_;                                  // of the groups so far; no group comes before one it needs
   std::vector<std::vector<NodeId>> readers_;
   std::vector<char> kept_;  // values that someone sees after the last node
   Marks value_marks_, group_marks_;

@@ -159,13 +159,6 @@ bool FusionGroup::has_reduced_dims() const {
   return std::any_of(dims.begin(), dims.end(), [](const GroupDim& dim) { return dim.reduced; });
 }
 
-NodeId FusionGroup::first_node() const {
-  if (library_call >= 0) return library_call;
-  for (const Member& member : members)
-    if (!member.copied) return member.node;
-  return members.front().node;
-}
-
 NodeId FusionGroup::last_node() const { return library_call >= 0 ? library_call : members.back().node; }
 
 void FusionGroup::split(int dim, int64_t inner) {

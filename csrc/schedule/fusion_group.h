@@ -30,6 +30,7 @@ struct GroupDim {
 struct Source {
   ValueId value = -1;    // -1: `constant`
   bool table = false;    // the table of a gather: always read from memory
+  bool copied = false;   // made again in this group by a copied member
   AddressMap map;
   Scalar constant;
 };
@@ -55,7 +56,6 @@ struct FusionGroup {
   NodeId library_call = -1;         // the extern node of a group that is not a kernel
 
   bool has_reduced_dims() const;
-  NodeId first_node() const;
   NodeId last_node() const;
   /// Splits dim `dim` in two: it keeps the outer part, and a new last dim of extent `inner` is the inner one.
   void split(int dim, int64_t inner);

@@ -29,9 +29,9 @@ std::vector<Task> build_tasks(const Graph& graph, const std::vector<FusionGroup>
   return tasks;
 }
 
-int64_t place_in_arena(std::vector<Buffer>& buffers) {
+int64_t place_in_arena(std::vector<PlannedBuffer>& buffers) {
   std::vector<ArenaRequest> requests;
-  for (const Buffer& buffer : buffers) requests.push_back({buffer.placed ? 0 : buffer.bytes, buffer.start, buffer.end});
+  for (const PlannedBuffer& buffer : buffers) requests.push_back({buffer.placed ? 0 : buffer.bytes, buffer.start, buffer.end});
   const int64_t bytes = lay_out_arena(requests);
   for (size_t b = 0; b < buffers.size(); ++b)
     if (!buffers[b].placed) buffers[b].place = {BufferRef::Kind::Arena, 0, requests[b].offset};
@@ -113,7 +113,7 @@ class PlanWriter {
     std::vector<char> handed_out(buffers_.owned_slots, 0);
     for (int32_t slot : buffers_.output_slots)
       if (slot >= 0) handed_out[slot] = 1;
-    for (const Buffer& buffer : buffers_.buffers) {
+    for (const PlannedBuffer& buffer : buffers_.buffers) {
       if (buffer.place.kind != BufferRef::Kind::Owned || handed_out[buffer.place.index]) continue;
       if (buffer.end >= static_cast<int>(step_of_task_.size())) continue;
       for (size_t s = step_of_task_[buffer.end]; s < plan_.steps.size(); ++s) {

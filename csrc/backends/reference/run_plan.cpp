@@ -1,0 +1,69 @@
+#include "backends/reference/run_plan.h"
+
+#include "backends/reference/interpret_kernel.h"
+#include "support/error.h"
+
+namespace braze {
+namespace {
+
+constexpr std::byte kGarbage{0xcd};
+
+class Runner {
+ public:
+  Runner(const Plan& plan, std::vector<Memory>& inputs, const CallFunction& call)
+      : plan_(plan), inputs_(inputs), call_(call), arena_(plan.arena_bytes, kGarbage), owned_(plan.owned_slots) {
+    for (const OutputBuffer& output : plan.outputs) outputs_.push_back(garbage(output.dtype, output.length));
+  }
+
+  std::vector<Memory> run() {
+    for (const Step& step : plan_.steps) std::visit([&](const auto& s) { run(s); }, step);
+    for (size_t i = 0; i < outputs_.size(); ++i)
+      if (const int32_t slot = plan_.outputs[i].owned; slot >= 0) outputs_[i] = owned_[slot];
+    return std::move(outputs_);
+  }
+
+ private:
+  static Memory garbage(DType dtype, int64_t length) { return Memory(length * info(dtype).bytes, kGarbage); }
+
+  std::byte* at(const BufferRef& place) {
+    switch (place.kind) {
+      case BufferRef::Kind::Input: return inputs_[place.index].data();
+      case BufferRef::Kind::Output: return outputs_[place.index].data();
+      case BufferRef::Kind::Owned: return owned_[place.index].data();
+      case BufferRef::Kind::Arena: return arena_.data() + place.offset;
+    }
+    return nullptr;
+  }
+
+  void run(const KernelStep& step) {
+    const Kernel& kernel = plan_.kernels[step.kernel];
+    std::vector<void*> params;
+    for (const BufferRef& place : step.params) params.push_back(at(place));
+    check_user(interpret_kernel(kernel, params.data(), 0, kernel.parallel_points()) == 0, "an index is out of range");
+  }
+
+  void run(const ExternStep& step) {
+    check_internal(static_cast<bool>(call_), "run_plan cannot run a library call");
+    for (const ExternTensor& result : step.results)
+      if (result.buffer.kind == BufferRef::Kind::Owned) owned_[result.buffer.index] = garbage(result.dtype, result.geometry.extent());
+    std::vector<std::byte*> operands, results;
+    for (const ExternTensor& operand : step.operands) operands.push_back(at(operand.buffer));
+    for (const ExternTensor& result : step.results) results.push_back(at(result.buffer));
+    call_(step, operands, results);
+    for (int32_t slot : step.release) owned_[slot].assign(owned_[slot].size(), kGarbage);
+  }
+
+  const Plan& plan_;
+  std::vector<Memory>& inputs_;
+  const CallFunction& call_;
+  Memory arena_;
+  std::vector<Memory> outputs_, owned_;
+};
+
+}  // namespace
+
+std::vector<Memory> run_plan(const Plan& plan, std::vector<Memory>& inputs, const CallFunction& call) {
+  return Runner(plan, inputs, call).run();
+}
+
+}  // namespace braze
