@@ -6,9 +6,11 @@
 namespace braze {
 namespace {
 
-// A parallel region costs some microseconds, in which one core streams about this much.
-constexpr double kChunkBytes = 64 << 10;
-constexpr double kCostlyBytes = 16;  // an exp and its like, in bytes that could be streamed meanwhile
+// A parallel region costs 1 us when the pool's threads are awake, and far more when they sleep or other programs run. One core
+// streams 100 bytes a nanosecond from its cache; a chunk is worth a thread when it takes some 2.5 us.
+constexpr double kChunkBytes = 256 << 10;
+constexpr double kCostlyBytes = 48;  // an exp and its like, in bytes that could be streamed meanwhile
+constexpr double kPlainBytes = 2;    // an addition
 constexpr int64_t kPointwiseUnit = 64;
 constexpr int64_t kEnoughRows = 16;
 
@@ -24,8 +26,8 @@ double cost(const Instr& instr) {
     case InstrKind::Load:
     case InstrKind::Store: return moves(instr) ? info(instr.dtype).bytes : 0;
     case InstrKind::Gather: return info(instr.dtype).bytes;
-    case InstrKind::Elementwise: return info(instr.op).has(Costly) ? kCostlyBytes : 1;
-    case InstrKind::Reduce: return 1;
+    case InstrKind::Elementwise: return info(instr.op).has(Costly) ? kCostlyBytes : kPlainBytes;
+    case InstrKind::Reduce: return kPlainBytes;
     case InstrKind::Constant:
     case InstrKind::Index: return 0;
   }

@@ -87,7 +87,7 @@ TEST_CASE("launch: big pointwise kernels are cut at multiples of 64 points, chun
   CHECK(chunks.size() > 10);
   for (size_t i = 0; i + 1 < chunks.size(); ++i) {
     CHECK(chunks[i].second % 64 == 0);
-    CHECK((chunks[i].second - chunks[i].first) * 8 >= 32 << 10);
+    CHECK((chunks[i].second - chunks[i].first) * 8 >= 128 << 10);
   }
   CHECK(ranges_of(prepared, nullptr) == std::vector<Range>{{0, points}});
 }
