@@ -16,6 +16,7 @@
 #include "runtime/cache_entry.h"
 #include "runtime/cache_folder.h"
 #include "support/hash.h"
+#include "support/log.h"
 #include "support/options.h"
 
 namespace braze {
@@ -143,18 +144,18 @@ void DiskCache::store(std::string_view key, std::string_view payload) {
   const auto size = static_cast<int64_t>(bytes.size());
   if (size > std::min(kMaxFileBytes, settings_.max_bytes)) return;
   const CacheFolder folder = open_cache_folder(settings_.folder, true);
-  if (!folder.file) {
-    problem_ = folder.problem;
-    return;
-  }
+  if (!folder.file) return note_problem(folder.problem);
   const std::string temporary = kTemporary + std::to_string(getpid()) + "." + std::to_string(writes_++);
-  if (!write_file(folder.file.fd(), temporary, hash_hex(key), bytes)) {
-    problem_ = "a file could not be written (no space, or a read-only disk)";
-    return;
-  }
+  if (!write_file(folder.file.fd(), temporary, hash_hex(key), bytes))
+    return note_problem("a file could not be written (no space, or a read-only disk)");
   problem_ = nullptr;
   ++stored_;
   if (room_.fetch_sub(size) < size) room_ = make_room(folder.file.fd());
+}
+
+void DiskCache::note_problem(const char* problem) {
+  if (problem_.exchange(problem) != problem)
+    log_line(LogChannel::compiles, "nothing is kept in " + settings_.folder + ": " + problem);
 }
 
 int64_t DiskCache::make_room(int folder) {

@@ -41,6 +41,7 @@ class DiskCache {
   /// Removes what dead writers left and, over the limit, the entries not used for longest. Returns how many bytes may be stored
   /// before looking again.
   int64_t make_room(int folder);
+  void note_problem(const char* problem);
 
   const Settings settings_;
   std::atomic<const char*> problem_{nullptr};

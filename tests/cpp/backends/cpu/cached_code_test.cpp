@@ -20,12 +20,14 @@ using namespace braze;
 
 namespace {
 
+std::string library_path() {
+  Dl_info found{};
+  REQUIRE(dladdr(reinterpret_cast<const void*>(&braze_llvm_target), &found));
+  return found.dli_fname;
+}
+
 const Backend& library() {
-  static const std::unique_ptr<Backend> opened = [] {
-    Dl_info found{};
-    REQUIRE(dladdr(reinterpret_cast<const void*>(&braze_llvm_target), &found));
-    return open_cpu_library(found.dli_fname, nullptr);
-  }();
+  static const std::unique_ptr<Backend> opened = open_cpu_library(library_path(), nullptr);
   return *opened;
 }
 
@@ -126,4 +128,31 @@ TEST_CASE_METHOD(Fixture, "cached code: runs on after the cache forgot it") {
   const CompiledPlan compiled = compile_vector(5, cache);
   cache.clear();
   CHECK(gives_right_numbers(5, compiled));
+}
+
+TEST_CASE("cached code: a process that forks while it compiles has children that compile") {
+  set_process_option("cache", false);
+  set_cpu_library_folder(std::filesystem::path(library_path()).parent_path().string());
+  KernelCache& cache = process_kernel_cache();
+  std::atomic<bool> stop{false};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 3; ++t)
+    threads.emplace_back([&, t] {
+      for (int i = 0; !stop; i = (i + 1) % 10) {
+        compile_vector(i, cache);
+        if (t == 0) cache.clear();
+      }
+    });
+  for (int round = 0; round < 20; ++round) {
+    const pid_t child = fork();
+    if (child == 0) {
+      alarm(20);
+      _exit(gives_right_numbers(round % 10, compile_vector(round % 10, cache)) ? 0 : 1);
+    }
+    int status = -1;
+    waitpid(child, &status, 0);
+    CHECK(status == 0);
+  }
+  stop = true;
+  for (std::thread& thread : threads) thread.join();
 }
