@@ -7,7 +7,7 @@
 //   where(c, x, x) -> x  where(true, x, y) -> x                     x and x -> x          min(x, x) -> x
 //   x and true -> x      x and false -> false x or false -> x       x or true -> true     (b1)
 //
-// "-> x" leaves a copy, which forward_updates then looks through.
+// "-> x" leaves a copy, which forward_reads then looks through.
 #include <cmath>
 #include <optional>
 

@@ -140,6 +140,6 @@ class Forwarder {
 
 }  // namespace
 
-bool forward_updates(Graph& graph) { return Forwarder(graph).run(); }
+bool forward_reads(Graph& graph) { return Forwarder(graph).run(); }
 
 }  // namespace braze
