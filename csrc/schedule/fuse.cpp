@@ -292,6 +292,7 @@ class Fuser {
       auto* access = std::get_if<Access>(&operand);
       if (!access) continue;
       ++reads;
+      if (!can_be_stored(access->value)) return false;
       const NodeId from = producer_node(access->value);
       free = free && from >= 0 && graph_.nodes[from].op == Op::index_;
     }
@@ -299,6 +300,20 @@ class Fuser {
     int64_t points = 1;
     for (const GroupDim& dim : group(c)->dims) points *= dim.extent;
     return reads <= 1 && graph_.value(value).length * kCopyRatio <= points;
+  }
+
+  /// False for what a broadcast has made its group compute at more points than it has elements.
+  bool can_be_stored(ValueId value) {
+    const int g = producer_group(value);
+    if (g < 0 || group(g)->library_call >= 0) return true;
+    const std::vector<int64_t>& strides = original(*group(g), value)->result.strides;
+    bool moves_reduced = false, rests_reduced = false;
+    for (size_t d = 0; d < strides.size(); ++d) {
+      const bool reduced = group(g)->dims[d].reduced;
+      if (strides[d] == 0 && !reduced) return false;
+      (strides[d] == 0 ? rests_reduced : moves_reduced) |= reduced;
+    }
+    return !(moves_reduced && rests_reduced);
   }
 
   void copy_producer(ValueId value, int c) {
@@ -316,6 +331,8 @@ class Fuser {
     const auto alignment = align(copy, consumer, links, {});
     if (!alignment) return;
     each_read([](Source& source) { source.copied = true; });
+    for (const Source& source : copy.members[0].sources)
+      if (source.value >= 0) readers_[source.value].push_back(c);
     merge(copy, consumer, *alignment);
   }
 
