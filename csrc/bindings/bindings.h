@@ -6,7 +6,6 @@
 namespace braze {
 
 void bind_cache(pybind11::module_& m);
-void bind_cache(pybind11::module_& m);
 void bind_call(pybind11::module_& m);
 void bind_capture(pybind11::module_& m);
 void bind_errors(pybind11::module_& m);

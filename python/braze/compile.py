@@ -57,9 +57,7 @@ def compile_with(options, target):
 def compiled_callable(function, options, name):
     from braze.tracing.session import Session
 
-    session = Session(function, options, name)
-    result = _C.Callable(function, session)
-    session.attach(result)
+    result = _C.Callable(function, Session(function, options, name))
     functools.update_wrapper(result, function)
     return result
 

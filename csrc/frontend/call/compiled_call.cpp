@@ -101,7 +101,8 @@ CompiledCall::CompiledCall(CompiledPlan compiled, const CapturedProgram& program
     }
   }
   find_patches();
-  may_refuse_ = checks_indices(plan);
+  find_value_checks(program.value_guards);
+  may_refuse_ = checks_indices(plan) || !value_checks_.empty();
   heavy_ |= bytes_of(plan, input_bytes_) > kHeavyBytes;
 }
 
@@ -126,6 +127,41 @@ void CompiledCall::find_patches() {
     if (step.into_results)
       for (size_t i = 0; i < step.results.size(); ++i) add_tensor(s, step.operands.size() + i, step.results[i]);
   }
+}
+
+/// A value is checked as soon as the step that makes it is done, so that a call which takes another path stops early.
+void CompiledCall::find_value_checks(const std::vector<ValueGuard>& guards) {
+  const Plan& plan = compiled_.plan;
+  for (const auto& guard : guards) {
+    int last = -1;
+    auto makes = [&](const BufferRef& ref) {
+      return (ref.kind == BufferRef::Kind::Output && ref.index == guard.output) ||
+             (ref.kind == BufferRef::Kind::Owned && ref.index == plan.outputs[guard.output].owned);
+    };
+    for (size_t s = 0; s < plan.steps.size(); ++s) {
+      bool made = false;
+      if (auto* kernel = std::get_if<KernelStep>(&plan.steps[s])) {
+        for (size_t p = 0; p < kernel->params.size(); ++p) made |= plan.kernels[kernel->kernel].params[p].written && makes(kernel->params[p]);
+      } else {
+        const auto& step = std::get<ExternStep>(plan.steps[s]);
+        for (const auto& result : step.results) made |= makes(result.buffer);
+        for (auto [operand, result] : step.call.mutates) made |= makes(step.operands[operand].buffer);
+      }
+      if (made) last = static_cast<int>(s);
+    }
+    value_checks_.push_back({last, guard});
+  }
+  std::stable_sort(value_checks_.begin(), value_checks_.end(), [](auto& a, auto& b) { return a.step < b.step; });
+}
+
+bool CompiledCall::values_hold(const Frame& frame, const Addresses& addresses, size_t step, size_t& next) const {
+  for (; next < value_checks_.size() && value_checks_[next].step <= static_cast<int>(step); ++next) {
+    const ValueGuard& guard = value_checks_[next].guard;
+    int owned = compiled_.plan.outputs[guard.output].owned;
+    const void* now = owned >= 0 ? frame.owned[owned].const_data_ptr() : addresses.outputs[guard.output];
+    if (std::memcmp(now, guard.value.bytes.data(), info(guard.value.dtype).bytes) != 0) return false;
+  }
+  return true;
 }
 
 CompiledCall::Addresses CompiledCall::addresses_of(at::TensorImpl* const* inputs, size_t count) const {
@@ -163,6 +199,7 @@ bool CompiledCall::run_steps(Frame& frame, const Addresses& addresses, std::vect
   c10::impl::ExcludeDispatchKeyGuard below_autocast(c10::autocast_dispatch_keyset);
   const Plan& plan = compiled_.plan;
   auto patch = patches_.begin();
+  size_t next_check = 0;
   for (size_t s = 0; s < plan.steps.size(); ++s) {
     ExternInvocation* invocation = frame.invocations[s].get();
     for (; patch != patches_.end() && patch->step == static_cast<int>(s); ++patch) {
@@ -191,6 +228,7 @@ bool CompiledCall::run_steps(Frame& frame, const Addresses& addresses, std::vect
       if (!invocation->run(frame.owned)) return false;
       for (int slot : std::get<ExternStep>(plan.steps[s]).release) frame.owned[slot] = at::Tensor();
     }
+    if (next_check < value_checks_.size() && !values_hold(frame, addresses, s, next_check)) return false;
     if (microseconds)
       (*microseconds)[s] = std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count();
   }

@@ -35,6 +35,8 @@ class CompiledCall : public Executable {
   };
 
   void find_patches();
+  void find_value_checks(const std::vector<ValueGuard>& guards);
+  bool values_hold(const Frame& frame, const Addresses& addresses, size_t step, size_t& next) const;
   Addresses addresses_of(at::TensorImpl* const* inputs, size_t count) const;
   bool written_inputs_overlap(const Addresses& addresses) const;
   bool run_steps(Frame& frame, const Addresses& addresses, std::vector<double>* microseconds);
@@ -51,10 +53,15 @@ class CompiledCall : public Executable {
   std::vector<at::Tensor> constants_;
   std::vector<TensorOutput> outputs_;
   std::vector<MutatedSlot> mutated_;
+  struct ValueCheck {
+    int step;  // after which the value is there
+    ValueGuard guard;
+  };
+  std::vector<ValueCheck> value_checks_;  // by step, ascending
   std::vector<KernelLaunch> launches_;  // by step
   std::vector<std::unique_ptr<ExternCallSite>> sites_;  // by step
   std::vector<PointerPatch> patches_;   // by step, ascending
-  bool may_refuse_ = false;             // a kernel checks indices, so a call can turn out to be eager's
+  bool may_refuse_ = false;             // indices or values are checked on the way, so a call can turn out to be eager's
   bool heavy_ = false;                  // worth letting other Python threads run meanwhile
 
   std::atomic<Frame*> ready_{nullptr};

@@ -153,6 +153,7 @@ class Functionaliser {
 
   void lower(const RecordedOp& op) {
     if (op.differentiated) refuse(Fallback::needs_grad, op.call.op);
+    if (op.read) return guard_value(op);
     if (changes_metadata(op)) return;
     Node node;
     node.op = Op::extern_;
@@ -208,6 +209,18 @@ class Functionaliser {
       buffers_[storage].value = value;
       buffers_[storage].writes++;
     }
+  }
+
+  /// The number goes into an output of its own, to be compared at each replay.
+  void guard_value(const RecordedOp& op) {
+    Node copy;
+    copy.op = Op::cast_;
+    copy.operands.emplace_back(read(op.operands[0], op.call.op));
+    copy.origin = op.call.op;
+    const auto& sizes = op.operands[0].geometry.sizes;
+    ValueId value = graph().append(std::move(copy), op.read->dtype, Geometry::contiguous(sizes));
+    program_.value_guards.push_back({static_cast<int>(graph().outputs.size()), *op.read});
+    graph().outputs.push_back(value);
   }
 
   /// t_, squeeze_, ...: nothing is computed, and a tensor made inside may change its shape. set_ and resize_ change memory too.

@@ -45,6 +45,12 @@ struct MutatedSlot {
   bool operator==(const MutatedSlot&) const = default;
 };
 
+/// A number that Python was given during the call: graph output `output` must hold it again, else the call took another path.
+struct ValueGuard {
+  int output = -1;
+  ReadValue value;
+};
+
 struct CapturedProgram {
   Graph graph;
   std::vector<GraphInput> inputs;  // one a graph input
@@ -52,6 +58,7 @@ struct CapturedProgram {
   std::vector<at::Tensor> constants;  // literals: slots after the captured tensors
   std::vector<TensorOutput> outputs;  // one a result tensor
   std::vector<MutatedSlot> mutated;
+  std::vector<ValueGuard> value_guards;
   bool memory_matters = false;       // the graph holds for one pattern of shared memory among the slots only
 };
 

@@ -1,9 +1,12 @@
 #include "frontend/capture/recorder.h"
 
+#include <ATen/CPUGeneratorImpl.h>
 #include <ATen/core/dispatch/Dispatcher.h>
+#include <ATen/ops/scalar_tensor.h>
 #include <c10/core/impl/LocalDispatchKeySet.h>
 #include <torch/library.h>
 
+#include <cstring>
 #include <mutex>
 #include <unordered_map>
 #include <unordered_set>
@@ -145,7 +148,7 @@ class LeafCall {
   }
 
   bool before(const torch::jit::Stack& stack) {
-    if (op_.hasTag(at::Tag::nondeterministic_seeded)) return refuse(Fallback::random);
+    if (op_.hasTag(at::Tag::nondeterministic_seeded)) generator_state_ = generator_state();
     if (op_.hasTag(at::Tag::dynamic_output_shape)) return refuse(Fallback::data_dependent);
     size_t count = schema_.arguments().size();
     auto args = torch::jit::last(stack, count);
@@ -187,6 +190,10 @@ class LeafCall {
   }
 
   void after(const torch::jit::Stack& stack) {
+    if (generator_state_.defined() && !generator_state_.equal(generator_state())) {
+      refuse(Fallback::random);
+      return;
+    }
     size_t count = schema_.returns().size();
     auto results = torch::jit::last(stack, count);
     bool returns_tensors = count == 0;
@@ -201,8 +208,11 @@ class LeafCall {
       }
     }
     if (!returns_tensors) {
-      if (!reads_metadata_only(schema_.name())) refuse(Fallback::value_read);
-      return;
+      if (reads_metadata_only(schema_.name())) return;
+      if (!note_value(results[0])) {
+        refuse(Fallback::value_read);
+        return;
+      }
     }
     for (const auto& tensor : written_) {
       TensorSnapshot snapshot;
@@ -238,6 +248,21 @@ class LeafCall {
     return false;
   }
 
+  /// What an operator tagged as random would draw from. One that draws nothing (attention without dropout) is as good as any.
+  static at::Tensor generator_state() { return at::detail::getDefaultCPUGenerator().get_state(); }
+
+  /// x.item(), bool(x), int(x), ...: the number becomes part of what a replay checks. False when it cannot.
+  bool note_value(const c10::IValue& value) {
+    if (schema_.name() != "aten::_local_scalar_dense" || !value.isScalar() || recorded_.operands.size() != 1) return false;
+    ReadValue read;
+    read.dtype = recorded_.operands[0].dtype;
+    if (info(read.dtype).kind == DTypeKind::Stored) return false;
+    at::Tensor number = at::scalar_tensor(value.toScalar(), at::TensorOptions().dtype(scalar_type_of(read.dtype)));
+    std::memcpy(read.bytes.data(), number.data_ptr(), info(read.dtype).bytes);
+    recorded_.read = read;
+    return true;
+  }
+
   bool lifts() const { return schema_.name() == "aten::lift_fresh" || schema_.name() == "aten::lift"; }
 
   /// View operators move no data, so that a view of unwritten memory is fine.
@@ -253,6 +278,7 @@ class LeafCall {
   const c10::FunctionSchema& schema_;
   RecordedOp recorded_;
   std::vector<at::Tensor> written_;
+  at::Tensor generator_state_;
 };
 
 void hook(const c10::OperatorHandle& op, DispatchKeySet keys, torch::jit::Stack* stack) {

@@ -3,6 +3,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <array>
 #include <optional>
 #include <string>
 #include <vector>
@@ -21,12 +22,19 @@ struct TensorSnapshot {
   bool requires_grad = false;
 };
 
+/// A number that Python was given, to be found the same at each replay.
+struct ReadValue {
+  DType dtype = DType::f32;
+  std::array<char, 8> bytes{};  // as it lies in memory
+};
+
 struct RecordedOp {
   ExternCall call;  // args index into `operands`; mutates and returns are left to functionalise
   std::vector<TensorSnapshot> operands;
   std::vector<int> written;              // operands the schema marks as written
   std::vector<TensorSnapshot> outputs;   // every returned tensor, lists flattened
   std::vector<TensorSnapshot> rewritten; // the written operands again, as the call left them
+  std::optional<ReadValue> read;         // the operator hands operand 0, one element, to Python
   bool differentiated = false;           // under grad mode, with a result that requires grad
 };
 

@@ -2,7 +2,6 @@
 
 import inspect
 import threading
-import weakref
 
 from braze import _C
 from braze.report import EntryReport, ExternReport, FunctionReport, KernelReport, RefusalReport, StageReport
@@ -35,6 +34,19 @@ class CallKind:
         self.captured = None
 
 
+class Published:
+    """An entry of the callable, and what is needed to check it against eager again."""
+
+    def __init__(self, entry, compiled, spec, captured, paths, mutated_slots, step_microseconds):
+        self.entry = entry
+        self.compiled = compiled
+        self.spec = spec
+        self.captured = captured
+        self.paths = paths
+        self.mutated_slots = mutated_slots
+        self.step_microseconds = step_microseconds
+
+
 class Session:
     """Decides what to do with the calls that no entry answers. One for each callable; `miss` is called by it."""
 
@@ -47,18 +59,12 @@ class Session:
         self.refusals = {}
         self.entries = []
         self.lock = threading.Lock()
-        self.callable = None
         self.given_up = False
         self.keyword_order_matters = takes_keywords(function)
 
-    def attach(self, callable_):
-        """Tells the session which callable its entries go to."""
-        self.callable = weakref.ref(callable_)
-
-    def miss(self, args, kwargs):
+    def miss(self, callable_, args, kwargs):
         """Answers one call that no entry matched, and learns from it."""
-        callable_ = self.callable and self.callable()
-        if callable_ is None or self.given_up or not self.lock.acquire(blocking=False):
+        if self.given_up or not self.lock.acquire(blocking=False):
             return self.function(*args, **kwargs)
         try:
             return self.answer(callable_, args, kwargs)
@@ -66,7 +72,7 @@ class Session:
             self.lock.release()
 
     def answer(self, callable_, args, kwargs):
-        kind = self.kind_of(args, kwargs)
+        kind = self.kind_of(callable_, args, kwargs)
         if kind is None:
             return self.function(*args, **kwargs)
         kind.attempts += 1
@@ -79,7 +85,7 @@ class Session:
         try:
             trace = trace_call(self.function, args, kwargs)
         except Exception:
-            self.refuse(callable_, kind, args, kwargs, Refusal("exception", "the traced call raised"))
+            self.refuse(callable_, kind, Refusal("exception", "the traced call raised"))
             raise
         if trace is None:
             return self.function(*args, **kwargs)
@@ -92,10 +98,10 @@ class Session:
 
                 traceback.print_exc()
         if refusal:
-            self.refuse(callable_, kind, args, kwargs, refusal)
+            self.refuse(callable_, kind, refusal)
         return trace.result
 
-    def kind_of(self, args, kwargs):
+    def kind_of(self, callable_, args, kwargs):
         """The kind of this call; None when it is to run eagerly without a trace."""
         state = _C.TorchState.current()
         if state.is_intercepted or not _C.recorder_available():
@@ -104,7 +110,7 @@ class Session:
             if kind.state == state and kind.spec.check(args, kwargs):
                 return kind
         if self.wasted >= WASTED_TRACES:
-            self.give_up()
+            self.give_up(callable_)
             return None
         spec = _C.ArgumentSpec.build(args, kwargs, self.keyword_order_matters)
         if isinstance(spec, tuple):
@@ -168,38 +174,25 @@ class Session:
         outputs = compiled.run(copies.tensors)
         if outputs is None:
             return Refusal("proof", "the compiled call asked for eager")
-        if problem := self.differs(program, outputs, results, inputs, copies):
+        if problem := self.differs(program.mutated_slots, outputs, results, inputs, copies):
             return Refusal("proof", problem)
-        guard = _C.CapturedTensors()
-        for tensor in captured:
-            if refusal := guard.add(state.path_of(tensor), tensor):
-                return Refusal(*refusal)
-        aliases = _C.AliasPattern(kind.spec, guard, args, kwargs, program.memory_matters)
-        entry = _C.Entry(
-            arguments=kind.spec,
-            torch_state=kind.state,
-            state=state.guards,
-            captured=guard,
-            aliases=aliases,
-            executable=compiled,
-            outputs=tree,
-            trial=self.options.trial,
-        )
-        callable_.add_entry(entry)
-        self.entries.append((entry, compiled))
+        paths = [state.path_of(tensor) for tensor in captured]
+        entry = _C.Entry(kind.spec, kind.state, state.guards, captured, compiled, tree, paths)
+        callable_.add_entry(entry, self.options.trial)
+        self.entries.append(Published(entry, compiled, kind.spec, captured, paths, program.mutated_slots, compiled.time_steps(copies.tensors, 2)))
         self.kinds.remove(kind)
         return None
 
-    def differs(self, program, outputs, results, inputs, copies):
+    def differs(self, mutated_slots, outputs, results, inputs, copies):
         for i, (output, result) in enumerate(zip(outputs, results)):
             if output is not None and (problem := proof.disagreement(output, result, f"result {i}")):
                 return problem
-        for slot in program.mutated_slots:
+        for slot in mutated_slots:
             if problem := proof.disagreement(copies.tensors[slot], inputs[slot], f"input {slot} after the call"):
                 return problem
         return None
 
-    def refuse(self, callable_, kind, args, kwargs, refusal):
+    def refuse(self, callable_, kind, refusal):
         """Notes the refusal; a kind of call that will not do is run eagerly from now on, without a trace."""
         self.note(refusal)
         self.wasted += 1
@@ -207,23 +200,40 @@ class Session:
             return
         if kind in self.kinds:
             self.kinds.remove(kind)
-        self.add_eager_entry(callable_, kind, args, kwargs)
+        self.add_eager_entry(callable_, kind)
         module = children.module_behind(self.function)
         if module is not None and refusal.reason not in WITHOUT_CHILDREN:
             children.compile_children(module, self.options)
 
-    def add_eager_entry(self, callable_, kind, args, kwargs):
-        """Calls of this kind go straight to the function from now on."""
-        aliases = _C.AliasPattern(kind.spec, None, args, kwargs, False)
-        entry = _C.Entry(
-            arguments=kind.spec, torch_state=kind.state, state=None, captured=None, aliases=aliases, executable=None, outputs=None
-        )
-        callable_.add_entry(entry)
+    def shadow(self, entry, args, kwargs):
+        """A hit now and then is answered by eager, and the compiled result must agree with it; an entry that does not is dropped."""
+        published = next((item for item in self.entries if item.entry is entry), None)
+        if published is None:
+            return self.function(*args, **kwargs)
+        inputs = self.inputs_of(published.spec, args, kwargs, published.captured)
+        copies = proof.InputCopies(inputs, published.mutated_slots)
+        result = self.function(*args, **kwargs)
+        outputs = published.compiled.run(copies.tensors)
+        results = []
+        _C.OutputTree.build(result, collector(results))
+        if outputs is None or len(outputs) != len(results):
+            return result
+        if problem := self.differs(published.mutated_slots, outputs, results, inputs, copies):
+            self.note(Refusal("proof", f"after {entry.hits} calls, {problem}"))
+            self.entries.remove(published)
+            published.callable.remove_entry(entry)
+        return result
 
-    def give_up(self):
+    def add_eager_entry(self, callable_, kind):
+        """Calls of this kind go straight to the function from now on."""
+        callable_.add_entry(_C.Entry.eager(kind.spec, kind.state))
+
+    def give_up(self, callable_):
+        """No more traces; a callable without entries becomes its function."""
         self.given_up = True
+        self.note(Refusal("too_many_entries", f"{WASTED_TRACES} traces led to no entry"))
         if not self.entries:
-            self.note(Refusal("too_many_entries", f"{WASTED_TRACES} traces led to no entry"))
+            callable_.disable()
 
     def note(self, refusal):
         key = (refusal.reason, refusal.detail, refusal.where)
@@ -234,13 +244,13 @@ class Session:
         """What braze.explain shows: a braze.report.FunctionReport."""
         stages = {}
         origins = [0, 0, 0]
-        for _, compiled in self.entries:
-            for name, milliseconds in compiled.stages:
+        for published in self.entries:
+            for name, milliseconds in published.compiled.stages:
                 stages[name] = stages.get(name, 0.0) + milliseconds
-            origins = [total + new for total, new in zip(origins, compiled.kernel_origins)]
+            origins = [total + new for total, new in zip(origins, published.compiled.kernel_origins)]
         return FunctionReport(
             name=self.name,
-            entries=tuple(entry_report(*entry) for entry in self.entries),
+            entries=tuple(entry_report(published) for published in self.entries),
             refusals=tuple(refusal_report(*key, count) for key, count in self.refusals.items()),
             stages=tuple(StageReport(name, milliseconds) for name, milliseconds in stages.items()),
             kernels_compiled=origins[0],
@@ -274,30 +284,32 @@ def classifier(results, outputs):
     return lambda tensor: place[id(tensor)]
 
 
-def entry_report(entry, compiled):
+def entry_report(published):
+    entry, compiled, times = published.entry, published.compiled, published.step_microseconds
     kernels = tuple(
-        KernelReport(kernel["name"], tuple(kernel["ops"]), kernel["shape"], None, len(kernel["steps"])) for kernel in compiled.kernels
+        KernelReport(
+            kernel["name"],
+            tuple(kernel["ops"]),
+            kernel["shape"],
+            sum(times[step] for step in kernel["steps"]) if times else None,
+            len(kernel["steps"]),
+        )
+        for kernel in compiled.kernels
     )
     calls = {}
     for op in compiled.externs:
         calls[op] = calls.get(op, 0) + 1
-    best_compiled, best_eager = entry.times_ns
     return EntryReport(
-        inputs=", ".join(entry.arguments),
+        inputs=", ".join(entry.describe_arguments()),
         kernels=kernels,
         externs=tuple(ExternReport(op, count) for op, count in calls.items()),
-        guards="\n".join(entry.describe()),
-        captured=tuple(entry.captured),
-        hits=entry.counters["compiled"],
-        compiled_microseconds=microseconds(best_compiled),
-        eager_microseconds=microseconds(best_eager),
-        state=entry.verdict,
+        guards="\n".join(entry.describe_guards()),
+        captured=tuple(published.paths),
+        hits=entry.compiled_calls,
+        compiled_microseconds=entry.compiled_microseconds,
+        eager_microseconds=entry.eager_microseconds,
+        state=entry.state,
     )
-
-
-def microseconds(nanoseconds):
-    """None for a time that was never taken."""
-    return nanoseconds / 1e3 if nanoseconds < 2**62 else None
 
 
 def refusal_report(reason, detail, where, count):
