@@ -12,6 +12,7 @@
 
 namespace braze {
 
+/// When a lease ends, the thing's end_call() is called if it has one.
 template <typename T>
 class LeasePool {
  public:
@@ -60,6 +61,7 @@ class LeasePool {
   }
 
   void give_back(std::unique_ptr<T> thing) {
+    if constexpr (requires { thing->end_call(); }) thing->end_call();
     T* none = nullptr;
     if (ready_.compare_exchange_strong(none, thing.get(), std::memory_order_release, std::memory_order_relaxed)) {
       static_cast<void>(thing.release());

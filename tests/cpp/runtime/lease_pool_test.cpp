@@ -44,6 +44,16 @@ TEST_CASE_METHOD(Fixture, "lease pool: calls within calls have things of their o
   CHECK(made == 40 + 40 - 17);
 }
 
+TEST_CASE("lease pool: things clean up after each call") {
+  struct Thing {
+    int held = 0;
+    void end_call() { held = 0; }
+  };
+  LeasePool<Thing> pool([] { return std::make_unique<Thing>(); });
+  pool.take()->held = 7;
+  CHECK(pool.take()->held == 0);
+}
+
 TEST_CASE("lease pool: what cannot be made is the caller's exception, and costs nothing later") {
   bool fail = true;
   LeasePool<Block> pool([&] { return fail ? throw std::bad_alloc() : std::make_unique<Block>(); });
