@@ -1,3 +1,4 @@
+// One numbered file a stage, so that a listing of the folder reads as the compilation.
 #include "compile_dump.h"
 
 #include <unistd.h>
@@ -59,7 +60,8 @@ void CompileDump::passes(const std::vector<PassRecord>& passes) {
 void CompileDump::plan(const Plan& plan) {
   if (!on()) return;
   write("plan.txt", print(plan));
-  for (size_t i = 0; i < plan.kernels.size(); ++i) write("kernel_" + std::to_string(i) + ".loop", print(plan.kernels[i]));
+  for (size_t i = 0; i < plan.kernels.size(); ++i)
+    write("kernel_" + std::to_string(i) + ".loop", print(plan.kernels[i]));
 }
 
 void CompileDump::code(const Plan& plan, const std::vector<FoundKernel>& kernels, const Backend& backend,

@@ -1,4 +1,5 @@
-// BRAZE_DUMP: what every stage of a compilation made, as numbered text files in a folder of its own below the one asked for.
+// BRAZE_DUMP: what every stage of a compilation made, as numbered text files in a folder of its own below the one asked
+// for.
 #pragma once
 
 #include <string>
@@ -22,7 +23,8 @@ class CompileDump {
   void passes(const std::vector<PassRecord>& passes);
   void plan(const Plan& plan);
   /// Generates the code once more, for its listing.
-  void code(const Plan& plan, const std::vector<FoundKernel>& kernels, const Backend& backend, const CodegenOptions& options);
+  void code(const Plan& plan, const std::vector<FoundKernel>& kernels, const Backend& backend,
+            const CodegenOptions& options);
 
  private:
   void write(const std::string& subject, const std::string& text);

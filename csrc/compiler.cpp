@@ -33,6 +33,7 @@ std::vector<std::string> split_at_commas(const std::string& text) {
 
 std::vector<std::string> texts_of(const std::vector<Kernel>& kernels) {
   std::vector<std::string> texts;
+  texts.reserve(kernels.size());
   for (const Kernel& kernel : kernels) texts.push_back(print(kernel));
   return texts;
 }
@@ -69,11 +70,11 @@ void log_kernel(int position, const Kernel& kernel, const FoundKernel& found) {
   for (const KernelParam& param : kernel.params) written += param.written;
   const char* origin = found.origin == KernelOrigin::Memory ? "from memory" : "from disk";
   const bool compiled = found.origin == KernelOrigin::Compiled;
-  log_line(LogChannel::kernels,
-           std::to_string(position) + " " + found.kernel->name + " over " + axes_text(kernel) + ", " +
-               std::to_string(kernel.params.size() - written) + " in, " + std::to_string(written) + " out, " +
-               std::to_string(kernel.body.size()) + " instructions, " +
-               (compiled ? "compiled in " + in_milliseconds(found.kernel->compile_ms) : origin));
+  log_line(LogChannel::kernels, std::to_string(position) + " " + found.kernel->name + " over " + axes_text(kernel) +
+                                    ", " + std::to_string(kernel.params.size() - written) + " in, " +
+                                    std::to_string(written) + " out, " + std::to_string(kernel.body.size()) +
+                                    " instructions, " +
+                                    (compiled ? "compiled in " + in_milliseconds(found.kernel->compile_ms) : origin));
 }
 
 void log_compile(const CompiledPlan& compiled) {
@@ -82,11 +83,11 @@ void log_compile(const CompiledPlan& compiled) {
   double passes_ms = 0;
   for (const PassRecord& pass : record.passes) passes_ms += pass.milliseconds;
   log_line(LogChannel::compiles,
-           std::to_string(compiled.plan.steps.size()) + " steps, " + std::to_string(compiled.kernels.size()) + " kernels (" +
-               std::to_string(record.kernels_compiled) + " compiled, " + std::to_string(record.kernels_from_disk) +
-               " from disk, " + std::to_string(record.kernels_from_memory) + " from memory) in " +
-               in_milliseconds(record.total_ms) + ": passes " + in_milliseconds(passes_ms) + ", schedule " +
-               in_milliseconds(record.schedule_ms) + ", code " + in_milliseconds(record.codegen_ms));
+           std::to_string(compiled.plan.steps.size()) + " steps, " + std::to_string(compiled.kernels.size()) +
+               " kernels (" + std::to_string(record.kernels_compiled) + " compiled, " +
+               std::to_string(record.kernels_from_disk) + " from disk, " + std::to_string(record.kernels_from_memory) +
+               " from memory) in " + in_milliseconds(record.total_ms) + ": passes " + in_milliseconds(passes_ms) +
+               ", schedule " + in_milliseconds(record.schedule_ms) + ", code " + in_milliseconds(record.codegen_ms));
 }
 
 }  // namespace

@@ -1,3 +1,4 @@
+// Finds the functions of llvm_api.h in the library and speaks to them in C++.
 #include "backends/cpu_library.h"
 
 #include <dlfcn.h>
@@ -28,8 +29,8 @@ struct Interface {
 template <typename Function>
 void resolve(void* library, const std::string& path, const char* symbol, Function& function) {
   function = reinterpret_cast<Function>(dlsym(library, symbol));
-  check_user(function != nullptr,
-             "braze: " + path + " does not export " + symbol + "; it belongs to another version of braze, reinstall braze");
+  check_user(function != nullptr, "braze: " + path + " does not export " + symbol +
+                                      "; it belongs to another version of braze, reinstall braze");
 }
 
 Interface resolve_all(void* library, const std::string& path) {
@@ -74,11 +75,13 @@ class CpuLibrary : public Backend {
 
   std::string target(const CodegenOptions& options) const override {
     const char* target = api_.target(options.isa.c_str());
-    check_user(target != nullptr, "braze: unknown isa \"" + options.isa + "\"; accepted: avx2, avx512, baseline, or none to probe");
+    check_user(target != nullptr,
+               "braze: unknown isa \"" + options.isa + "\"; accepted: avx2, avx512, baseline, or none to probe");
     return target;
   }
 
-  Binary compile(const std::vector<NamedKernel>& kernels, const CodegenOptions& options, std::string* dump) const override {
+  Binary compile(const std::vector<NamedKernel>& kernels, const CodegenOptions& options,
+                 std::string* dump) const override {
     std::vector<const char*> texts, names;
     for (const NamedKernel& kernel : kernels) {
       texts.push_back(kernel.text.c_str());
@@ -86,8 +89,8 @@ class CpuLibrary : public Backend {
     }
     braze_llvm_bytes object{}, listing{};
     char* error = nullptr;
-    const int status = api_.compile(texts.data(), names.data(), texts.size(), options.isa.c_str(), options.fast_math, &object,
-                                    dump ? &listing : nullptr, &error);
+    const int status = api_.compile(texts.data(), names.data(), texts.size(), options.isa.c_str(), options.fast_math,
+                                    &object, dump ? &listing : nullptr, &error);
     check_internal(status == 0, status == 0 ? "" : "cannot generate code: " + take_message(api_, error));
     if (dump) *dump = take(listing);
     return take(object);
@@ -137,7 +140,8 @@ std::unique_ptr<Backend> open_cpu_library(const std::string& path, const SymbolL
   void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!library) {
     const char* reason = dlerror();
-    throw Error(Error::Kind::User, "braze: cannot open its code generator " + path + ": " + (reason ? reason : "unknown reason") +
+    throw Error(Error::Kind::User, "braze: cannot open its code generator " + path + ": " +
+                                       (reason ? reason : "unknown reason") +
                                        "; the installation is incomplete, reinstall braze");
   }
   const Interface api = resolve_all(library, path);

@@ -17,8 +17,8 @@ using SymbolLookup = std::function<void*(const char* symbol)>;
 /// Asked for each external symbol that the process itself does not export. To be set before the first compilation.
 void set_cpu_symbol_lookup(SymbolLookup lookup);
 
-/// The CPU backend of this process. Raises a User error that says what is missing when the library cannot be used; a later call
-/// tries again.
+/// The CPU backend of this process. Raises a User error that says what is missing when the library cannot be used; a
+/// later call tries again.
 const Backend& cpu_backend();
 
 /// The backend of the library at `path`, kept open for the life of the process; `lookup` may be empty.

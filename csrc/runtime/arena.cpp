@@ -1,3 +1,4 @@
+// Big blocks ask the system for huge pages.
 #include "runtime/arena.h"
 
 #include <sys/mman.h>
@@ -20,7 +21,8 @@ Arena::Arena(int64_t bytes) {
   const size_t rounded = (wanted + alignment - 1) / alignment * alignment;
   memory_.reset(static_cast<std::byte*>(std::aligned_alloc(alignment, rounded)));
   if (!memory_) throw std::bad_alloc();
-  if (big) madvise(memory_.get(), rounded, MADV_HUGEPAGE);  // a hint: fewer page faults and TLB misses where the system agrees
+  if (big)
+    madvise(memory_.get(), rounded, MADV_HUGEPAGE);  // a hint: fewer page faults and TLB misses where the system agrees
 }
 
 }  // namespace braze

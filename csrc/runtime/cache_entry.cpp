@@ -1,3 +1,4 @@
+// The layout of an entry, written and compared as a whole.
 #include "runtime/cache_entry.h"
 
 #include <cstdint>

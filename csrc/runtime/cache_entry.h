@@ -1,5 +1,5 @@
-// One file of the disk cache as bytes: a fixed header, the whole key, the payload. Everything is checked on reading, so that a
-// file that is damaged, cut short, of another format or of another key is no entry.
+// One file of the disk cache as bytes: a fixed header, the whole key, the payload. Everything is checked on reading, so
+// that a file that is damaged, cut short, of another format or of another key is no entry.
 #pragma once
 
 #include <optional>

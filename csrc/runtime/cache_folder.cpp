@@ -1,3 +1,4 @@
+// Finding, making and distrusting the folder of the disk cache.
 #include "runtime/cache_folder.h"
 
 #include <fcntl.h>
@@ -76,7 +77,7 @@ CacheFolder open_cache_folder(const std::string& path, bool create) {
   }
   if (!file && !create && errno == ENOENT) return {};
   if (!file) return {OpenFile(), open_problem(errno)};
-  struct stat status {};
+  struct stat status{};
   if (fstat(file.fd(), &status) != 0) return {OpenFile(), "the folder cannot be looked at"};
   if (status.st_uid != geteuid()) return {OpenFile(), "the folder belongs to another user"};
   if (status.st_mode & (S_IWGRP | S_IWOTH)) return {OpenFile(), "others may write to the folder"};

@@ -25,7 +25,8 @@ class OpenFile {
   int fd_ = -1;
 };
 
-/// braze below XDG_CACHE_HOME, else below .cache in HOME or in the home the user database gives; empty when there is none of them.
+/// braze below XDG_CACHE_HOME, else below .cache in HOME or in the home the user database gives; empty when there is
+/// none of them.
 std::string default_cache_folder();
 
 /// The path as it is from the root, whatever the current folder becomes; empty when that cannot be found out.
@@ -37,8 +38,8 @@ struct CacheFolder {
   const char* problem = nullptr;
 };
 
-/// Opens the folder itself (never through a symbolic link) if it belongs to this user and only this user can write to it. With
-/// `create`, missing folders on the way are made, with access for this user alone.
+/// Opens the folder itself (never through a symbolic link) if it belongs to this user and only this user can write to
+/// it. With `create`, missing folders on the way are made, with access for this user alone.
 CacheFolder open_cache_folder(const std::string& path, bool create);
 
 }  // namespace braze

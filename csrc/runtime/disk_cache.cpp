@@ -1,3 +1,4 @@
+// All file work goes through the opened folder, so that nobody can exchange it in between.
 #include "runtime/disk_cache.h"
 
 #include <dirent.h>
@@ -23,8 +24,8 @@ namespace braze {
 namespace {
 
 constexpr const char* kTemporary = "tmp.";
-constexpr time_t kOldTemporary = 3600;    // seconds; longer than any write, for writers of other machines or containers
-constexpr time_t kTouchInterval = 3600;   // seconds; how exact the order of eviction is, against writes on hits
+constexpr time_t kOldTemporary = 3600;   // seconds; longer than any write, for writers of other machines or containers
+constexpr time_t kTouchInterval = 3600;  // seconds; how exact the order of eviction is, against writes on hits
 constexpr int64_t kMaxFileBytes = int64_t{1} << 28;
 
 struct Entry {
@@ -56,8 +57,9 @@ std::vector<Entry> list_entries(int folder) {
   while (const dirent* found = readdir(listing.get())) {
     const std::string_view name = found->d_name;
     const bool temporary = name.starts_with(kTemporary);
-    struct stat status {};
-    if ((!temporary && !is_entry_name(name)) || fstatat(folder, found->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0) continue;
+    struct stat status{};
+    if ((!temporary && !is_entry_name(name)) || fstatat(folder, found->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0)
+      continue;
     if (temporary) {
       if (is_abandoned(name, status)) unlinkat(folder, found->d_name, 0);
     } else if (S_ISREG(status.st_mode) || S_ISLNK(status.st_mode)) {
@@ -75,12 +77,12 @@ int64_t total_bytes(const std::vector<Entry>& entries) {
 
 enum class Reading { Absent, Refused, Done };
 
-/// Reads a file of the folder if it is a plain one that only this user can have written. By pread, as a mapped file that another
-/// process cuts short kills its reader.
+/// Reads a file of the folder if it is a plain one that only this user can have written. By pread, as a mapped file
+/// that another process cuts short kills its reader.
 Reading read_file(int folder, const std::string& name, std::string& bytes) {
   OpenFile file(openat(folder, name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
   if (!file) return errno == ELOOP || errno == EACCES || errno == ENXIO ? Reading::Refused : Reading::Absent;
-  struct stat status {};
+  struct stat status{};
   if (fstat(file.fd(), &status) != 0 || !S_ISREG(status.st_mode) || status.st_uid != geteuid() ||
       (status.st_mode & (S_IWGRP | S_IWOTH)) || status.st_size > kMaxFileBytes)
     return Reading::Refused;

@@ -1,8 +1,9 @@
 // Compiled code kept between processes: a folder of content-addressed files, each named by the hash of its key.
 //
-// The folder may be shared by any number of processes and threads, which may be killed at any time. There are no locks between
-// them: a file appears whole (written under a temporary name, then renamed) or not at all, and everything read is checked. What
-// cannot be trusted is a miss; what cannot be written is not kept; nothing here throws for the state of the disk.
+// The folder may be shared by any number of processes and threads, which may be killed at any time. There are no locks
+// between them: a file appears whole (written under a temporary name, then renamed) or not at all, and everything read
+// is checked. What cannot be trusted is a miss; what cannot be written is not kept; nothing here throws for the state
+// of the disk.
 #pragma once
 
 #include <atomic>
@@ -38,8 +39,8 @@ class DiskCache {
   DiskCacheInfo info() const;
 
  private:
-  /// Removes what dead writers left and, over the limit, the entries not used for longest. Returns how many bytes may be stored
-  /// before looking again.
+  /// Removes what dead writers left and, over the limit, the entries not used for longest. Returns how many bytes may
+  /// be stored before looking again.
   int64_t make_room(int folder);
   void note_problem(const char* problem);
 
@@ -50,7 +51,8 @@ class DiskCache {
   std::atomic<uint64_t> writes_{0};
 };
 
-/// The cache the process options ask for (cache, cache_dir, cache_size), or null when it is switched off. Each stays valid for ever.
+/// The cache the process options ask for (cache, cache_dir, cache_size), or null when it is switched off. Each stays
+/// valid for ever.
 DiskCache* process_disk_cache();
 
 }  // namespace braze

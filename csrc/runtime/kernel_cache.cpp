@@ -1,3 +1,4 @@
+// One lock guards the table; compiling and loading happen outside it, and who misses what another is making waits for it.
 #include "runtime/kernel_cache.h"
 
 #include <pthread.h>
@@ -208,8 +209,8 @@ void KernelCache::finish_fork_in_child() {
 KernelCache& process_kernel_cache() {
   // Never destroyed: plans that other static objects hold may outlive it.
   static KernelCache* const cache = new KernelCache(cpu_backend(), process_disk_cache);
-  [[maybe_unused]] static const int registered =
-      pthread_atfork([] { cache->prepare_fork(); }, [] { cache->finish_fork_in_parent(); }, [] { cache->finish_fork_in_child(); });
+  [[maybe_unused]] static const int registered = pthread_atfork(
+      [] { cache->prepare_fork(); }, [] { cache->finish_fork_in_parent(); }, [] { cache->finish_fork_in_child(); });
   return *cache;
 }
 

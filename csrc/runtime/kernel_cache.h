@@ -1,8 +1,8 @@
 // Native code by Loop IR text, shared by every plan of the process: from memory, else from disk, else compiled.
 //
-// One kernel is one object file, so that graphs share kernels however they meet. Missing kernels of a request are compiled on all
-// cores; two threads that miss the same kernel wait for one compilation. Code stays loaded while a plan holds it, and a while
-// longer: beyond a limit, kernels nobody holds are dropped, least recently used first.
+// One kernel is one object file, so that graphs share kernels however they meet. Missing kernels of a request are
+// compiled on all cores; two threads that miss the same kernel wait for one compilation. Code stays loaded while a plan
+// holds it, and a while longer: beyond a limit, kernels nobody holds are dropped, least recently used first.
 #pragma once
 
 #include <condition_variable>
@@ -26,10 +26,10 @@ enum class KernelOrigin : uint8_t { Memory, Disk, Compiled };
 /// A kernel ready to be called, for as long as somebody holds it.
 struct CompiledKernel {
   KernelFn run = nullptr;
-  std::string name;           // its symbol, also its name in dumps and profiles
+  std::string name;  // its symbol, also its name in dumps and profiles
   int64_t object_bytes = 0;
-  double compile_ms = 0;      // text to object; 0 when it came from disk
-  double load_ms = 0;         // object to callable code
+  double compile_ms = 0;  // text to object; 0 when it came from disk
+  double load_ms = 0;     // object to callable code
   std::shared_ptr<LoadedCode> code;
 };
 using KernelHandle = std::shared_ptr<const CompiledKernel>;
@@ -40,8 +40,8 @@ struct FoundKernel {
 };
 
 struct KernelCacheInfo {
-  int64_t loaded = 0, object_bytes = 0;                    // now
-  int64_t compiled = 0, from_disk = 0, from_memory = 0;    // since the start
+  int64_t loaded = 0, object_bytes = 0;                  // now
+  int64_t compiled = 0, from_disk = 0, from_memory = 0;  // since the start
 };
 
 class KernelCache {
@@ -61,7 +61,8 @@ class KernelCache {
 
   const Backend& backend() const { return backend_; }
 
-  /// Between these nothing of the cache is in motion, so that a fork between them leaves a child in which the cache works.
+  /// Between these nothing of the cache is in motion, so that a fork between them leaves a child in which the cache
+  /// works.
   void prepare_fork();
   void finish_fork_in_parent();
   void finish_fork_in_child();

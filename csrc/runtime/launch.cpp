@@ -1,3 +1,4 @@
+// Deciding where and how finely a kernel is cut, from an estimate of its work.
 #include "runtime/launch.h"
 
 #include <algorithm>
@@ -6,8 +7,8 @@
 namespace braze {
 namespace {
 
-// A parallel region costs 1 us when the pool's threads are awake, and far more when they sleep or other programs run. One core
-// streams 100 bytes a nanosecond from its cache; a chunk is worth a thread when it takes some 2.5 us.
+// A parallel region costs 1 us when the pool's threads are awake, and far more when they sleep or other programs run.
+// One core streams 100 bytes a nanosecond from its cache; a chunk is worth a thread when it takes some 2.5 us.
 constexpr double kChunkBytes = 256 << 10;
 constexpr double kCostlyBytes = 48;  // an exp and its like, in bytes that could be streamed meanwhile
 constexpr double kPlainBytes = 2;    // an addition
@@ -44,8 +45,8 @@ double cost_of_point(const Kernel& kernel) {
   return std::max(total, 1.0);
 }
 
-/// Where a cut costs nothing: between rows of the innermost parallel axis when there are many, else between whole vectors and
-/// cache lines. A kernel that is vector along its reduced axis can be cut anywhere.
+/// Where a cut costs nothing: between rows of the innermost parallel axis when there are many, else between whole
+/// vectors and cache lines. A kernel that is vector along its reduced axis can be cut anywhere.
 int64_t choose_unit(const Kernel& kernel, int64_t points) {
   const int last = kernel.parallel_axes() - 1;
   if (last < 0 || (kernel.vector_axis >= 0 && kernel.vector_axis != last)) return 1;

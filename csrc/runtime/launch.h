@@ -1,5 +1,5 @@
-// Running one kernel: on the calling thread when it is small, else cut into chunks for a pool of threads that the frontend lends.
-// All that depends on the kernel is decided once, so that a launch costs little more than the kernel.
+// Running one kernel: on the calling thread when it is small, else cut into chunks for a pool of threads that the
+// frontend lends. All that depends on the kernel is decided once, so that a launch costs little more than the kernel.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,8 @@
 
 namespace braze {
 
-/// Calls body on parts of [begin, end), each of at least `grain`, perhaps on several threads; returns when all have returned.
+/// Calls body on parts of [begin, end), each of at least `grain`, perhaps on several threads; returns when all have
+/// returned.
 using ParallelFor = void (*)(int64_t begin, int64_t end, int64_t grain,
                              void (*body)(int64_t begin, int64_t end, void* context), void* context);
 

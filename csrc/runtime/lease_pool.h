@@ -1,5 +1,6 @@
-// Things that one running call needs for itself (arena, pointer tables), reused from call to call. Calls that overlap in time, by
-// threads or by a call within a call, get things of their own; the usual single user takes and returns its thing without a lock.
+// Things that one running call needs for itself (arena, pointer tables), reused from call to call. Calls that overlap
+// in time, by threads or by a call within a call, get things of their own; the usual single user takes and returns its
+// thing without a lock.
 #pragma once
 
 #include <atomic>

@@ -91,7 +91,8 @@ TEST_CASE("compiler: a dump has each stage in a folder of its own") {
   std::sort(files.begin(), files.end());
   CHECK(files.front() == "00_captured.graph");
   const auto has = [&](const std::string& part) {
-    return std::any_of(files.begin(), files.end(), [&](const std::string& name) { return name.find(part) != std::string::npos; });
+    return std::any_of(files.begin(), files.end(),
+                       [&](const std::string& name) { return name.find(part) != std::string::npos; });
   };
   CHECK(has("plan.txt"));
   CHECK(has("kernel_0.loop"));

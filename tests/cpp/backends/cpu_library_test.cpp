@@ -27,8 +27,10 @@ std::string error_of_opening(const std::string& path) {
 TEST_CASE("cpu library: what is missing is a clear error") {
   CHECK_THAT(error_of_opening("/nowhere/libbraze_llvm.so"), Catch::Contains("/nowhere/libbraze_llvm.so"));
   CHECK_THAT(error_of_opening("/nowhere/libbraze_llvm.so"), Catch::Contains("reinstall braze"));
-  const std::string damaged = (std::filesystem::temp_directory_path() / ("braze_damaged_" + std::to_string(getpid()) + ".so")).string();
-  std::ofstream(damaged) << "\x7f" "ELF and no more";
+  const std::string damaged =
+      (std::filesystem::temp_directory_path() / ("braze_damaged_" + std::to_string(getpid()) + ".so")).string();
+  std::ofstream(damaged) << "\x7f"
+                            "ELF and no more";
   CHECK_THAT(error_of_opening(damaged), Catch::Contains("cannot open its code generator"));
   std::filesystem::remove(damaged);
   CHECK_THAT(error_of_opening("libm.so.6"), Catch::Contains("does not export braze_llvm_target"));

@@ -65,7 +65,7 @@ TEST_CASE_METHOD(Fixture, "disk cache: what was stored is loaded, by every cache
 
 TEST_CASE_METHOD(Fixture, "disk cache: folder and files are for this user alone") {
   cache.store(key, payload);
-  struct stat status {};
+  struct stat status{};
   REQUIRE(stat(folder.c_str(), &status) == 0);
   CHECK((status.st_mode & 0777) == 0700);
   REQUIRE(stat(file.c_str(), &status) == 0);

@@ -24,7 +24,8 @@ int64_t record_range(void* const*, int64_t begin, int64_t end) {
 }
 
 /// Cuts into the smallest chunks allowed, each on a thread of its own.
-void fake_parallel_for(int64_t begin, int64_t end, int64_t grain, void (*body)(int64_t, int64_t, void*), void* context) {
+void fake_parallel_for(int64_t begin, int64_t end, int64_t grain, void (*body)(int64_t, int64_t, void*),
+                       void* context) {
   std::vector<std::thread> threads;
   for (int64_t at = begin; at < end; at += grain)
     threads.emplace_back([=] { body(at, std::min(end, at + grain), context); });
@@ -114,9 +115,11 @@ TEST_CASE("launch: the length of rows counts in reductions") {
 }
 
 TEST_CASE("launch: a single row and no points at all") {
-  CHECK(ranges_of(prepare_launch(make_kernel({100000}, 1), record_range), fake_parallel_for) == std::vector<Range>{{0, 1}});
+  CHECK(ranges_of(prepare_launch(make_kernel({100000}, 1), record_range), fake_parallel_for) ==
+        std::vector<Range>{{0, 1}});
   CHECK(ranges_of(prepare_launch(make_kernel({0, 7}, 0), record_range), fake_parallel_for).empty());
-  CHECK(ranges_of(prepare_launch(make_kernel({5, 0}, 1), record_range), fake_parallel_for) == std::vector<Range>{{0, 5}});
+  CHECK(ranges_of(prepare_launch(make_kernel({5, 0}, 1), record_range), fake_parallel_for) ==
+        std::vector<Range>{{0, 5}});
 }
 
 TEST_CASE("launch: one chunk's failure is the launch's") {

@@ -42,7 +42,8 @@ inline void write_whole(const std::string& path, const std::string& bytes) {
 /// The names of what lies in a folder.
 inline std::vector<std::string> names_in(const std::string& folder) {
   std::vector<std::string> names;
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) names.push_back(entry.path().filename().string());
+  for (const auto& entry : std::filesystem::directory_iterator(folder))
+    names.push_back(entry.path().filename().string());
   return names;
 }
 

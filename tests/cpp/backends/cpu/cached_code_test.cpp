@@ -1,4 +1,5 @@
-// Real code through the kernel cache: compiled, loaded from disk, damaged on disk, made by several threads and processes at once.
+// Real code through the kernel cache: compiled, loaded from disk, damaged on disk, made by several threads and
+// processes at once.
 #include <dlfcn.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -49,7 +50,8 @@ bool gives_right_numbers(int number, const CompiledPlan& compiled) {
   void* params[2];
   const auto& step = std::get<KernelStep>(compiled.plan.steps.at(0));
   for (size_t i = 0; i < 2; ++i) params[i] = step.params.at(i).kind == BufferRef::Kind::Output ? y.data() : x.data();
-  if (launch(prepare_launch(compiled.plan.kernels[0], compiled.kernels[0].kernel->run), params, nullptr) != 0) return false;
+  if (launch(prepare_launch(compiled.plan.kernels[0], compiled.kernels[0].kernel->run), params, nullptr) != 0)
+    return false;
   for (size_t i = 0; i < x.size(); ++i)
     if (y[i] != (x[i] + static_cast<float>(number)) * x[i]) return false;
   return true;
@@ -79,7 +81,8 @@ TEST_CASE_METHOD(Fixture, "cached code: an object that is whole on disk but dama
   const CompiledPlan compiled = compile_vector(3, first);
   const std::string file = folder + "/" + names_in(folder).at(0);
   const std::string entry = read_whole(file);
-  const std::string key = "kernel for cpu\n" + library().target({}) + "\nnumerics eager\n" + print(compiled.plan.kernels[0]);
+  const std::string key =
+      "kernel for cpu\n" + library().target({}) + "\nnumerics eager\n" + print(compiled.plan.kernels[0]);
   const std::string object = disk.load(key).value();
   for (size_t at = 0; at < object.size(); at += 37) {
     std::string damaged = object;
