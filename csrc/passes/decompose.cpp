@@ -1,9 +1,11 @@
 // Rewrites calls of ATen operators into primitives, one row of aten.def a family. A call without a row, or of a form its lowering
 // refuses, stays an extern node: PyTorch runs it. Results keep the dtype and memory layout that were recorded, so nothing that reads
 // them changes.
+#include <algorithm>
 #include <utility>
 
 #include "passes/decompose/aten.h"
+#include "passes/decompose/foreach.h"
 #include "passes/pass.h"
 
 namespace braze {
@@ -28,16 +30,24 @@ class Rollback {
   std::vector<Value> results_;
 };
 
+/// Appends the primitives of one call; what was appended before a refusal is left to undo.
+bool lower_call(Graph& graph, const Node& node) {
+  Lowering lowering(graph, node);
+  LoweringFunction function = lowering.refused() ? nullptr : find_lowering(lowering.name());
+  if (!function) return false;
+  function(lowering);
+  return lowering.finish();
+}
+
 bool lower(Graph& graph, const Node& node) {
   if (!node.call.op.starts_with("aten::")) return false;
   for (ValueId id : node.results) graph.values[id].producer = -1;
   Rollback rollback(graph, node);
-  Lowering lowering(graph, node);
-  LoweringFunction function = lowering.refused() ? nullptr : find_lowering(lowering.name());
-  if (function) function(lowering);
-  if (function && lowering.finish()) return true;
-  rollback.run();
-  return false;
+  const std::vector<Node> parts = split_foreach(node);
+  const bool done = parts.empty() ? lower_call(graph, node)
+                                  : std::all_of(parts.begin(), parts.end(), [&](const Node& part) { return lower_call(graph, part); });
+  if (!done) rollback.run();
+  return done;
 }
 
 }  // namespace

@@ -111,8 +111,9 @@ class Forwarder {
     changed_ = true;
   }
 
-  /// A copy of a whole buffer in its own layout needs no buffer.
+  /// A copy of a whole buffer in its own layout needs no buffer, nor does a version in which nothing changed.
   void alias(const Node& node) {
+    if (node.op == Op::update_ && node.region.numel() == 0) stand_in_[node.results[0]] = std::get<Access>(node.operands[0]).value;
     if (!is_copy(graph_, node)) return;
     auto* access = std::get_if<Access>(&node.operands[0]);
     if (!access) return;

@@ -21,8 +21,26 @@ void lower_pointwise_backward(Lowering& l) {
   if (name == "threshold_backward") return l.set(select(x <= l.in(2, dtype), like(x, 0), grad), dtype);
   if (name == "sigmoid_backward") return l.set(grad * (1.0 - x) * x, dtype);
   if (name == "tanh_backward") return l.set(grad * fma(-x, x, like(x, 1)), dtype);
+  Expr nothing = like(x, 0);
+  if (name == "leaky_relu_backward") return l.set(select(x > 0, grad, grad * l.coefficient(2, dtype)), dtype);
+  if (name == "hardtanh_backward") {
+    Expr outside = either(x <= l.in(2, dtype), x >= l.in(3, dtype));
+    return l.set(select(outside, nothing, grad), dtype);
+  }
+  if (name == "hardsigmoid_backward") return l.set(select(both(x > -3, x < 3), grad * static_cast<double>(1.0f / 6.0f), nothing), dtype);
+  if (name == "hardswish_backward") {
+    Expr inside = grad * (x / 3 + 0.5);
+    return l.set(select(x <= -3, nothing, select(x < 3, inside, grad)), dtype);
+  }
   Expr sigmoid = 1.0 / (1.0 + apply(Op::exp_, -x));
   l.set(grad * sigmoid * fma(x, 1.0 - sigmoid, like(x, 1)), dtype);
+}
+
+/// (grad, mask, scale)
+void lower_dropout_backward(Lowering& l) {
+  const DType dtype = l.dtype(0);
+  l.require(is_floating(dtype) && opmath(dtype) == dtype && l.dtype(1) == DType::b1);
+  l.set(l.in(0, dtype) * (cast(dtype, l.raw(1)) * l.coefficient(2, dtype)), dtype);
 }
 
 void lower_gelu_backward(Lowering& l) {

@@ -9,10 +9,11 @@ namespace {
 
 bool is_half(DType dtype) { return info(dtype).kind == DTypeKind::Half; }
 
-/// mul and div read a single number beside a half tensor without rounding it to half.
+/// mul and div read a single number beside a half tensor without rounding it to half, except mul_.Scalar, which makes a half of it.
 Expr second(Lowering& l, DType common) {
   Expr y = l.raw(1);
-  return is_half(common) && y.numel() == 1 ? cast(opmath(common), y) : l.in(1, common);
+  const bool rounds = l.is_in_place() && l.name() == "mul" && l.overload().starts_with("Scalar");
+  return is_half(common) && y.numel() == 1 && !rounds ? cast(opmath(common), y) : l.in(1, common);
 }
 
 /// C's remainder with the sign of the divisor.
@@ -45,7 +46,6 @@ void lower_add(Lowering& l) {
   const DType common = l.common_dtype({0, 1});
   const bool reversed = l.name() == "rsub", subtracts = l.name() != "add";
   const bool plain = l.is_none(2) || l.real(2) == 1;
-  l.require(plain || !is_half(common));
   if (common == DType::b1) {
     l.require(plain && !subtracts);
     return l.set(either(l.in(0, common), l.in(1, common)), common);
@@ -54,7 +54,8 @@ void lower_add(Lowering& l) {
   const Expr& x = reversed ? other : self;
   const Expr& y = reversed ? self : other;
   if (plain) return l.set(subtracts ? x - y : x + y, common);
-  Expr alpha = l.coefficient(2, common);
+  l.require(l.is_number(2));
+  Expr alpha = l.in(2, common);
   l.set(fma(y, subtracts ? -alpha : alpha, x), common);
 }
 
@@ -123,7 +124,8 @@ void lower_pow(Lowering& l) {
   if (exponent == 0) return l.set(like(x, 1), common);
   if (exponent == 1) return l.set(x, common);
   if (exponent == 2) return l.set(x * x, common);
-  if (exponent == 3 && !is_half(common)) return l.set(x * x * x, common);
+  Expr square = cast(opmath(common), cast(common, x * x));  // eager multiplies halves as halves
+  if (exponent == 3) return l.set(square * x, common);
   if (integral) {
     l.require(exponent > 0 && exponent < 64);
     return l.set(apply(Op::pow_, x, like(x, exponent)), common);
@@ -131,7 +133,7 @@ void lower_pow(Lowering& l) {
   if (exponent == 0.5) return l.set(apply(Op::sqrt_, x), common);
   if (exponent == -0.5) return l.set(1.0 / apply(Op::sqrt_, x), common);
   if (exponent == -1) return l.set(1.0 / x, common);
-  if (exponent == -2 && !is_half(common)) return l.set(1.0 / (x * x), common);
+  if (exponent == -2) return l.set(1.0 / square, common);
   l.require(!is_half(common));
   l.set(apply(Op::pow_, x, l.in(1, common)), common);
 }

@@ -25,20 +25,32 @@ Statistics statistics(const Expr& x, const std::vector<int>& dims, double eps) {
   return {mean, reciprocal_root(mean_of(distance * distance, dims), eps)};
 }
 
-/// A parameter of one number a channel, lined up with dim 1 of a tensor of `rank` dims.
-Expr by_channel(Lowering& l, size_t i, size_t rank, DType dtype) {
-  Expr x = l.in(i, dtype);
-  if (!l.require(!x.is_number() && x.sizes().size() == 1)) return x;
-  Geometry g = x.geometry();
-  for (size_t d = 2; d < rank; ++d) g = unsqueezed(g, static_cast<int>(g.sizes.size()));
-  return x.through(g);
-}
-
 /// Eager leaves statistics that inference does not make as empty tensors.
 void set_empty(Lowering& l, size_t k) {
   if (!l.wanted(k)) return;
   if (!l.require(l.is_functional() && l.result_shape(k).numel() == 0)) return;
   l.set(k, l.builder().empty(l.result_dtype(k), l.result_shape(k)));
+}
+
+/// The statistics of a batch, and its share of the running ones (the variance there is the unbiased one).
+template <typename Parameter>
+Statistics training_statistics(Lowering& l, const Expr& x, double eps, Parameter parameter) {
+  std::vector<int> dims = all_dims(x.sizes().size());
+  dims.erase(dims.begin() + 1);
+  const double count = static_cast<double>(x.numel() / x.sizes()[1]);
+  Expr mean = mean_of(x, dims);
+  Expr distance = x - mean;
+  Expr squares = x.builder().reduce(Op::sum_, distance * distance, dims);
+  if (!l.is_none(3)) {
+    Expr momentum = l.coefficient(6, x.dtype());
+    auto moved = [&](size_t i, const Expr& fresh) {
+      Expr old = parameter(i);
+      return l.require(old.dtype() == fresh.dtype()) ? momentum * fresh + (1.0 - momentum) * old : old;
+    };
+    l.set_written(3, moved(3, mean));
+    l.set_written(4, moved(4, squares / std::max(count - 1, 0.0)));
+  }
+  return {mean, reciprocal_root(squares / count, eps)};
 }
 
 std::vector<int> last_dims(Lowering& l, size_t i, size_t rank) {
@@ -103,7 +115,7 @@ void lower_group_norm(Lowering& l) {
   dims.erase(dims.begin(), dims.begin() + 2);
   Statistics s = statistics(x, dims, l.real(7));
   auto parameter = [&](size_t i) {
-    Expr p = by_channel(l, i, g.sizes.size(), l.dtype(i));
+    Expr p = l.channel_parameter(i, g.sizes.size(), l.dtype(i));
     return l.refused() ? p : p.through(split(p.geometry(), 0));
   };
   Expr scale = l.is_none(1) ? s.rstd : s.rstd * parameter(1);
@@ -115,24 +127,29 @@ void lower_group_norm(Lowering& l) {
     if (l.wanted(k)) l.set(k, cast(l.result_dtype(k), k == 1 ? s.mean : s.rstd), l.result_dtype(k));
 }
 
-/// native_batch_norm (input, weight, bias, running_mean, running_var, training, momentum, eps) in inference, and the operator that is
-/// only that, which has no `training`. In training the statistics are written behind the schema's back, so PyTorch runs it.
+/// native_batch_norm (input, weight, bias, running_mean, running_var, training, momentum, eps), and the operator that only infers,
+/// which has no `training`.
 void lower_batch_norm(Lowering& l) {
   const bool inference_only = l.name() != "native_batch_norm";
   const DType dtype = l.dtype(0);
-  const size_t rank = l.sizes(0).size();
-  if (!inference_only) l.require(!l.flag(5));
-  l.require(is_floating(dtype) && rank >= 2 && !l.is_none(3) && !l.is_none(4));
+  const std::vector<int64_t> sizes = l.sizes(0);
+  const bool training = !inference_only && l.flag(5);
+  l.require(is_floating(dtype) && sizes.size() >= 2);
   if (l.refused()) return;
   const double eps = l.real(inference_only ? 6 : 7);
   Expr x = l.in(0, dtype);
-  Expr mean = by_channel(l, 3, rank, l.dtype(3)), variance = by_channel(l, 4, rank, l.dtype(4));
-  Expr rstd = reciprocal_root(variance, eps);
-  Expr scale = l.is_none(1) ? rstd : rstd * by_channel(l, 1, rank, l.dtype(1));
-  Expr shift = l.is_none(2) ? -mean * scale : fma(-mean, scale, by_channel(l, 2, rank, l.dtype(2)));
+  if (!l.require(x.numel() > 0)) return;
+  auto parameter = [&](size_t i) { return l.channel_parameter(i, sizes.size(), l.dtype(i)); };
+  Statistics s = training ? training_statistics(l, x, eps, parameter) : Statistics{parameter(3), reciprocal_root(parameter(4), eps)};
+  Expr scale = l.is_none(1) ? s.rstd : s.rstd * parameter(1);
+  Expr shift = l.is_none(2) ? -s.mean * scale : fma(-s.mean, scale, parameter(2));
   l.set(0, fma(x, scale, shift), dtype);
-  set_empty(l, 1);
-  set_empty(l, 2);
+  for (size_t k : {1, 2}) {
+    if (!training)
+      set_empty(l, k);
+    else if (l.wanted(k))
+      l.set(k, cast(l.result_dtype(k), k == 1 ? s.mean : s.rstd), l.result_dtype(k));
+  }
 }
 
 }  // namespace braze

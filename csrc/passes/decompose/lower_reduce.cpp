@@ -188,7 +188,7 @@ void lower_vector_norm(Lowering& l) {
 /// norm.Scalar (self, p), norm.ScalarOpt_dim (self, p, dim, keepdim)
 void lower_norm(Lowering& l) {
   const bool by_dim = l.overload() == "ScalarOpt_dim";
-  l.require(by_dim || l.overload() == "Scalar");
+  l.require(by_dim || (l.overload() == "Scalar" && l.is_none(2)));
   const DType dtype = l.dtype(0);
   const std::vector<int> dims = reduced_dims(l, 2, by_dim);
   const double order = l.is_none(1) ? 2 : l.real(1);

@@ -1,4 +1,4 @@
-// Operators of three operands, element by element, and the losses that are no more than that.
+// Operators of three operands, element by element.
 #include <cmath>
 
 #include "passes/decompose/aten.h"
@@ -61,19 +61,6 @@ void lower_addcmul(Lowering& l) {
   Expr scaled = l.coefficient(3, common) * l.in(1, common);
   Expr other = l.in(2, common);
   l.set(divides ? l.in(0, common) + scaled / other : fma(scaled, other, l.in(0, common)), common);
-}
-
-void lower_mse_loss(Lowering& l) {
-  const DType common = l.common_dtype({0, 1});
-  l.require(is_floating(common));
-  Expr difference = l.in(0, common) - l.in(1, common);
-  Expr squares = difference * difference;
-  const int64_t reduction = l.integer(2);
-  if (reduction == 0) return l.set(squares, common);
-  if (!l.require(opmath(common) == common && squares.numel() > 0)) return;
-  const double count = static_cast<double>(squares.numel());
-  Expr sum = l.builder().reduce(Op::sum_, squares, all_dims(squares.sizes().size()));
-  l.set(reduction == 1 ? sum / count : sum, common);
 }
 
 }  // namespace braze

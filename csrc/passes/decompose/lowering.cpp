@@ -34,12 +34,20 @@ Lowering::Lowering(Graph& graph, const Node& node)
       count_(node.call.args.size()) {
   find_mode();
   if (mode_ == Mode::Functional) {
-    for (ValueId id : node.results) require(graph.value(id).shape.is_dense() && graph.value(id).length == graph.value(id).shape.numel());
+    for (ValueId id : fresh_results()) require(graph.value(id).shape.is_dense() && graph.value(id).length == graph.value(id).shape.numel());
     if (!node.results.empty()) builder_.lay_out_like(graph.value(node.results[0]).shape);
   } else if (!targets_.empty()) {
     const Geometry& g = std::get<Access>(node.operands[targets_[0]]).geometry;
     builder_.lay_out_like({0, g.sizes, g.strides});
   }
+}
+
+std::vector<ValueId> Lowering::fresh_results() const {
+  std::vector<ValueId> fresh;
+  for (size_t r = 0; r < node_.results.size(); ++r)
+    if (std::none_of(node_.call.mutates.begin(), node_.call.mutates.end(), [&](auto& m) { return m.second == static_cast<int>(r); }))
+      fresh.push_back(node_.results[r]);
+  return fresh;
 }
 
 /// In-place calls write their first argument and end in "_"; out= calls write their last ones.
@@ -50,7 +58,8 @@ void Lowering::find_mode() {
     auto* tensor = std::get_if<TensorArg>(&node_.call.args[i]);
     return tensor && std::any_of(mutates.begin(), mutates.end(), [&](auto& m) { return m.first == tensor->operand; });
   };
-  if (!require(node_.results.size() == mutates.size() && count_ > 0)) return;
+  if (node_.results.size() > mutates.size()) return;  // fresh results and set_written
+  if (!require(count_ > 0)) return;
   bool ends_in_one = name_.size() > 1 && name_.back() == '_' && name_[name_.size() - 2] != '_';
   if (ends_in_one && mutates.size() == 1 && is_written(0)) {
     mode_ = Mode::InPlace;
@@ -111,6 +120,14 @@ Expr Lowering::in(size_t i, DType common) { return cast(opmath(common), cast(com
 Expr Lowering::coefficient(size_t i, DType common) {
   if (!require(is_number(i))) return builder_.number(opmath(common), 0);
   return cast(opmath(common), raw(i));
+}
+
+Expr Lowering::channel_parameter(size_t i, size_t rank, DType common) {
+  Expr x = in(i, common);
+  if (!require(!x.is_number() && x.sizes().size() == 1)) return x;
+  Geometry g = x.geometry();
+  for (size_t d = 2; d < rank; ++d) g = unsqueezed(g, static_cast<int>(g.sizes.size()));
+  return x.through(g);
 }
 
 DType Lowering::dtype(size_t i) {
@@ -276,6 +293,20 @@ void Lowering::set_in_shape(size_t k, const Expr& x, DType common, const Geometr
   Expr value = cast(common, x);
   if (!require(!value.is_number() && value.geometry() == shape && shape.is_dense())) return;
   pending_.push_back({result_of(k), value, -1, true});
+}
+
+void Lowering::set_written(size_t i, const Expr& x) {
+  const int operand = operand_of(i);
+  for (auto [written, result] : node_.call.mutates) {
+    if (written != operand) continue;
+    Expr value = cast(dtype(i), x);
+    if (value.is_number()) return refuse();
+    auto geometry = with_ones(value.geometry(), sizes(i));
+    if (!require(geometry.has_value())) return;
+    pending_.push_back({result, value.through(*geometry), operand});
+    return;
+  }
+  refuse();
 }
 
 /// Makes `result` the name of the value `x` is the whole of, when this lowering made that value and it lies in memory as the result

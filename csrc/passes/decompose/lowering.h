@@ -39,6 +39,8 @@ class Lowering {
   Expr in(size_t i, DType common);
   /// A Python number (or 1-element constant) at opmath(common), not rounded to a half `common` in between.
   Expr coefficient(size_t i, DType common);
+  /// A tensor of one number a channel, lined up with dim 1 of a tensor of `rank` dims.
+  Expr channel_parameter(size_t i, size_t rank, DType common);
   /// The tensor's own dtype; refuses for stored-only ones.
   DType dtype(size_t i);
   const std::vector<int64_t>& sizes(size_t i);
@@ -62,6 +64,7 @@ class Lowering {
 
   // Results.
   bool is_functional() const { return mode_ == Mode::Functional; }
+  bool is_in_place() const { return mode_ == Mode::InPlace; }
   /// False for a result nobody uses.
   bool wanted(size_t k = 0) const;
   DType result_dtype(size_t k = 0);
@@ -77,6 +80,9 @@ class Lowering {
   /// A fresh result computed in other dims over the same memory: `x` is the whole of its value, whose shape has to be `shape`.
   void set_in_shape(size_t k, const Expr& x, DType common, const Geometry& shape);
 
+  /// The new contents of an argument that is written besides the fresh results (running statistics).
+  void set_written(size_t i, const Expr& x);
+
   /// Puts everything that was set in its place. False when the call was refused or a result is missing.
   bool finish();
 
@@ -89,6 +95,7 @@ class Lowering {
     bool any_shape = false;
   };
   void find_mode();
+  std::vector<ValueId> fresh_results() const;
   const std::vector<int64_t>& no_sizes();
   int operand_of(size_t i) const;
   int result_of(size_t k) const;

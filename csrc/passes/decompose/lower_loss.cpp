@@ -1,0 +1,112 @@
+// Loss functions and what they need from a class index.
+#include <cmath>
+
+#include "graph/geometry.h"
+#include "passes/decompose/aten.h"
+
+namespace braze {
+namespace {
+
+enum Reduction : int64_t { kNone = 0, kMean = 1, kSum = 2 };
+
+/// One number for each element, all of them averaged, or summed.
+void set_reduced(Lowering& l, const Expr& losses, int64_t reduction, DType common) {
+  if (l.refused()) return;
+  if (reduction == kNone) return l.set(losses, common);
+  if (!l.require(opmath(common) == common && losses.numel() > 0 && !losses.is_number())) return;
+  Expr total = l.builder().reduce(Op::sum_, losses, all_dims(losses.sizes().size()));
+  l.set(reduction == kMean ? total / static_cast<double>(losses.numel()) : total, common);
+}
+
+/// Class positions of a loss over [batch, classes], with their weights; what equals `ignored` counts for nothing.
+struct Classes {
+  Expr position, is_ignored, weight;
+};
+
+Classes classes_of(Lowering& l, size_t target, size_t weight, int64_t ignored, int64_t count, DType dtype) {
+  Expr raw = l.raw(target);
+  l.require(l.is_memory(target) && raw.dtype() == DType::i64 && raw.sizes().size() == 1 && count > 0);
+  Builder& b = l.builder();
+  Expr is_ignored = raw == b.integer(DType::i64, ignored);
+  // A negative class is out of range, where a gather would wrap it.
+  Expr checked = select(raw < 0, b.integer(DType::i64, count), raw);
+  Expr position = select(is_ignored, b.integer(DType::i64, 0), checked);
+  Expr weights = b.number(dtype, 1);
+  if (!l.is_none(weight) && l.require(l.sizes(weight) == std::vector<int64_t>{count} && l.dtype(weight) == dtype)) {
+    const Access& table = l.memory(weight);
+    const IndexedDim dim{count, table.geometry.strides[0]};
+    weights = b.gather({table.value, {table.geometry.offset, raw.sizes(), {0}}}, {dim}, {position});
+  }
+  return {position, is_ignored, select(is_ignored, like(weights, 0), weights)};
+}
+
+}  // namespace
+
+void lower_mse_loss(Lowering& l) {
+  const DType common = l.common_dtype({0, 1});
+  l.require(is_floating(common));
+  Expr difference = l.in(0, common) - l.in(1, common);
+  set_reduced(l, difference * difference, l.integer(2), common);
+}
+
+/// smooth_l1_loss (self, target, reduction, beta), huber_loss (self, target, reduction, delta)
+void lower_smooth_l1(Lowering& l) {
+  const DType common = l.common_dtype({0, 1});
+  const double edge = l.real(3);
+  l.require(is_floating(common) && edge > 0);
+  Expr distance = apply(Op::abs_, l.in(0, common) - l.in(1, common));
+  Expr edge_number = like(distance, edge);
+  if (l.name() == "smooth_l1_loss") {
+    Expr square = 0.5 * distance * distance / edge_number;
+    return set_reduced(l, select(distance < edge, square, distance - 0.5 * edge_number), l.integer(2), common);
+  }
+  Expr square = 0.5 * distance * distance;
+  set_reduced(l, select(distance <= edge, square, edge_number * (distance - 0.5 * edge_number)), l.integer(2), common);
+}
+
+/// (self, target, weight, pos_weight, reduction)
+void lower_bce_with_logits(Lowering& l) {
+  const DType common = l.common_dtype({0, 1});
+  l.require(is_floating(common) && l.is_none(3) && opmath(common) == common);
+  Expr x = l.in(0, common), target = l.in(1, common);
+  Expr low = select(x < 0, x, like(x, 0));
+  Expr log_sigmoid = low - apply(Op::log1p_, apply(Op::exp_, -apply(Op::abs_, x)));
+  Expr loss = (1.0 - target) * x - log_sigmoid;
+  if (!l.is_none(2)) loss = loss * l.in(2, common);
+  set_reduced(l, loss, l.integer(4), common);
+}
+
+/// (self, target, weight, reduction, ignore) -> (output, total_weight)
+void lower_nll_loss(Lowering& l) {
+  const DType dtype = l.dtype(0);
+  const Geometry g = l.memory(0).geometry;
+  const int64_t reduction = l.integer(3);
+  l.require(is_floating(dtype) && opmath(dtype) == dtype && g.sizes.size() == 2 && reduction != kNone && g.numel() > 0);
+  if (l.refused()) return;
+  Classes c = classes_of(l, 1, 2, l.integer(4), g.sizes[1], dtype);
+  if (l.refused() || !l.require(l.sizes(1)[0] == g.sizes[0])) return;
+  Access rows{l.memory(0).value, {g.offset, {g.sizes[0]}, {g.strides[0]}}};
+  Expr picked = l.builder().gather(rows, {{g.sizes[1], g.strides[1]}}, {c.position});
+  Expr losses = select(c.is_ignored, like(picked, 0), -picked * c.weight);
+  Expr total = l.builder().reduce(Op::sum_, losses, {0});
+  Expr weight = l.builder().reduce(Op::sum_, l.builder().fill(dtype, Geometry::contiguous({g.sizes[0]}), c.weight), {0});
+  l.set(0, reduction == kMean ? total / weight : total, dtype);
+  if (l.wanted(1)) l.set(1, weight, dtype);
+}
+
+/// (grad_output, self, target, weight, reduction, ignore, total_weight)
+void lower_nll_loss_backward(Lowering& l) {
+  const DType dtype = l.dtype(1);
+  const std::vector<int64_t> sizes = l.sizes(1);
+  const int64_t reduction = l.integer(4);
+  l.require(is_floating(dtype) && opmath(dtype) == dtype && sizes.size() == 2 && reduction != kNone && l.dtype(0) == dtype);
+  if (l.refused() || !l.require(sizes[0] * sizes[1] > 0)) return;
+  Classes c = classes_of(l, 2, 3, l.integer(5), sizes[1], dtype);
+  if (l.refused()) return;
+  auto by_row = [](const Expr& x) { return x.is_number() ? x : x.through(unsqueezed(x.geometry(), 1)); };
+  Expr grad = reduction == kMean ? l.in(0, dtype) / l.in(6, dtype) : l.in(0, dtype);
+  Expr here = l.builder().index(sizes, 1) == by_row(c.position);
+  l.set(select(here, -(by_row(c.weight) * grad), like(grad, 0)), dtype);
+}
+
+}  // namespace braze
