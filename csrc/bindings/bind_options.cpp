@@ -14,6 +14,19 @@ namespace braze {
 
 namespace {
 
+/// Takes only what an option can hold: nothing is converted, so 1 is not True and 2.0 is not 2.
+OptionValue option_value(const std::string& name, py::handle value) {
+  if (value.is_none()) return std::monostate();
+  if (PyBool_Check(value.ptr())) return value.is(py::handle(Py_True));
+  if (PyUnicode_Check(value.ptr())) return py::cast<std::string>(value);
+  int overflows = 0;
+  if (PyLong_Check(value.ptr())) {
+    const long long number = PyLong_AsLongLongAndOverflow(value.ptr(), &overflows);
+    if (!overflows) return static_cast<int64_t>(number);
+  }
+  throw Error(Error::Kind::User, name + "=" + std::string(py::repr(value)) + " is not accepted; an option is a bool, a whole number, a text or None");
+}
+
 py::list table_as_list() {
   const Options defaults;
   py::list rows;
@@ -40,13 +53,15 @@ void bind_options(py::module_& module) {
     const std::string name(info.name);
     options.def_property(
         name.c_str(), [name](const Options& self) { return get_option(self, name); },
-        [name](Options& self, const OptionValue& value) { set_option(self, name, value); });
+        [name](Options& self, py::handle value) { set_option(self, name, option_value(name, value)); });
   }
   options.def("code_key", &code_key, "The options that change generated code, as text.");
 
   module.def("options_table", &table_as_list, "options.def as a list of dicts.");
-  module.def("set_process_option", &set_process_option, py::arg("name"), py::arg("value"),
-             "Sets one option for the whole process.");
+  module.def(
+      "set_process_option",
+      [](const std::string& name, py::handle value) { set_process_option(name, option_value(name, value)); },
+      py::arg("name"), py::arg("value"), "Sets one option for the whole process.");
   module.def(
       "log_line",
       [](const std::string& channel, const std::string& line) {

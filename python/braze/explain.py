@@ -9,6 +9,8 @@ from braze import _C
 from braze.errors import UserError
 from braze.report import FunctionReport
 
+SHOWN = 4  # of a long list, in text; the page and the report have all
+
 
 def explain(target):
     """What braze made of `target`: its entries with their kernels, guards and times, and why other calls ran eagerly.
@@ -90,8 +92,13 @@ def html_parts(report):
             cells = "".join(f"<{tag} style='text-align:left'>{html.escape(cell)}</{tag}>" for cell in row)
             yield f"<tr>{cells}</tr>"
         yield "</table>"
-        for fact in entry_facts(entry):
-            yield f"<pre>{html.escape(fact)}</pre>"
+        for name, items in (
+            ("captured tensors", entry.captured),
+            ("guards on Python state", entry.guards.splitlines()),
+        ):
+            if items:
+                lines = html.escape("\n".join(items))
+                yield f"<details><summary>{name} ({len(items)})</summary><pre>{lines}</pre></details>"
     if report.refusals:
         yield "<ul>" + "".join(f"<li>{html.escape(refusal_line(item))}</li>" for item in report.refusals) + "</ul>"
     for child in report.children:
@@ -142,10 +149,16 @@ def kernel_rows(entry):
 
 
 def entry_facts(entry):
+    """Lines on what the entry reads and relies on; long lists are cut."""
+    guards = entry.guards.splitlines()
     if entry.captured:
-        yield f"captured tensors: {', '.join(entry.captured)}"
-    if entry.guards:
-        yield "guards: " + entry.guards.replace("\n", "\n      ")
+        yield f"captured tensors ({len(entry.captured)}): {', '.join(cut(entry.captured))}"
+    if guards:
+        yield f"guards on Python state ({len(guards)}): {'; '.join(cut(guards))}"
+
+
+def cut(items):
+    return [*items[:SHOWN], "..."] if len(items) > SHOWN else items
 
 
 def refusal_line(refusal):

@@ -64,10 +64,6 @@ def call_options(given):
             setattr(result, name, value)
         except UserError as error:
             raise UserError(f"braze.compile: {error}") from None
-        except TypeError:
-            raise UserError(
-                f"braze.compile: {name}={value!r} is not accepted; it can be: {TABLE[name]['accepts']}"
-            ) from None
     return result
 
 

@@ -54,6 +54,7 @@ def test_wrong_process_option():
         ({"numerics": "sloppy"}, 'braze.compile: numerics=sloppy is not accepted; numerics can be: "eager", "fast"'),
         ({"freeze": "yes"}, "braze.compile: freeze=yes is not accepted; freeze can be: True, False"),
         ({"numerics": 3.5}, "braze.compile: numerics=3.5 is not accepted"),
+        ({"freeze": 1}, "braze.compile: freeze=1 is not accepted; freeze can be: True, False"),
         ({"dynamic": True}, "braze.compile: dynamic=True is not accepted; dynamic can be: None, False"),
     ],
 )
