@@ -122,7 +122,9 @@ class Fuser {
     if (producer.members.size() + consumer.members.size() > kMostMembers) return false;
     std::vector<MapPair> links;
     if (!collect_links(producer, p, consumer, links)) return false;
-    if (links.empty() || !writes_apart(p, consumer)) return false;
+    AddressMap regions[2];
+    if (links.empty() && !link_regions(producer, consumer, regions, links)) return false;
+    if (!writes_apart(p, consumer)) return false;
     const auto alignment = align(producer, consumer, links, common_reads(producer, p, consumer));
     if (!alignment) return false;
     if (alignment->broadcasts && !alignment->only_reduced_added && !may_recompute(producer, p, c)) return false;
@@ -145,6 +147,21 @@ class Fuser {
       }
     }
     return true;
+  }
+
+  /// Two groups that fill parts of one buffer and read nothing of one another can share a loop when the parts are alike: the parts of a
+  /// concatenation.
+  bool link_regions(const FusionGroup& producer, const FusionGroup& consumer, AddressMap (&regions)[2], std::vector<MapPair>& links) {
+    const Member& last = consumer.members.back();
+    if (last.op != Op::update_ || producer.has_reduced_dims() || consumer.has_reduced_dims()) return false;
+    const ValueId base = base_of(graph_.nodes[last.node]);
+    for (const Member& member : producer.members) {
+      if (member.op != Op::update_ || member.value != base) continue;
+      regions[0].strides = member.result.strides;
+      regions[1].strides = last.result.strides;
+      links = {{&regions[0], &regions[1]}};
+    }
+    return !links.empty();
   }
 
   static const Member* original(const FusionGroup& group, ValueId value) {

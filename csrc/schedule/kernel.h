@@ -22,8 +22,8 @@
 //   - addresses are offset + sum(index[a] * strides[a]) in elements of the param's dtype, which is the instruction's;
 //   - a store's strides are injective over the axes of its level; there may be several stores into one param, to places apart;
 //   - no arithmetic on half types: they are loaded, gathered, stored and cast;
-//   - params never overlap unless the plan says they are the same buffer (in-place: a written param may be the same memory as a
-//     read one only if both are accessed at the same address at each point, so load before store is enough).
+//   - two params may be one buffer: both written, at places apart; or, without reduce axes, one read and one written at the same
+//     address at each point, so that load before store is enough. Otherwise params never overlap.
 #pragma once
 
 #include <cstdint>
