@@ -27,7 +27,8 @@ std::vector<PairedDim> paired_dims(const Geometry& region, const Geometry& sourc
   return merged;
 }
 
-/// True when an address in the region tells the position along each dim: every dim steps over all that the inner ones reach.
+/// True when an address in the region tells the position along each dim: every dim steps over all that the inner ones
+/// reach.
 bool are_nested(const std::vector<PairedDim>& dims) {
   int64_t reach = 1;
   for (size_t k = dims.size(); k-- > 0;) {

@@ -1,4 +1,5 @@
-// Arithmetic on windows: broadcasting, reordering, and looking through one window with another. Nothing here touches memory.
+// Arithmetic on windows: broadcasting, reordering, and looking through one window with another. Nothing here touches
+// memory.
 #pragma once
 
 #include <optional>
@@ -20,7 +21,8 @@ Geometry squeezed(const Geometry& g);
 /// `g` seen at `sizes`, which differ from its own by dims of size 1 only; nothing when they differ by more.
 std::optional<Geometry> with_ones(const Geometry& g, const std::vector<int64_t>& sizes);
 
-/// A dense geometry of `sizes` that lays the elements out as `like` does, when its sizes are the same but for ones; else contiguous.
+/// A dense geometry of `sizes` that lays the elements out as `like` does, when its sizes are the same but for ones;
+/// else contiguous.
 Geometry laid_out_like(const Geometry& like, const std::vector<int64_t>& sizes);
 
 /// Takes positions [start, start + size) of a dim.
@@ -29,9 +31,9 @@ Geometry narrowed(Geometry g, int dim, int64_t start, int64_t size);
 Geometry selected(Geometry g, int dim, int64_t position);
 Geometry unsqueezed(Geometry g, int dim);
 
-/// What `region` of a buffer shows was copied, element for element, from what `source` shows of another (same sizes). Gives the window
-/// on the source's buffer that shows what `window` shows on the copy; nothing when no single window does, or when `window` looks beyond
-/// `region`.
+/// What `region` of a buffer shows was copied, element for element, from what `source` shows of another (same sizes).
+/// Gives the window on the source's buffer that shows what `window` shows on the copy; nothing when no single window
+/// does, or when `window` looks beyond `region`.
 std::optional<Geometry> look_through(const Geometry& window, const Geometry& region, const Geometry& source);
 
 /// True when no element of the buffer is in both windows, as far as cheap tests can tell.

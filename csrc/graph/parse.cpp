@@ -139,7 +139,8 @@ class GraphParser {
     expect("[");
     g.sizes = list(":", number);
     g.strides = list("]", number);
-    if (g.sizes.size() != g.strides.size() || g.sizes.size() > kMaxDims) fail("sizes and strides do not fit each other");
+    if (g.sizes.size() != g.strides.size() || g.sizes.size() > kMaxDims)
+      fail("sizes and strides do not fit each other");
     if (accept("+")) g.offset = number();
     __int128 numel = 1, last = g.offset;
     for (size_t i = 0; i < g.sizes.size(); ++i) {
@@ -158,7 +159,8 @@ class GraphParser {
 
   ValueId known_value() {
     ValueId id = value_id();
-    if (id >= static_cast<ValueId>(defined_.size()) || !defined_[id]) fail("%" + std::to_string(id) + " is not defined yet");
+    if (id >= static_cast<ValueId>(defined_.size()) || !defined_[id])
+      fail("%" + std::to_string(id) + " is not defined yet");
     return id;
   }
 

@@ -49,7 +49,8 @@ class Printer {
 
   std::string graph() const {
     std::string text = "graph\n";
-    if (!graph_.inputs.empty()) text += "inputs " + join(graph_.inputs, [&](ValueId id) { return definition(id); }) + "\n";
+    if (!graph_.inputs.empty())
+      text += "inputs " + join(graph_.inputs, [&](ValueId id) { return definition(id); }) + "\n";
     for (const Node& node : graph_.nodes) text += line(node) + "\n";
     if (!graph_.outputs.empty()) text += "outputs " + join(graph_.outputs, [&](ValueId id) { return name(id); }) + "\n";
     for (const Mutation& m : graph_.mutations)
@@ -109,9 +110,10 @@ class Printer {
     if (!call.overload.empty()) text += "." + word(call.overload);
     text += "(" + join(call.args, [&](const ExternArg& a) { return argument(a); }) + ")";
     if (!call.mutates.empty())
-      text += " mutates(" + join(call.mutates, [](const auto& pair) {
-                return std::to_string(pair.first) + "->" + std::to_string(pair.second);
-              }) + ")";
+      text += " mutates(" +
+              join(call.mutates,
+                   [](const auto& pair) { return std::to_string(pair.first) + "->" + std::to_string(pair.second); }) +
+              ")";
     if (!call.returns.empty()) text += " returns(" + join(call.returns, [](int i) { return std::to_string(i); }) + ")";
     return text;
   }

@@ -89,11 +89,14 @@ class Verifier {
     for (const Operand& o : node_->operands) operand(o);
     for (ValueId result : node_->results) define(result, id);
     const OpInfo& row = info(node_->op);
-    law(row.arity < 0 || static_cast<int>(node_->operands.size()) == row.arity, "a node has as many operands as its op takes");
+    law(row.arity < 0 || static_cast<int>(node_->operands.size()) == row.arity,
+        "a node has as many operands as its op takes");
     if (row.cls == OpClass::Extern) return extern_call();
     law(node_->results.size() == 1, "a primitive has one result");
-    law(result().shape.is_dense() || node_->op == Op::empty_ || node_->op == Op::update_, "a primitive's result is dense");
-    law(info(result().dtype).kind != DTypeKind::Stored || row.cls == OpClass::Memory, "no primitive computes at a stored-only dtype");
+    law(result().shape.is_dense() || node_->op == Op::empty_ || node_->op == Op::update_,
+        "a primitive's result is dense");
+    law(info(result().dtype).kind != DTypeKind::Stored || row.cls == OpClass::Memory,
+        "no primitive computes at a stored-only dtype");
     switch (row.cls) {
       case OpClass::Elementwise: return elementwise(row);
       case OpClass::Index: return index();
@@ -105,7 +108,8 @@ class Verifier {
   }
 
   void elementwise(const OpInfo& row) const {
-    for (const Operand& o : node_->operands) sizes_match(o, "an elementwise node's operands and result have the same sizes");
+    for (const Operand& o : node_->operands)
+      sizes_match(o, "an elementwise node's operands and result have the same sizes");
     if (node_->op == Op::cast_) return;
     DType at = result().dtype;
     if (row.has(Compares)) {
@@ -113,17 +117,20 @@ class Verifier {
       at = operand_dtype(0);
     }
     for (size_t i = 0; i < node_->operands.size(); ++i)
-      law(operand_dtype(i) == (node_->op == Op::where_ && i == 0 ? DType::b1 : at), "an elementwise node computes at one dtype");
+      law(operand_dtype(i) == (node_->op == Op::where_ && i == 0 ? DType::b1 : at),
+          "an elementwise node computes at one dtype");
     law(info(at).kind != DTypeKind::Half, "half types are only loaded, stored and cast");
   }
 
   void index() const {
-    law(node_->dim >= 0 && node_->dim < static_cast<int>(result().shape.sizes.size()), "index names a dim of its result");
+    law(node_->dim >= 0 && node_->dim < static_cast<int>(result().shape.sizes.size()),
+        "index names a dim of its result");
     law(result().dtype == DType::i64, "index gives i64");
   }
 
   void gather() const {
-    law(!node_->operands.empty() && node_->indexed.size() + 1 == node_->operands.size(), "a gather has an IndexedDim for each index operand");
+    law(!node_->operands.empty() && node_->indexed.size() + 1 == node_->operands.size(),
+        "a gather has an IndexedDim for each index operand");
     for (const Operand& o : node_->operands) sizes_match(o, "a gather's operands and result have the same sizes");
     auto* table = std::get_if<Access>(&node_->operands[0]);
     law(table != nullptr, "a gather reads memory");
@@ -153,7 +160,8 @@ class Verifier {
         "reduce_dims are dims in ascending order");
     for (size_t i = 0; i < sizes.size(); ++i) {
       bool reduced = std::binary_search(dims.begin(), dims.end(), static_cast<int>(i));
-      law(sizes[i] == (reduced ? 1 : domain[i]), "a reduce's result has size 1 in reduced dims and the domain's size elsewhere");
+      law(sizes[i] == (reduced ? 1 : domain[i]),
+          "a reduce's result has size 1 in reduced dims and the domain's size elsewhere");
     }
     DType in = operand_dtype(0);
     bool is_position = node_->op == Op::argmin_ || node_->op == Op::argmax_;
@@ -167,7 +175,8 @@ class Verifier {
     law(base != nullptr, "update's first operand is a buffer");
     const Value& old = graph_.value(base->value);
     law(base->geometry == old.shape, "update's first operand is a whole buffer");
-    law(old.length == result().length && old.dtype == result().dtype, "a new version of a buffer has the length and dtype of the old one");
+    law(old.length == result().length && old.dtype == result().dtype,
+        "a new version of a buffer has the length and dtype of the old one");
     law(operand_dtype(1) == old.dtype, "update writes at the buffer's dtype");
     geometry(node_->region, old.length);
     if (auto* written = std::get_if<Access>(&node_->operands[1]))
@@ -180,7 +189,9 @@ class Verifier {
     const ExternCall& call = node_->call;
     law(!call.op.empty(), "an extern call names its operator");
     int operands = static_cast<int>(node_->operands.size()), results = static_cast<int>(node_->results.size());
-    auto tensor = [&](int operand) { law(operand >= -1 && operand < operands, "a tensor argument is an operand of its node"); };
+    auto tensor = [&](int operand) {
+      law(operand >= -1 && operand < operands, "a tensor argument is an operand of its node");
+    };
     for (const ExternArg& arg : call.args) {
       if (auto* one = std::get_if<TensorArg>(&arg)) tensor(one->operand);
       if (auto* many = std::get_if<TensorListArg>(&arg))
@@ -188,14 +199,16 @@ class Verifier {
     }
     std::vector<bool> renewed(results, false);
     for (auto [operand, result] : call.mutates) {
-      law(operand >= 0 && operand < operands && result >= 0 && result < results, "mutates pairs an operand with a result");
+      law(operand >= 0 && operand < operands && result >= 0 && result < results,
+          "mutates pairs an operand with a result");
       law(!renewed[result], "each mutated buffer has its own new version");
       renewed[result] = true;
       auto* access = std::get_if<Access>(&node_->operands[operand]);
       law(access != nullptr, "only memory is mutated");
       const Value& old = graph_.value(access->value);
       const Value& fresh = graph_.value(node_->results[result]);
-      law(old.length == fresh.length && old.dtype == fresh.dtype, "a new version of a buffer has the length and dtype of the old one");
+      law(old.length == fresh.length && old.dtype == fresh.dtype,
+          "a new version of a buffer has the length and dtype of the old one");
     }
     for (int result : call.returns) law(result >= -1 && result < results, "a return is a result or nothing");
   }

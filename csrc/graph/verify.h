@@ -5,7 +5,8 @@
 
 namespace braze {
 
-/// Raises an Internal error that names the broken law and the node, with the graph as text. Safe on any graph, however broken.
+/// Raises an Internal error that names the broken law and the node, with the graph as text. Safe on any graph, however
+/// broken.
 void verify(const Graph& graph);
 
 }  // namespace braze

@@ -1,5 +1,6 @@
-// Rules that make a node cheaper and keep every bit of its result, NaN, infinities and the sign of zero included. A rule is a row:
-// what stands there, what takes its place. Every rule goes one way, to fewer or cheaper operations, so running them all ends.
+// Rules that make a node cheaper and keep every bit of its result, NaN, infinities and the sign of zero included. A
+// rule is a row: what stands there, what takes its place. Every rule goes one way, to fewer or cheaper operations, so
+// running them all ends.
 //
 //   x * 1 -> x           x / 1 -> x           x - 0 -> x            x + (-0.0) -> x       x + 0 -> x (integers)
 //   x / 2^k -> x * 2^-k  -(-x) -> x           not(not x) -> x       |-x| -> |x|           ||x|| -> |x|
@@ -153,8 +154,8 @@ MaybeRewrite lattice(const Match& m) {
   return {};
 }
 
-constexpr MaybeRewrite (*kRules[])(const Match&) = {neutral_elements, division_by_power_of_two, double_unary, added_negations,
-                                                    casts,            choices,                  lattice};
+constexpr MaybeRewrite (*kRules[])(const Match&) = {
+    neutral_elements, division_by_power_of_two, double_unary, added_negations, casts, choices, lattice};
 
 }  // namespace
 

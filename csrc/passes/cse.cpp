@@ -1,5 +1,5 @@
-// Equal nodes are computed once. Calls PyTorch runs are left alone (they may draw random numbers), and so are buffers that the caller
-// gets: each output has memory of its own.
+// Equal nodes are computed once. Calls PyTorch runs are left alone (they may draw random numbers), and so are buffers
+// that the caller gets: each output has memory of its own.
 #include <algorithm>
 #include <unordered_map>
 
@@ -20,7 +20,8 @@ std::string key(const Graph& graph, const Node& node) {
   for (size_t i = 0; i < node.operands.size(); ++i) {
     operands.push_back(print(node.operands[i]));
     if (node.op == Op::gather_ && i > 0)
-      operands.back() += "*" + std::to_string(node.indexed[i - 1].size) + "*" + std::to_string(node.indexed[i - 1].stride);
+      operands.back() +=
+          "*" + std::to_string(node.indexed[i - 1].size) + "*" + std::to_string(node.indexed[i - 1].stride);
   }
   if (info(node.op).has(Commutes) && operands.size() == 2) std::sort(operands.begin(), operands.end());
   const Value& value = graph.value(node.results[0]);

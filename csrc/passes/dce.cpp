@@ -1,7 +1,8 @@
-// Drops what nobody reads, and numbers the values that are left anew. A write whose new version is unused is dead as well. Calls that
-// draw random numbers stay, since eager would have moved the generator, and so do calls we know nothing about.
+// Drops what nobody reads, and numbers the values that are left anew. A write whose new version is unused is dead as
+// well. Calls that draw random numbers stay, since eager would have moved the generator, and so do calls we know
+// nothing about.
 #include <algorithm>
-#include <array>
+#include <iterator>
 #include <string_view>
 
 #include "passes/pass.h"
@@ -9,19 +10,37 @@
 namespace braze {
 namespace {
 
-/// ATen operators that move a generator's state; anything that starts with one of these.
-constexpr std::array<std::string_view, 21> kRandom = {
-    "aten::rand",        "aten::bernoulli", "aten::normal",          "aten::uniform",  "aten::dropout",   "aten::native_dropout",
-    "aten::multinomial", "aten::exponential", "aten::geometric",     "aten::log_normal", "aten::cauchy",  "aten::poisson",
-    "aten::binomial",    "aten::_standard_gamma", "aten::_sample_dirichlet", "aten::rrelu", "aten::alpha_dropout",
-    "aten::feature_dropout", "aten::feature_alpha_dropout", "aten::_fused_dropout", "aten::random"};
+/// ATen operators that move a generator's state: anything that starts with one of these.
+constexpr std::string_view kRandom[] = {"rand",
+                                        "bernoulli",
+                                        "normal",
+                                        "uniform",
+                                        "dropout",
+                                        "native_dropout",
+                                        "multinomial",
+                                        "exponential",
+                                        "geometric",
+                                        "log_normal",
+                                        "cauchy",
+                                        "poisson",
+                                        "binomial",
+                                        "_standard_gamma",
+                                        "_sample_dirichlet",
+                                        "rrelu",
+                                        "alpha_dropout",
+                                        "feature_dropout",
+                                        "feature_alpha_dropout",
+                                        "_fused_dropout"};
 
 bool has_effects(const Node& node) {
   if (node.op != Op::extern_) return false;
-  const std::string_view op = node.call.op;
-  if (node.results.empty() || !op.starts_with("aten::")) return true;
-  if (op.find("scaled_dot_product") != op.npos || op.starts_with("aten::_assert")) return true;
-  return std::any_of(kRandom.begin(), kRandom.end(), [&](std::string_view name) { return op.starts_with(name); });
+  constexpr std::string_view kNamespace = "aten::";
+  std::string_view op = node.call.op;
+  if (node.results.empty() || !op.starts_with(kNamespace)) return true;
+  op.remove_prefix(kNamespace.size());
+  if (op.find("scaled_dot_product") != op.npos || op.starts_with("_assert")) return true;
+  return std::any_of(std::begin(kRandom), std::end(kRandom),
+                     [&](std::string_view name) { return op.starts_with(name); });
 }
 
 /// Values in use get new numbers: inputs first, then results in order.
@@ -54,7 +73,8 @@ bool dce(Graph& graph) {
   std::vector<bool> kept(graph.nodes.size(), false);
   for (size_t n = graph.nodes.size(); n-- > 0;) {
     const Node& node = graph.nodes[n];
-    kept[n] = has_effects(node) || std::any_of(node.results.begin(), node.results.end(), [&](ValueId id) { return used[id]; });
+    kept[n] = has_effects(node) ||
+              std::any_of(node.results.begin(), node.results.end(), [&](ValueId id) { return used[id]; });
     if (!kept[n]) continue;
     for (const Operand& operand : node.operands)
       if (auto* access = std::get_if<Access>(&operand)) used[access->value] = true;

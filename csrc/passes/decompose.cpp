@@ -1,6 +1,6 @@
-// Rewrites calls of ATen operators into primitives, one row of aten.def a family. A call without a row, or of a form its lowering
-// refuses, stays an extern node: PyTorch runs it. Results keep the dtype and memory layout that were recorded, so nothing that reads
-// them changes.
+// Rewrites calls of ATen operators into primitives, one row of aten.def a family. A call without a row, or of a form
+// its lowering refuses, stays an extern node: PyTorch runs it. Results keep the dtype and memory layout that were
+// recorded, so nothing that reads them changes.
 #include <algorithm>
 #include <utility>
 
@@ -14,7 +14,8 @@ namespace {
 /// Undoes what a refused lowering appended.
 class Rollback {
  public:
-  Rollback(Graph& graph, const Node& node) : graph_(graph), node_(node), nodes_(graph.nodes.size()), values_(graph.values.size()) {
+  Rollback(Graph& graph, const Node& node)
+      : graph_(graph), node_(node), nodes_(graph.nodes.size()), values_(graph.values.size()) {
     for (ValueId id : node.results) results_.push_back(graph.value(id));
   }
   void run() {
@@ -45,7 +46,8 @@ bool lower(Graph& graph, const Node& node) {
   Rollback rollback(graph, node);
   const std::vector<Node> parts = split_foreach(node);
   const bool done = parts.empty() ? lower_call(graph, node)
-                                  : std::all_of(parts.begin(), parts.end(), [&](const Node& part) { return lower_call(graph, part); });
+                                  : std::all_of(parts.begin(), parts.end(),
+                                                [&](const Node& part) { return lower_call(graph, part); });
   if (!done) rollback.run();
   return done;
 }

@@ -1,5 +1,5 @@
-// A buffer filled with one number is read as that number, and a node over numbers alone becomes one. Bits are kept: the folding
-// arithmetic is the reference meaning of the primitives.
+// A buffer filled with one number is read as that number, and a node over numbers alone becomes one. Bits are kept: the
+// folding arithmetic is the reference meaning of the primitives.
 #include <algorithm>
 #include <optional>
 
@@ -29,7 +29,8 @@ class Folder {
     for (Node& node : graph_.nodes) {
       read_numbers(node);
       compute(node);
-      if (is_fill(node)) number_[node.results[0]] = convert(std::get<Scalar>(node.operands[0]), graph_.value(node.results[0]).dtype);
+      if (is_fill(node))
+        number_[node.results[0]] = convert(std::get<Scalar>(node.operands[0]), graph_.value(node.results[0]).dtype);
     }
     return changed_;
   }

@@ -1,6 +1,7 @@
-// Reads go to where the numbers were made. An update that covers its whole buffer is a copy; a read of a copy reads the original; a
-// read of an updated buffer that lies inside the region reads what was written, and one that lies outside reads the older version.
-// In-place operators (x.add_(1)) and clones leave nothing behind but what somebody outside can see.
+// Reads go to where the numbers were made. An update that covers its whole buffer is a copy; a read of a copy reads the
+// original; a read of an updated buffer that lies inside the region reads what was written, and one that lies outside
+// reads the older version. In-place operators (x.add_(1)) and clones leave nothing behind but what somebody outside can
+// see.
 #include <algorithm>
 #include <optional>
 
@@ -86,7 +87,8 @@ class Forwarder {
     if (is_copy(graph_, maker)) return seen(access->geometry, value.shape, maker.operands[0]);
     if (maker.op != Op::update_) return std::nullopt;
     if (auto inside = seen(access->geometry, maker.region, maker.operands[1])) return inside;
-    if (are_disjoint(access->geometry, maker.region)) return Access{std::get<Access>(maker.operands[0]).value, access->geometry};
+    if (are_disjoint(access->geometry, maker.region))
+      return Access{std::get<Access>(maker.operands[0]).value, access->geometry};
     return std::nullopt;
   }
 
@@ -113,13 +115,15 @@ class Forwarder {
 
   /// A copy of a whole buffer in its own layout needs no buffer, nor does a version in which nothing changed.
   void alias(const Node& node) {
-    if (node.op == Op::update_ && node.region.numel() == 0) stand_in_[node.results[0]] = std::get<Access>(node.operands[0]).value;
+    if (node.op == Op::update_ && node.region.numel() == 0)
+      stand_in_[node.results[0]] = std::get<Access>(node.operands[0]).value;
     if (!is_copy(graph_, node)) return;
     auto* access = std::get_if<Access>(&node.operands[0]);
     if (!access) return;
     const Value& copy = graph_.value(node.results[0]);
     const Value& original = graph_.value(access->value);
-    if (copy.length != original.length || access->geometry.numel() != original.length || !access->geometry.is_dense()) return;
+    if (copy.length != original.length || access->geometry.numel() != original.length || !access->geometry.is_dense())
+      return;
     if (squeezed(access->geometry) != squeezed(copy.shape)) return;
     stand_in_[node.results[0]] = access->value;
   }

@@ -17,7 +17,8 @@ std::optional<int64_t> int_from_text(std::string_view text);
 
 /// `text` in double quotes, with \" \\ \n and \xNN for what would not survive on a line.
 std::string quoted(std::string_view text);
-/// The inverse of quoted, from the opening quote on; `length` receives how many characters it took. Nothing when damaged.
+/// The inverse of quoted, from the opening quote on; `length` receives how many characters it took. Nothing when
+/// damaged.
 std::optional<std::string> unquoted(std::string_view text, size_t& length);
 
 }  // namespace braze

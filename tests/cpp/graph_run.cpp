@@ -13,7 +13,8 @@ Buffer buffer_of(DType dtype, const std::vector<double>& numbers, int64_t length
   const int bytes = info(dtype).bytes;
   Buffer buffer(static_cast<size_t>(length) * bytes);
   for (int64_t i = 0; i < length && !numbers.empty(); ++i)
-    store_element(buffer.data() + i * bytes, convert(Scalar::of_double(DType::f64, numbers[i % numbers.size()]), dtype));
+    store_element(buffer.data() + i * bytes,
+                  convert(Scalar::of_double(DType::f64, numbers[i % numbers.size()]), dtype));
   return buffer;
 }
 
@@ -58,8 +59,10 @@ void check_same_results(const Graph& before, const Graph& after) {
     GraphRun x = interpret_graph(before, inputs), y = interpret_graph(after, inputs);
     REQUIRE(x.outputs.size() == y.outputs.size());
     REQUIRE(x.mutations.size() == y.mutations.size());
-    for (size_t i = 0; i < x.outputs.size(); ++i) same(before.value(before.outputs[i]).dtype, x.outputs[i], y.outputs[i]);
-    for (size_t i = 0; i < x.mutations.size(); ++i) same(before.value(before.mutations[i].value).dtype, x.mutations[i], y.mutations[i]);
+    for (size_t i = 0; i < x.outputs.size(); ++i)
+      same(before.value(before.outputs[i]).dtype, x.outputs[i], y.outputs[i]);
+    for (size_t i = 0; i < x.mutations.size(); ++i)
+      same(before.value(before.mutations[i].value).dtype, x.mutations[i], y.mutations[i]);
   }
 }
 

@@ -53,7 +53,9 @@ class Interpreter {
   }
 
  private:
-  size_t bytes(ValueId id) const { return static_cast<size_t>(graph_.value(id).length) * info(graph_.value(id).dtype).bytes; }
+  size_t bytes(ValueId id) const {
+    return static_cast<size_t>(graph_.value(id).length) * info(graph_.value(id).dtype).bytes;
+  }
 
   Scalar load(ValueId id, int64_t element) const {
     const DType dtype = graph_.value(id).dtype;

@@ -109,7 +109,8 @@ Expr Builder::gather(const Access& table, std::vector<IndexedDim> indexed, const
 }
 
 Expr Builder::fill(DType dtype, Geometry shape, const Expr& x) {
-  if (!shape.is_dense() || info(dtype).kind == DTypeKind::Stored || info(x.dtype()).kind == DTypeKind::Stored) return refuse();
+  if (!shape.is_dense() || info(dtype).kind == DTypeKind::Stored || info(x.dtype()).kind == DTypeKind::Stored)
+    return refuse();
   Node node;
   node.op = Op::cast_;
   if (x.is_number()) {
@@ -149,7 +150,9 @@ std::vector<int64_t> Expr::sizes() const { return is_number() ? std::vector<int6
 
 int64_t Expr::numel() const { return is_number() ? 1 : geometry().numel(); }
 
-Expr Expr::through(Geometry geometry) const { return {*builder_, Access{std::get<Access>(operand_).value, std::move(geometry)}}; }
+Expr Expr::through(Geometry geometry) const {
+  return {*builder_, Access{std::get<Access>(operand_).value, std::move(geometry)}};
+}
 
 Expr Expr::with_dims(size_t count) const {
   if (is_number()) return *this;

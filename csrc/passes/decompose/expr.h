@@ -1,5 +1,6 @@
-// Formulas as C++ expressions: `x * 0.5 * (1.0 + erf(x * M_SQRT1_2))` appends the nodes it reads like. An Expr is an operand (a window
-// on memory or a number) with broadcasting as torch does it; numbers combine at once, so a formula over constants leaves no nodes.
+// Formulas as C++ expressions: `x * 0.5 * (1.0 + erf(x * M_SQRT1_2))` appends the nodes it reads like. An Expr is an
+// operand (a window on memory or a number) with broadcasting as torch does it; numbers combine at once, so a formula
+// over constants leaves no nodes.
 #pragma once
 
 #include <string>
@@ -11,8 +12,8 @@ namespace braze {
 
 class Expr;
 
-/// Appends nodes to a graph on behalf of one formula. A step that cannot be made turns `refused` on and gives the number 0, so that
-/// a formula is written without a check at every step and judged once at its end.
+/// Appends nodes to a graph on behalf of one formula. A step that cannot be made turns `refused` on and gives the
+/// number 0, so that a formula is written without a check at every step and judged once at its end.
 class Builder {
  public:
   Builder(Graph& graph, std::string origin) : graph_(graph), origin_(std::move(origin)) {}
@@ -86,9 +87,9 @@ Expr cast(DType dtype, const Expr& x);
 Expr like(const Expr& x, double value);
 
 // The operators of formulas. A double beside an Expr is a number of that Expr's dtype.
-#define BRAZE_EXPR_BINARY(name, op)                                                                    \
-  inline Expr name(const Expr& x, const Expr& y) { return apply(op, x, y); }                           \
-  inline Expr name(const Expr& x, double y) { return apply(op, x, like(x, y)); }                       \
+#define BRAZE_EXPR_BINARY(name, op)                                              \
+  inline Expr name(const Expr& x, const Expr& y) { return apply(op, x, y); }     \
+  inline Expr name(const Expr& x, double y) { return apply(op, x, like(x, y)); } \
   inline Expr name(double x, const Expr& y) { return apply(op, like(y, x), y); }
 BRAZE_EXPR_BINARY(operator+, Op::add_)
 BRAZE_EXPR_BINARY(operator-, Op::sub_)

@@ -27,7 +27,8 @@ void lower_pointwise_backward(Lowering& l) {
     Expr outside = either(x <= l.in(2, dtype), x >= l.in(3, dtype));
     return l.set(select(outside, nothing, grad), dtype);
   }
-  if (name == "hardsigmoid_backward") return l.set(select(both(x > -3, x < 3), grad * static_cast<double>(1.0f / 6.0f), nothing), dtype);
+  if (name == "hardsigmoid_backward")
+    return l.set(select(both(x > -3, x < 3), grad * static_cast<double>(1.0f / 6.0f), nothing), dtype);
   if (name == "hardswish_backward") {
     Expr inside = grad * (x / 3 + 0.5);
     return l.set(select(x <= -3, nothing, select(x < 3, inside, grad)), dtype);

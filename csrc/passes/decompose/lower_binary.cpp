@@ -9,7 +9,8 @@ namespace {
 
 bool is_half(DType dtype) { return info(dtype).kind == DTypeKind::Half; }
 
-/// mul and div read a single number beside a half tensor without rounding it to half, except mul_.Scalar, which makes a half of it.
+/// mul and div read a single number beside a half tensor without rounding it to half, except mul_.Scalar, which makes a
+/// half of it.
 Expr second(Lowering& l, DType common) {
   Expr y = l.raw(1);
   const bool rounds = l.is_in_place() && l.name() == "mul" && l.overload().starts_with("Scalar");
@@ -141,7 +142,8 @@ void lower_pow(Lowering& l) {
 void lower_compare(Lowering& l) {
   const DType common = l.common_dtype({0, 1});
   // An integer tensor beside a float number is compared at the default dtype, which the result does not show.
-  for (size_t i : {0, 1}) l.require(!(l.is_number(i) && is_floating(l.raw(i).dtype()) && is_integral(l.raw(1 - i).dtype())));
+  for (size_t i : {0, 1})
+    l.require(!(l.is_number(i) && is_floating(l.raw(i).dtype()) && is_integral(l.raw(1 - i).dtype())));
   l.set(apply(*op_from_name(l.name()), l.in(0, common), l.in(1, common)), DType::b1);
 }
 

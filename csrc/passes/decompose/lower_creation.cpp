@@ -16,7 +16,8 @@ void lower_constant(Lowering& l) {
   l.set(l.builder().integer(dtype, l.name().find("ones") != std::string_view::npos), dtype);
 }
 
-/// full(sizes, number), new_full(self, sizes, number), full_like(self, number), fill(self, number), scalar_tensor(number)
+/// full(sizes, number), new_full(self, sizes, number), full_like(self, number), fill(self, number),
+/// scalar_tensor(number)
 void lower_full(Lowering& l) {
   const DType dtype = l.result_dtype();
   const size_t value = l.name() == "scalar_tensor" ? 0 : l.name() == "new_full" ? 2 : 1;

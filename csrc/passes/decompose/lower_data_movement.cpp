@@ -55,7 +55,8 @@ void lower_cat(Lowering& l) {
   std::vector<Expr> parts = l.tensors(0);
   parts.erase(std::remove_if(parts.begin(), parts.end(), is_empty_1d), parts.end());
   const int dim = l.dim(1, l.result_sizes().size());
-  for (const Expr& part : parts) l.require(part.sizes().size() == l.result_sizes().size() && l.result_sizes().size() > 0);
+  for (const Expr& part : parts)
+    l.require(part.sizes().size() == l.result_sizes().size() && l.result_sizes().size() > 0);
   if (!l.refused()) join(l, parts, dim);
 }
 

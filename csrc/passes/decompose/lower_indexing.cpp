@@ -1,5 +1,5 @@
-// Loads whose addresses come from integer tensors. An index out of range makes the kernel report failure, and the call is run
-// eagerly to raise what eager raises; operators that take no negative index get theirs moved out of range first.
+// Loads whose addresses come from integer tensors. An index out of range makes the kernel report failure, and the call
+// is run eagerly to raise what eager raises; operators that take no negative index get theirs moved out of range first.
 #include <algorithm>
 
 #include "graph/geometry.h"
@@ -73,8 +73,8 @@ void lower_gather(Lowering& l) {
   l.set(l.builder().gather(table, {{g.sizes[dim], g.strides[dim]}}, {without_negatives(index, g.sizes[dim])}));
 }
 
-/// index(self, Tensor?[] indices): integer tensors broadcast together; their dims stand where the first indexed dim was when the
-/// indexed dims are neighbours, and in front otherwise.
+/// index(self, Tensor?[] indices): integer tensors broadcast together; their dims stand where the first indexed dim was
+/// when the indexed dims are neighbours, and in front otherwise.
 void lower_index(Lowering& l) {
   l.dtype(0);
   const Geometry g = l.memory(0).geometry;

@@ -89,7 +89,8 @@ void lower_nll_loss(Lowering& l) {
   Expr picked = l.builder().gather(rows, {{g.sizes[1], g.strides[1]}}, {c.position});
   Expr losses = select(c.is_ignored, like(picked, 0), -picked * c.weight);
   Expr total = l.builder().reduce(Op::sum_, losses, {0});
-  Expr weight = l.builder().reduce(Op::sum_, l.builder().fill(dtype, Geometry::contiguous({g.sizes[0]}), c.weight), {0});
+  Expr weight =
+      l.builder().reduce(Op::sum_, l.builder().fill(dtype, Geometry::contiguous({g.sizes[0]}), c.weight), {0});
   l.set(0, reduction == kMean ? total / weight : total, dtype);
   if (l.wanted(1)) l.set(1, weight, dtype);
 }
@@ -99,7 +100,8 @@ void lower_nll_loss_backward(Lowering& l) {
   const DType dtype = l.dtype(1);
   const std::vector<int64_t> sizes = l.sizes(1);
   const int64_t reduction = l.integer(4);
-  l.require(is_floating(dtype) && opmath(dtype) == dtype && sizes.size() == 2 && reduction != kNone && l.dtype(0) == dtype);
+  l.require(is_floating(dtype) && opmath(dtype) == dtype && sizes.size() == 2 && reduction != kNone &&
+            l.dtype(0) == dtype);
   if (l.refused() || !l.require(sizes[0] * sizes[1] > 0)) return;
   Classes c = classes_of(l, 2, 3, l.integer(5), sizes[1], dtype);
   if (l.refused()) return;

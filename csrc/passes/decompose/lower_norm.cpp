@@ -127,8 +127,8 @@ void lower_group_norm(Lowering& l) {
     if (l.wanted(k)) l.set(k, cast(l.result_dtype(k), k == 1 ? s.mean : s.rstd), l.result_dtype(k));
 }
 
-/// native_batch_norm (input, weight, bias, running_mean, running_var, training, momentum, eps), and the operator that only infers,
-/// which has no `training`.
+/// native_batch_norm (input, weight, bias, running_mean, running_var, training, momentum, eps), and the operator that
+/// only infers, which has no `training`.
 void lower_batch_norm(Lowering& l) {
   const bool inference_only = l.name() != "native_batch_norm";
   const DType dtype = l.dtype(0);
@@ -140,7 +140,8 @@ void lower_batch_norm(Lowering& l) {
   Expr x = l.in(0, dtype);
   if (!l.require(x.numel() > 0)) return;
   auto parameter = [&](size_t i) { return l.channel_parameter(i, sizes.size(), l.dtype(i)); };
-  Statistics s = training ? training_statistics(l, x, eps, parameter) : Statistics{parameter(3), reciprocal_root(parameter(4), eps)};
+  Statistics s = training ? training_statistics(l, x, eps, parameter)
+                          : Statistics{parameter(3), reciprocal_root(parameter(4), eps)};
   Expr scale = l.is_none(1) ? s.rstd : s.rstd * parameter(1);
   Expr shift = l.is_none(2) ? -s.mean * scale : fma(-s.mean, scale, parameter(2));
   l.set(0, fma(x, scale, shift), dtype);

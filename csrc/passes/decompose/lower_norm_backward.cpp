@@ -48,7 +48,8 @@ void lower_batch_norm_backward(Lowering& l) {
   if (!l.require(x.numel() > 0)) return;
   const double count = static_cast<double>(x.numel() / x.sizes()[1]);
   Expr mean = l.channel_parameter(training ? 5 : 3, rank, dtype);
-  Expr rstd = training ? l.channel_parameter(6, rank, dtype) : 1.0 / apply(Op::sqrt_, l.channel_parameter(4, rank, dtype) + l.real(8));
+  Expr rstd = training ? l.channel_parameter(6, rank, dtype)
+                       : 1.0 / apply(Op::sqrt_, l.channel_parameter(4, rank, dtype) + l.real(8));
   Expr total = sum(grad, dims), along = sum(grad * (x - mean), dims);
   if (l.wanted(0)) {
     Expr scale = l.is_none(2) ? rstd : rstd * l.channel_parameter(2, rank, dtype);

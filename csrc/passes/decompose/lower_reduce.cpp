@@ -1,4 +1,5 @@
-// Reductions. Half types and f32 are summed at f32, f64 at f64, integers at i64. Of no elements: what eager defines, else PyTorch.
+// Reductions. Half types and f32 are summed at f32, f64 at f64, integers at i64. Of no elements: what eager defines,
+// else PyTorch.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -30,7 +31,8 @@ bool has_dims(const Lowering& l) { return l.overload().find("dim") != std::strin
 
 /// Overloads with names for dims, and out= forms, whose argument lists differ.
 void refuse_odd_overloads(Lowering& l) {
-  l.require(l.overload().find("names") == std::string_view::npos && l.overload().find("Dimname") == std::string_view::npos);
+  l.require(l.overload().find("names") == std::string_view::npos &&
+            l.overload().find("Dimname") == std::string_view::npos);
 }
 
 struct Moments {
@@ -90,7 +92,9 @@ void lower_extremum(Lowering& l) {
   const DType dtype = l.dtype(0);
   const size_t rank = l.sizes(0).size();
   if (l.overload().find("out") != std::string_view::npos) l.require(by_value || by_dim);
-  const std::vector<int> dims = by_value ? l.dims(1, rank) : by_dim && rank > 0 ? std::vector<int>{l.dim(1, rank)} : all_dims(rank);
+  const std::vector<int> dims = by_value             ? l.dims(1, rank)
+                                : by_dim && rank > 0 ? std::vector<int>{l.dim(1, rank)}
+                                                     : all_dims(rank);
   if (l.refused()) return;
   Expr x = l.in(0, dtype);
   if (!l.require(x.numel() > 0)) return;

@@ -6,7 +6,9 @@
 namespace braze {
 namespace {
 
-bool is_nan_number(const Expr& x) { return x.is_number() && is_floating(x.dtype()) && std::isnan(x.number().as_double()); }
+bool is_nan_number(const Expr& x) {
+  return x.is_number() && is_floating(x.dtype()) && std::isnan(x.number().as_double());
+}
 
 }  // namespace
 

@@ -14,7 +14,9 @@ std::string_view base_name(std::string_view op) {
   return colons == std::string_view::npos ? op : op.substr(colons + 2);
 }
 
-bool is_integer_like(const ExternArg& arg) { return std::holds_alternative<int64_t>(arg) || std::holds_alternative<bool>(arg); }
+bool is_integer_like(const ExternArg& arg) {
+  return std::holds_alternative<int64_t>(arg) || std::holds_alternative<bool>(arg);
+}
 
 }  // namespace
 
@@ -27,14 +29,16 @@ std::vector<int> all_dims(size_t rank) {
 Lowering::Lowering(Graph& graph, const Node& node)
     : graph_(graph),
       node_(node),
-      builder_(graph, node.origin.empty() ? node.call.op + (node.call.overload.empty() ? "" : "." + node.call.overload) : node.origin),
+      builder_(graph, node.origin.empty() ? node.call.op + (node.call.overload.empty() ? "" : "." + node.call.overload)
+                                          : node.origin),
       first_node_(graph.nodes.size()),
       first_value_(static_cast<ValueId>(graph.values.size())),
       name_(base_name(node.call.op)),
       count_(node.call.args.size()) {
   find_mode();
   if (mode_ == Mode::Functional) {
-    for (ValueId id : fresh_results()) require(graph.value(id).shape.is_dense() && graph.value(id).length == graph.value(id).shape.numel());
+    for (ValueId id : fresh_results())
+      require(graph.value(id).shape.is_dense() && graph.value(id).length == graph.value(id).shape.numel());
     if (!node.results.empty()) builder_.lay_out_like(graph.value(node.results[0]).shape);
   } else if (!targets_.empty()) {
     const Geometry& g = std::get<Access>(node.operands[targets_[0]]).geometry;
@@ -45,7 +49,8 @@ Lowering::Lowering(Graph& graph, const Node& node)
 std::vector<ValueId> Lowering::fresh_results() const {
   std::vector<ValueId> fresh;
   for (size_t r = 0; r < node_.results.size(); ++r)
-    if (std::none_of(node_.call.mutates.begin(), node_.call.mutates.end(), [&](auto& m) { return m.second == static_cast<int>(r); }))
+    if (std::none_of(node_.call.mutates.begin(), node_.call.mutates.end(),
+                     [&](auto& m) { return m.second == static_cast<int>(r); }))
       fresh.push_back(node_.results[r]);
   return fresh;
 }
@@ -71,10 +76,12 @@ void Lowering::find_mode() {
     if (!require(is_written(i))) return;
   mode_ = Mode::Out;
   count_ -= mutates.size();
-  for (size_t i = count_; i < node_.call.args.size(); ++i) targets_.push_back(std::get<TensorArg>(node_.call.args[i]).operand);
+  for (size_t i = count_; i < node_.call.args.size(); ++i)
+    targets_.push_back(std::get<TensorArg>(node_.call.args[i]).operand);
   for (size_t a = 0; a < targets_.size(); ++a)
     for (size_t b = 0; b < a; ++b)
-      require(std::get<Access>(node_.operands[targets_[a]]).value != std::get<Access>(node_.operands[targets_[b]]).value);
+      require(std::get<Access>(node_.operands[targets_[a]]).value !=
+              std::get<Access>(node_.operands[targets_[b]]).value);
 }
 
 bool Lowering::require(bool condition) {
@@ -309,8 +316,8 @@ void Lowering::set_written(size_t i, const Expr& x) {
   refuse();
 }
 
-/// Makes `result` the name of the value `x` is the whole of, when this lowering made that value and it lies in memory as the result
-/// must. All nodes and results that read it follow.
+/// Makes `result` the name of the value `x` is the whole of, when this lowering made that value and it lies in memory
+/// as the result must. All nodes and results that read it follow.
 bool Lowering::rename(ValueId result, const Expr& x, bool any_shape) {
   if (x.is_number()) return false;
   const ValueId from = std::get<Access>(x.operand()).value;

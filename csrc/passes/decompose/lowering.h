@@ -1,6 +1,7 @@
-// One ATen call on its way to primitives: its arguments read with their types, and the places its results go. A lowering is a
-// function of one Lowering; whatever it cannot express it refuses, and PyTorch runs the call. One function serves `add`, `add_` and
-// `add.out`: reads see the arguments without out tensors, and set() knows where a result goes.
+// One ATen call on its way to primitives: its arguments read with their types, and the places its results go. A
+// lowering is a function of one Lowering; whatever it cannot express it refuses, and PyTorch runs the call. One
+// function serves `add`, `add_` and `add.out`: reads see the arguments without out tensors, and set() knows where a
+// result goes.
 #pragma once
 
 #include <optional>
@@ -70,14 +71,15 @@ class Lowering {
   DType result_dtype(size_t k = 0);
   const std::vector<int64_t>& result_sizes(size_t k = 0);
   Geometry result_shape(size_t k = 0);
-  /// The k-th result is `x`, rounded to `common` (the dtype eager computes at) and then cast to where it goes. A functional call's
-  /// recorded dtype has to be `common`.
+  /// The k-th result is `x`, rounded to `common` (the dtype eager computes at) and then cast to where it goes. A
+  /// functional call's recorded dtype has to be `common`.
   void set(size_t k, const Expr& x, DType common);
   void set(const Expr& x, DType common) { set(0, x, common); }
   /// The k-th result is `x`, whose dtype is eager's own.
   void set(size_t k, const Expr& x) { set(k, x, x.dtype()); }
   void set(const Expr& x) { set(0, x, x.dtype()); }
-  /// A fresh result computed in other dims over the same memory: `x` is the whole of its value, whose shape has to be `shape`.
+  /// A fresh result computed in other dims over the same memory: `x` is the whole of its value, whose shape has to be
+  /// `shape`.
   void set_in_shape(size_t k, const Expr& x, DType common, const Geometry& shape);
 
   /// The new contents of an argument that is written besides the fresh results (running statistics).

@@ -1,5 +1,5 @@
-// The dtype several operands compute at together, by torch's rules: tensors with dims outrank 0-d tensors, these outrank Python
-// numbers, and a lower rank only matters when it is of a higher kind (bool < integer < floating).
+// The dtype several operands compute at together, by torch's rules: tensors with dims outrank 0-d tensors, these
+// outrank Python numbers, and a lower rank only matters when it is of a higher kind (bool < integer < floating).
 #pragma once
 
 #include <optional>

@@ -64,7 +64,8 @@ TEST_CASE("damaged text names its line") {
   };
   CHECK(complaint("").find("line 0") != std::string::npos);
   CHECK(complaint("graph\noutputs %0\n").find("line 2: %0 is not defined yet") != std::string::npos);
-  CHECK(complaint("graph\ninputs %0: f32[4:1]\n%1: f32[4:1] = nig %0[4:1]\n").find("no op is called `nig`") != std::string::npos);
+  CHECK(complaint("graph\ninputs %0: f32[4:1]\n%1: f32[4:1] = nig %0[4:1]\n").find("no op is called `nig`") !=
+        std::string::npos);
   CHECK(complaint("graph\ninputs %0: f99[4:1]\n").find("no dtype") != std::string::npos);
   CHECK(complaint("graph\ninputs %0: f32[99999999999999999999:1]\n") != "");
   CHECK(complaint("graph\ninputs %0: f32[9999999999,9999999999:1,1]\n").find("too large") != std::string::npos);

@@ -17,10 +17,12 @@ TEST_CASE("doubles read back bit for bit") {
     REQUIRE(back);
     CHECK(std::bit_cast<uint64_t>(*back) == std::bit_cast<uint64_t>(value));
   };
-  for (double value : {0.0, -0.0, 1.0, -1.5, 5e-324, 1e308, HUGE_VAL, -HUGE_VAL, std::nan(""), -std::nan("")}) same(value);
+  for (double value : {0.0, -0.0, 1.0, -1.5, 5e-324, 1e308, HUGE_VAL, -HUGE_VAL, std::nan(""), -std::nan("")})
+    same(value);
   for (int i = 0; i < 10000; ++i) same(std::bit_cast<double>(random()));
   CHECK(double_text(1.5) == "0x1.8p+0");
-  for (const char* bad : {"", "0x", "0x1p+0x", "nan:0x0", "1.5", "--0x1p+0", "0x1p+99999", "0xinf"}) CHECK_FALSE(double_from_text(bad));
+  for (const char* bad : {"", "0x", "0x1p+0x", "nan:0x0", "1.5", "--0x1p+0", "0x1p+99999", "0xinf"})
+    CHECK_FALSE(double_from_text(bad));
 }
 
 TEST_CASE("strings read back") {
