@@ -1,8 +1,9 @@
 // Python's view of the call path: Callable, Entry, OutputTree, and an executable written in Python for tests.
 #include <pybind11/functional.h>
 #include <pybind11/stl.h>
-#include <torch/csrc/utils/pybind.h>
+#include <torch/csrc/autograd/python_variable.h>
 
+#include "bindings/bindings.h"
 #include "frontend/call/callable.h"
 #include "frontend/call/entry.h"
 #include "frontend/call/passthrough.h"
@@ -33,33 +34,26 @@ class PyExecutable : public Executable {
   py::object function_;
 };
 
-py::object build_output_tree(py::object result, py::function classify, py::iterable existing) {
-  std::unordered_set<PyObject*> known;
-  for (py::handle object : existing) known.insert(object.ptr());
+py::object build_output_tree(py::object result, py::function classify, std::pair<py::list, py::list> objects) {
+  std::unordered_set<PyObject*> existing, of_arguments;
+  for (py::handle object : objects.first) existing.insert(object.ptr());
+  for (py::handle object : objects.second) of_arguments.insert(object.ptr());
   auto source = [&](PyObject* tensor) -> TensorSource {
     py::object answer = classify(py::reinterpret_borrow<py::object>(tensor));
     if (answer.is_none()) return {};
     auto [kind, index] = answer.cast<std::pair<std::string, size_t>>();
-    return {kind == "output" ? TensorSource::Output : kind == "input" ? TensorSource::Input : TensorSource::Unknown, index};
+    return {kind == "input" ? TensorSource::Input : TensorSource::Output, index};
   };
   Refusal refusal;
-  std::shared_ptr<OutputTree> tree = OutputTree::build(result.ptr(), source, known, refusal);
+  std::shared_ptr<OutputTree> tree = OutputTree::build(result.ptr(), source, existing, of_arguments, refusal);
   return tree ? py::cast(tree) : py::object(py::make_tuple(refusal.reason, refusal.detail));
-}
-
-AliasPattern find_aliases(const ArgumentSpec& arguments, const CapturedTensors* captured, py::tuple args, py::dict kwargs, bool memory_matters) {
-  VectorArguments call(args.ptr(), kwargs.ptr());
-  CallInputs inputs;
-  if (!arguments.check(call.values.data(), call.positional, call.keyword_names.get(), inputs) || (captured && !captured->check(inputs))) {
-    throw py::value_error("AliasPattern: the arguments or captured tensors are no longer the ones recorded");
-  }
-  return AliasPattern(inputs.tensors.data(), inputs.tensors.size(), memory_matters);
 }
 
 void bind_output_tree(py::module_& module) {
   py::class_<OutputTree, std::shared_ptr<OutputTree>>(module, "OutputTree")
-      .def_static("build", build_output_tree, py::arg("result"), py::arg("classify"), py::arg("existing") = py::tuple(),
-                  "`classify(tensor)` is ('output', index), ('input', index) or None. The tree, or a refusal as (reason, detail).")
+      .def_static("build", build_output_tree, py::arg("result"), py::arg("classify"), py::arg("objects") = std::pair<py::list, py::list>(),
+                  "`classify(tensor)` is ('input', slot), (anything else, index of the output) or None. `objects`: those that existed before, and the "
+                  "containers of the arguments. The tree, or a refusal as (reason, detail).")
       .def("make",
            [](const OutputTree& tree, std::vector<at::Tensor> outputs, std::vector<at::Tensor> inputs) {
              std::vector<at::TensorImpl*> raw;
@@ -88,6 +82,27 @@ int entry_clear(PyObject* object) {
   return 0;
 }
 
+std::shared_ptr<Entry> make_entry(std::shared_ptr<ArgumentSpec> arguments, const TorchState& torch_state, std::shared_ptr<StateGuards> state,
+                                  const std::vector<py::object>& captured, std::shared_ptr<Executable> executable,
+                                  std::shared_ptr<OutputTree> outputs, const std::vector<std::string>& paths) {
+  auto tensors = std::make_shared<CapturedTensors>();
+  for (size_t i = 0; i < captured.size(); ++i) {
+    Refusal refusal;
+    if (!tensors->add(i < paths.size() ? paths[i] : "captured tensor", captured[i].ptr(), refusal)) throw py::value_error("Entry: " + refusal.detail);
+  }
+  if (!arguments || !state || !executable || !outputs) throw py::value_error("Entry: a part is None");
+  return std::make_shared<Entry>(EntryParts{std::move(arguments), std::move(state), tensors, std::move(executable), std::move(outputs)}, torch_state);
+}
+
+const char* state_of(const Entry& entry) {
+  if (entry.is_eager()) return "eager";
+  switch (entry.trial.verdict()) {
+    case Trial::Verdict::Undecided: return "on trial";
+    case Trial::Verdict::Faster: return "compiled";
+    default: return "slower";
+  }
+}
+
 void bind_entry(py::module_& module) {
   auto collected = py::custom_type_setup([](PyHeapTypeObject* type) {
     type->ht_type.tp_flags |= Py_TPFLAGS_HAVE_GC;
@@ -95,38 +110,23 @@ void bind_entry(py::module_& module) {
     type->ht_type.tp_clear = entry_clear;
   });
   py::class_<Entry, std::shared_ptr<Entry>>(module, "Entry", collected)
-      .def(py::init([](std::shared_ptr<ArgumentSpec> arguments, const TorchState& torch_state, std::shared_ptr<StateGuards> state,
-                       std::shared_ptr<CapturedTensors> captured, const AliasPattern& aliases, std::shared_ptr<Executable> executable,
-                       std::shared_ptr<OutputTree> outputs, bool trial) {
-             return std::make_shared<Entry>(
-                 EntryParts{std::move(arguments), std::move(state), std::move(captured), std::move(executable), std::move(outputs)}, torch_state,
-                 aliases, trial);
-           }),
-           py::kw_only(), py::arg("arguments"), py::arg("torch_state"), py::arg("state").none(true), py::arg("captured").none(true), py::arg("aliases"),
-           py::arg("executable").none(true), py::arg("outputs").none(true), py::arg("trial") = true)
-      .def("describe", &Entry::describe)
-      .def_property_readonly("arguments", &Entry::describe_arguments, "One line an argument.")
-      .def_property_readonly("captured", &Entry::captured_paths, "Where the tensors it reads besides its arguments are.")
+      .def(py::init(&make_entry), py::arg("arguments"), py::arg("torch_state"), py::arg("state"), py::arg("captured"), py::arg("executable"),
+           py::arg("outputs"), py::arg("paths") = std::vector<std::string>(), "`captured`: the tensors, and in `paths` where they were found.")
+      .def_static("eager",
+                  [](std::shared_ptr<ArgumentSpec> arguments, const TorchState& torch_state) {
+                    return std::make_shared<Entry>(EntryParts{std::move(arguments), {}, {}, {}, {}}, torch_state);
+                  },
+                  "An entry whose calls run the function, without looking further.")
+      .def("describe_arguments", &Entry::describe_arguments)
+      .def("describe_guards", &Entry::describe_guards)
       .def_property_readonly("is_dead", &Entry::is_dead)
-      .def_property_readonly("verdict",
-                             [](const Entry& entry) {
-                               switch (entry.trial.verdict()) {
-                                 case Trial::Verdict::Undecided: return "on trial";
-                                 case Trial::Verdict::Faster: return "compiled";
-                                 default: return "slower";
-                               }
-                             })
-      .def_property_readonly("times_ns", [](const Entry& entry) { return std::make_pair(entry.trial.best_compiled_ns(), entry.trial.best_eager_ns()); },
-                             "Best compiled and best eager time of the trial.")
-      .def_property_readonly("counters", [](const Entry& entry) {
-        py::dict counters;
-        counters["hits"] = entry.counters.hits;
-        counters["compiled"] = entry.counters.compiled;
-        counters["declined"] = entry.counters.declined;
-        counters["eager_by_choice"] = entry.counters.eager_by_choice;
-        counters["shadowed"] = entry.counters.shadowed;
-        return counters;
-      });
+      .def_property_readonly("state", state_of)
+      .def_property_readonly("hits", [](const Entry& entry) { return entry.counters.hits; })
+      .def_property_readonly("compiled_calls", [](const Entry& entry) { return entry.counters.compiled; })
+      .def_property_readonly("declined_calls", [](const Entry& entry) { return entry.counters.declined; }, "Calls the executable asked to run eagerly.")
+      .def_property_readonly("shadowed_calls", [](const Entry& entry) { return entry.counters.shadowed; })
+      .def_property_readonly("compiled_microseconds", [](const Entry& entry) { return entry.trial.compiled_microseconds(); }, "Best of the trial, or None.")
+      .def_property_readonly("eager_microseconds", [](const Entry& entry) { return entry.trial.eager_microseconds(); });
 }
 
 }  // namespace
@@ -136,9 +136,6 @@ void bind_call(py::module_& module) {
   py::class_<Executable, std::shared_ptr<Executable>>(module, "Executable");
   py::class_<PyExecutable, Executable, std::shared_ptr<PyExecutable>>(module, "PyExecutable").def(py::init<py::object>());
   bind_output_tree(module);
-  py::class_<AliasPattern>(module, "AliasPattern")
-      .def(py::init(&find_aliases), py::arg("arguments"), py::arg("captured").none(true), py::arg("args"), py::arg("kwargs"), py::arg("memory_matters"))
-      .def_property_readonly("any_shared_memory", &AliasPattern::any_shared_memory);
   bind_entry(module);
   module.def("push_passthrough", [] { ++passthrough_depth; }, "Compiled callables on this thread just call their function until the matching pop.");
   module.def("pop_passthrough", [] { --passthrough_depth; });
@@ -146,5 +143,3 @@ void bind_call(py::module_& module) {
 }
 
 }  // namespace braze
-
-void bind_call(py::module_& module) { braze::bind_call(module); }

@@ -1,11 +1,11 @@
 // Python's view of the guards: what the tracing session builds them with and what explain reads.
 #include <pybind11/functional.h>
 #include <pybind11/stl.h>
-#include <torch/csrc/utils/pybind.h>
+#include <torch/csrc/autograd/python_variable.h>
 
+#include "bindings/bindings.h"
 #include "frontend/call/vector_arguments.h"
 #include "frontend/guards/arguments.h"
-#include "frontend/guards/captured_tensors.h"
 #include "frontend/guards/cpython_objects.h"
 #include "frontend/guards/python_state.h"
 #include "frontend/guards/torch_state.h"
@@ -34,6 +34,7 @@ void bind_arguments(py::module_& module) {
   py::class_<ArgumentSpec, std::shared_ptr<ArgumentSpec>>(module, "ArgumentSpec")
       .def_static("build", build_arguments, py::arg("args"), py::arg("kwargs"), py::arg("keyword_order_matters") = true,
                   "The spec of these arguments, or a refusal as (reason, detail).")
+      .def_property_readonly("is_dead", &ArgumentSpec::is_dead)
       .def("check",
            [](const ArgumentSpec& spec, py::tuple args, py::dict kwargs) {
              VectorArguments arguments(args.ptr(), kwargs.ptr());
@@ -73,21 +74,6 @@ void bind_torch_state(py::module_& module) {
       .def("difference", &TorchState::difference);
 }
 
-void bind_captured_tensors(py::module_& module) {
-  py::class_<CapturedTensors, std::shared_ptr<CapturedTensors>>(module, "CapturedTensors")
-      .def(py::init<>())
-      .def("add",
-           [](CapturedTensors& captured, const std::string& path, py::object tensor) -> py::object {
-             Refusal refusal;
-             if (captured.add(path, tensor.ptr(), refusal)) return py::none();
-             return refusal_tuple(refusal);
-           },
-           py::arg("path"), py::arg("tensor"), "None, or a refusal as (reason, detail).")
-      .def("__len__", &CapturedTensors::size)
-      .def_property_readonly("paths", &CapturedTensors::paths)
-      .def("describe", &CapturedTensors::describe);
-}
-
 void bind_state_guards(py::module_& module) {
   using Scope = StateGuards::Scope;
   py::class_<StateGuards, std::shared_ptr<StateGuards>>(module, "StateGuards")
@@ -108,10 +94,18 @@ void bind_state_guards(py::module_& module) {
       .def("add_set", [](StateGuards& guards, py::object set, const std::string& path) { guards.add_set(set.ptr(), path); })
       .def("add_cell", [](StateGuards& guards, py::object cell, const std::string& path) { guards.add_cell(cell.ptr(), path); })
       .def("add_function", [](StateGuards& guards, py::object function, const std::string& path) { guards.add_function(function.ptr(), path); })
-      .def("add_class", [](StateGuards& guards, py::object cls, const std::string& path) { guards.add_class(cls.ptr(), path); })
+      .def("add_class", [](StateGuards& guards, py::object cls, const std::string& path, bool all) { guards.add_class(cls.ptr(), all, path); })
       .def("add_member",
            [](StateGuards& guards, py::object object, py::object descriptor, const std::string& path) {
              return guards.add_member(object.ptr(), descriptor.ptr(), path);
+           })
+      .def("add_alias_links",
+           [](StateGuards& guards, const std::vector<at::Tensor>& inputs, const std::vector<py::object>& tensors) {
+             std::vector<at::TensorImpl*> impls;
+             for (const at::Tensor& input : inputs) impls.push_back(input.unsafeGetTensorImpl());
+             std::vector<PyObject*> objects;
+             for (const py::object& tensor : tensors) objects.push_back(tensor.ptr());
+             guards.add_alias_links(impls.data(), impls.size(), objects);
            })
       .def("check", &StateGuards::check)
       .def("changed", &StateGuards::changed)
@@ -129,12 +123,9 @@ void bind_guards(py::module_& module) {
   }
   bind_arguments(module);
   bind_torch_state(module);
-  bind_captured_tensors(module);
   bind_state_guards(module);
   module.def("is_immutable_value", [](py::handle object) { return is_immutable_value(object.ptr()); });
   module.def("same_value", [](py::handle a, py::handle b) { return same_value(a.ptr(), b.ptr()); });
 }
 
 }  // namespace braze
-
-void bind_guards(py::module_& module) { braze::bind_guards(module); }

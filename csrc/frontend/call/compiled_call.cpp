@@ -43,40 +43,6 @@ bool checks_indices(const Plan& plan) {
 
 }  // namespace
 
-/// A frame of one call; goes back to the pool when the call ends.
-class CompiledCall::FrameLease {
- public:
-  explicit FrameLease(CompiledCall& call) : call_(call), frame_(call.ready_.exchange(nullptr, std::memory_order_acquire)) {
-    if (frame_) return;
-    {
-      std::lock_guard<std::mutex> lock(call.mutex_);
-      if (!call.spare_.empty()) {
-        frame_ = std::move(call.spare_.back());
-        call.spare_.pop_back();
-        return;
-      }
-    }
-    frame_ = std::make_unique<Frame>(call.compiled_.plan, call.sites_);
-  }
-
-  ~FrameLease() {
-    std::fill(frame_->owned.begin(), frame_->owned.end(), at::Tensor());
-    Frame* none = nullptr;
-    if (call_.ready_.compare_exchange_strong(none, frame_.get(), std::memory_order_release, std::memory_order_relaxed)) {
-      frame_.release();
-      return;
-    }
-    std::lock_guard<std::mutex> lock(call_.mutex_);
-    call_.spare_.push_back(std::move(frame_));
-  }
-
-  Frame& operator*() { return *frame_; }
-
- private:
-  CompiledCall& call_;
-  std::unique_ptr<Frame> frame_;
-};
-
 CompiledCall::CompiledCall(CompiledPlan compiled, const CapturedProgram& program)
     : compiled_(std::move(compiled)),
       inputs_(program.inputs),
@@ -84,7 +50,8 @@ CompiledCall::CompiledCall(CompiledPlan compiled, const CapturedProgram& program
       outputs_(program.outputs),
       mutated_(program.mutated),
       launches_(compiled_.plan.steps.size()),
-      sites_(compiled_.plan.steps.size()) {
+      sites_(compiled_.plan.steps.size()),
+      frames_([this] { return std::make_unique<Frame>(compiled_.plan, sites_); }) {
   const Plan& plan = compiled_.plan;
   for (size_t i = 0; i < inputs_.size(); ++i) {
     const Value& value = program.graph.value(program.graph.inputs[i]);
@@ -105,8 +72,6 @@ CompiledCall::CompiledCall(CompiledPlan compiled, const CapturedProgram& program
   may_refuse_ = checks_indices(plan) || !value_checks_.empty();
   heavy_ |= bytes_of(plan, input_bytes_) > kHeavyBytes;
 }
-
-CompiledCall::~CompiledCall() { delete ready_.load(); }
 
 void CompiledCall::find_patches() {
   const Plan& plan = compiled_.plan;
@@ -256,7 +221,7 @@ bool CompiledCall::run_safely(Frame& frame, const Addresses& addresses) {
 bool CompiledCall::run(at::TensorImpl* const* inputs, size_t count, std::vector<at::Tensor>& outputs) {
   Addresses addresses = addresses_of(inputs, count);
   if (!written_.empty() && written_inputs_overlap(addresses)) return false;
-  FrameLease frame(*this);
+  auto frame = frames_.take();
   bool done;
   if (heavy_) {
     pybind11::gil_scoped_release others;
@@ -308,7 +273,7 @@ std::vector<double> CompiledCall::time_steps(at::TensorImpl* const* inputs, size
   std::vector<double> best(steps, 1e300), once(steps);
   for (int r = 0; r < repeats; ++r) {
     Addresses addresses = addresses_of(inputs, count);
-    FrameLease frame(*this);
+    auto frame = frames_.take();
     if (!run_steps(*frame, addresses, &once)) return {};
     for (size_t s = 0; s < steps; ++s) best[s] = std::min(best[s], once[s]);
   }

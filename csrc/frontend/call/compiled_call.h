@@ -1,9 +1,7 @@
 // A compiled program ready to run on tensors: the hot half of an entry, after its guards held.
 #pragma once
 
-#include <atomic>
 #include <memory>
-#include <mutex>
 #include <vector>
 
 #include "compiler.h"
@@ -11,6 +9,7 @@
 #include "frontend/call/frame.h"
 #include "frontend/capture/functionalise.h"
 #include "runtime/launch.h"
+#include "runtime/lease_pool.h"
 
 namespace braze {
 
@@ -18,7 +17,6 @@ class CompiledCall : public Executable {
  public:
   /// `program` is the one `compiled` was made from; its graph is read, not kept.
   CompiledCall(CompiledPlan compiled, const CapturedProgram& program);
-  ~CompiledCall() override;
 
   bool run(at::TensorImpl* const* inputs, size_t count, std::vector<at::Tensor>& outputs) override;
 
@@ -43,8 +41,6 @@ class CompiledCall : public Executable {
   bool run_safely(Frame& frame, const Addresses& addresses);
   void make_outputs(at::TensorImpl* const* inputs, Addresses& addresses, Frame& frame, std::vector<at::Tensor>& outputs);
 
-  class FrameLease;
-
   CompiledPlan compiled_;
   std::vector<GraphInput> inputs_;
   std::vector<int64_t> input_bytes_;    // by graph input
@@ -64,9 +60,7 @@ class CompiledCall : public Executable {
   bool may_refuse_ = false;             // indices or values are checked on the way, so a call can turn out to be eager's
   bool heavy_ = false;                  // worth letting other Python threads run meanwhile
 
-  std::atomic<Frame*> ready_{nullptr};
-  std::mutex mutex_;
-  std::vector<std::unique_ptr<Frame>> spare_;
+  LeasePool<Frame> frames_;
 };
 
 }  // namespace braze

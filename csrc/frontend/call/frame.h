@@ -5,10 +5,12 @@
 // an input, an output or an owned result, plus so many bytes, goes into param or operand i.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <vector>
 
 #include "frontend/library/extern_call.h"
+#include "runtime/arena.h"
 #include "schedule/plan.h"
 
 namespace braze {
@@ -25,15 +27,15 @@ struct PointerPatch {
 struct Frame {
   Frame(const Plan& plan, const std::vector<std::unique_ptr<ExternCallSite>>& sites);
 
+  /// Lets go of what extern calls allocated. For LeasePool.
+  void end_call() { std::fill(owned.begin(), owned.end(), at::Tensor()); }
+
   std::vector<std::vector<void*>> params;                        // by step; empty for extern steps
   std::vector<std::unique_ptr<ExternInvocation>> invocations;    // by step; null for kernel steps
   std::vector<at::Tensor> owned;                                 // by owned slot
 
  private:
-  struct FreeDelete {
-    void operator()(std::byte* memory) const;
-  };
-  std::unique_ptr<std::byte, FreeDelete> arena_;
+  Arena arena_;
 };
 
 }  // namespace braze

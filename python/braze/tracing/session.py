@@ -2,6 +2,7 @@
 
 import inspect
 import threading
+import weakref
 
 from braze import _C
 from braze.report import EntryReport, ExternReport, FunctionReport, KernelReport, RefusalReport, StageReport
@@ -14,8 +15,10 @@ from braze.tracing.trace import trace_call
 WASTED_TRACES = 12
 # Calls of one kind are traced this often before they count as not replayable: the first may warm up caches that the code keeps.
 ATTEMPTS = 4
+# Entries for equal arguments differ in the Python state or in the values Python reads; more of them are not worth their checks.
+MOST_PATHS = 4
 # A reason that no further trace of the same call will lift.
-LASTING = frozenset({"needs_grad", "random", "data_dependent", "value_read", "leak", "tensor_kind", "output_kind", "hook_taken"})
+LASTING = frozenset({"needs_grad", "random", "data_dependent", "value_read", "leak", "tensor_kind", "output_kind", "hook_taken", "too_many_paths"})
 
 # A reason that holds for the children as well.
 WITHOUT_CHILDREN = frozenset({"needs_grad", "hook_taken", "exception", "no_work", "nested_trace"})
@@ -37,7 +40,8 @@ class CallKind:
 class Published:
     """An entry of the callable, and what is needed to check it against eager again."""
 
-    def __init__(self, entry, compiled, spec, captured, paths, mutated_slots, step_microseconds):
+    def __init__(self, callable_, entry, compiled, spec, captured, paths, mutated_slots, step_microseconds):
+        self.callable = weakref.ref(callable_)
         self.entry = entry
         self.compiled = compiled
         self.spec = spec
@@ -79,7 +83,7 @@ class Session:
         before = None
         copies = None
         if kind.program is not None:
-            before = snapshot(self.function, args, kwargs, kind.executed, kind.spec)
+            before = self.state_of(args, kwargs, kind.executed, kind.spec)
             inputs = self.inputs_of(kind.spec, args, kwargs, kind.captured)
             copies = proof.InputCopies(inputs, kind.program.mutated_slots)
         try:
@@ -121,11 +125,15 @@ class Session:
         self.kinds = self.kinds[-15:] + [kind]
         return kind
 
+    def state_of(self, args, kwargs, executed, spec):
+        """The Python state that a call running this code depends on, as it is now."""
+        return snapshot(self.function, args, kwargs, executed, spec)
+
     def learn(self, callable_, kind, args, kwargs, trace, before, copies):
         """Brings the kind of call one step further; a Refusal when this trace cannot be replayed."""
         if trace.refusal:
             return trace.refusal
-        state = before if before is not None else snapshot(self.function, args, kwargs, trace.executed, kind.spec)
+        state = before if before is not None else self.state_of(args, kwargs, trace.executed, kind.spec)
         if state.refusal:
             return state.refusal
         arguments = kind.spec.tensors(args, kwargs)
@@ -169,6 +177,8 @@ class Session:
         return spec.tensors(args, kwargs) + list(captured)
 
     def publish(self, callable_, kind, args, kwargs, state, program, tree, captured, results, copies):
+        if sum(other.spec.check(args, kwargs) for other in self.entries) >= MOST_PATHS:
+            return Refusal("too_many_paths", "values that Python reads keep changing")
         compiled = _C.compile_program(program, self.options)
         inputs = self.inputs_of(kind.spec, args, kwargs, captured)
         outputs = compiled.run(copies.tensors)
@@ -179,7 +189,7 @@ class Session:
         paths = [state.path_of(tensor) for tensor in captured]
         entry = _C.Entry(kind.spec, kind.state, state.guards, captured, compiled, tree, paths)
         callable_.add_entry(entry, self.options.trial)
-        self.entries.append(Published(entry, compiled, kind.spec, captured, paths, program.mutated_slots, compiled.time_steps(copies.tensors, 2)))
+        self.entries.append(Published(callable_, entry, compiled, kind.spec, captured, paths, program.mutated_slots, compiled.time_steps(copies.tensors, 2)))
         self.kinds.remove(kind)
         return None
 
@@ -200,6 +210,8 @@ class Session:
             return
         if kind in self.kinds:
             self.kinds.remove(kind)
+        if refusal.reason == "exception":
+            return  # what a call with bad values raises says nothing of other calls
         self.add_eager_entry(callable_, kind)
         module = children.module_behind(self.function)
         if module is not None and refusal.reason not in WITHOUT_CHILDREN:
@@ -221,7 +233,7 @@ class Session:
         if problem := self.differs(published.mutated_slots, outputs, results, inputs, copies):
             self.note(Refusal("proof", f"after {entry.hits} calls, {problem}"))
             self.entries.remove(published)
-            published.callable.remove_entry(entry)
+            drop(published.callable(), entry)
         return result
 
     def add_eager_entry(self, callable_, kind):
@@ -257,6 +269,13 @@ class Session:
             kernels_from_memory=origins[1],
             kernels_from_disk=origins[2],
         )
+
+
+def drop(callable_, entry):
+    kept = [other for other in callable_.entries if other is not entry]
+    callable_.clear()
+    for other in reversed(kept):
+        callable_.add_entry(other)
 
 
 def takes_keywords(function):

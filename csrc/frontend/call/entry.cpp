@@ -1,0 +1,57 @@
+// Entries: the cold parts, and the run.
+#include "frontend/call/entry.h"
+
+#include <torch/csrc/Exceptions.h>
+
+namespace braze {
+
+Entry::Entry(EntryParts parts, const TorchState& torch_state) : parts_(std::move(parts)), torch_state_(torch_state) {}
+
+PyObject* Entry::run(const CallInputs& inputs) {
+  HANDLE_TH_ERRORS
+  std::vector<at::Tensor> outputs;
+  if (!parts_.executable->run(inputs.tensors.data(), inputs.tensors.size(), outputs)) {
+    ++counters.declined;
+    return nullptr;
+  }
+  ++counters.compiled;
+  return parts_.outputs->make(outputs, inputs.tensors.data());
+  END_HANDLE_TH_ERRORS
+}
+
+std::string Entry::explain_miss(const TorchState& now, PyObject* const* args, size_t positional, PyObject* keyword_names) {
+  if (std::vector<std::string> names = torch_state_.difference(now); !names.empty()) {
+    std::string text = "PyTorch state differs: ";
+    for (size_t i = 0; i < names.size(); ++i) text += (i ? ", " : "") + names[i];
+    return text;
+  }
+  if (std::string text = parts_.arguments->explain(args, positional, keyword_names); !text.empty()) return text;
+  if (is_eager()) return "";
+  if (std::string text = parts_.state->explain(); !text.empty()) return text + " changed";
+  if (std::string text = parts_.captured->explain(); !text.empty()) return text;
+  CallInputs inputs;
+  return matches(now, args, positional, keyword_names, inputs) ? "" : "the arguments alias other tensors, or no longer do";
+}
+
+std::vector<std::string> Entry::describe_guards() const {
+  if (is_eager()) return {};
+  std::vector<std::string> lines = parts_.captured->describe(), state = parts_.state->describe();
+  lines.insert(lines.end(), state.begin(), state.end());
+  return lines;
+}
+
+int Entry::visit(visitproc visit, void* arg) const {
+  // A part another owner also holds is not ours to report: the collector would count its references as ours alone.
+  auto visit_part = [&](const auto& part) { return part && part.use_count() == 1 ? part->visit(visit, arg) : 0; };
+  if (int stop = visit_part(parts_.arguments)) return stop;
+  if (int stop = visit_part(parts_.state)) return stop;
+  if (int stop = visit_part(parts_.captured)) return stop;
+  return visit_part(parts_.outputs);
+}
+
+void Entry::clear() {
+  if (parts_.state && parts_.state.use_count() == 1) parts_.state->clear();
+  if (parts_.captured && parts_.captured.use_count() == 1) parts_.captured->clear();
+}
+
+}  // namespace braze

@@ -1,0 +1,76 @@
+// One recorded and compiled call: the guards that say when it applies, what to run, and what to return.
+#pragma once
+
+#include <Python.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "frontend/call/executable.h"
+#include "frontend/call/output_tree.h"
+#include "frontend/call/trial.h"
+#include "frontend/guards/arguments.h"
+#include "frontend/guards/captured_tensors.h"
+#include "frontend/guards/python_state.h"
+#include "frontend/guards/torch_state.h"
+
+namespace braze {
+
+struct EntryCounters {
+  uint64_t hits = 0;           // guards held
+  uint64_t compiled = 0;       // the executable answered
+  uint64_t declined = 0;       // the executable asked for an eager run
+  uint64_t eager_by_choice = 0;  // trial samples and calls of an entry found slower
+  uint64_t shadowed = 0;
+};
+
+/// The parts of an entry, any of the shared ones made by Python code; captured and state may be null. Without an executable the entry
+/// stands for calls that are known to be eager's: they go to the function with no further ado.
+struct EntryParts {
+  std::shared_ptr<ArgumentSpec> arguments;
+  std::shared_ptr<StateGuards> state;
+  std::shared_ptr<CapturedTensors> captured;
+  std::shared_ptr<Executable> executable;
+  std::shared_ptr<OutputTree> outputs;
+};
+
+class Entry {
+ public:
+  Entry(EntryParts parts, const TorchState& torch_state);
+
+  /// Hot. Whether the call is one this entry answers; fills `inputs`.
+  bool matches(const TorchState& now, PyObject* const* args, size_t positional, PyObject* keyword_names, CallInputs& inputs) {
+    if (!(torch_state_ == now) || !parts_.arguments->check(args, positional, keyword_names, inputs)) return false;
+    return is_eager() || (parts_.state->check() && parts_.state->check_aliases(inputs.tensors.data(), inputs.tensors.size()) &&
+                          parts_.captured->check(inputs));
+  }
+
+  /// Runs it. Null with a Python error, or null without one: run eagerly.
+  PyObject* run(const CallInputs& inputs);
+
+  /// Why a call is not one this entry answers; empty when it is. Cold.
+  std::string explain_miss(const TorchState& now, PyObject* const* args, size_t positional, PyObject* keyword_names);
+  std::vector<std::string> describe_arguments() const { return parts_.arguments->describe(); }
+  std::vector<std::string> describe_guards() const;
+
+  /// Its calls are known to be eager's.
+  bool is_eager() const { return parts_.executable == nullptr; }
+
+  /// An object it was recorded with has died.
+  bool is_dead() const { return parts_.arguments->is_dead(); }
+  std::vector<std::pair<std::string, PyObject*>> objects() const { return parts_.arguments->objects(); }
+
+  Trial trial;
+  EntryCounters counters;
+
+  int visit(visitproc visit, void* arg) const;
+  void clear();
+
+ private:
+  EntryParts parts_;
+  TorchState torch_state_;
+};
+
+}  // namespace braze

@@ -1,0 +1,290 @@
+// Argument specs: built from a recorded call, matched against a vectorcall without allocating.
+#include "frontend/guards/arguments.h"
+
+#include <torch/csrc/autograd/python_variable.h>
+
+#include <unordered_set>
+
+#include "frontend/guards/cpython_objects.h"
+
+namespace braze {
+namespace {
+
+constexpr size_t most_nodes = 4096;
+
+/// Items of a tuple type are all there is to it: no instance dict beside them.
+bool is_plain_tuple(PyObject* object) { return PyTuple_Check(object) && (PyTuple_CheckExact(object) || _PyObject_GetDictPtr(object) == nullptr); }
+
+bool is_singleton(PyObject* object) {
+  return object == Py_None || object == Py_True || object == Py_False || object == Py_Ellipsis || object == Py_NotImplemented;
+}
+
+}  // namespace
+
+class ArgumentSpec::Builder {
+ public:
+  Builder(ArgumentSpec& spec, Refusal& refusal) : spec_(spec), refusal_(refusal) {}
+
+  bool add(PyObject* object, const std::string& path) {
+    if (spec_.nodes_.size() >= most_nodes) return refuse("more than 4096 values in the arguments");
+    auto path_index = static_cast<uint32_t>(spec_.paths_.size());
+    spec_.paths_.push_back(path);
+    Node node{Kind::Same, 0, Py_TYPE(object), PyRef(), path_index};
+    if (THPVariable_CheckExact(object)) {
+      if (!cpython::has_no_attributes(object)) return refuse(path + " is a tensor with attributes set by Python");
+      node.kind = Kind::Tensor;
+      node.index = static_cast<uint32_t>(spec_.tensors_.size());
+      if (!spec_.tensors_.add(THPVariable_Unpack(object), refusal_)) {
+        refusal_.detail = path + " is " + refusal_.detail;
+        return false;
+      }
+      spec_.nodes_.push_back(node);
+      return true;
+    }
+    if (THPVariable_Check(object)) {
+      refusal_ = {"tensor_kind", path + " is a " + Py_TYPE(object)->tp_name};
+      return false;
+    }
+    if (is_immutable_value(object) && !(PyTuple_Check(object) && PyTuple_GET_SIZE(object) > 0)) {
+      node.kind = is_singleton(object) ? Kind::Same : Kind::Value;
+      node.value = PyRef::borrow(object);
+      spec_.nodes_.push_back(std::move(node));
+      return true;
+    }
+    if (is_plain_tuple(object)) return add_sequence(object, Kind::Tuple, std::move(node));
+    if (PyList_CheckExact(object)) return add_sequence(object, Kind::List, std::move(node));
+    if (PyDict_CheckExact(object)) return add_dict(object, std::move(node));
+    node.kind = Kind::Object;
+    node.index = static_cast<uint32_t>(spec_.objects_.size());
+    spec_.objects_.emplace_back(object);
+    spec_.object_paths_.push_back(path_index);
+    spec_.nodes_.push_back(std::move(node));
+    return true;
+  }
+
+ private:
+  bool refuse(const std::string& detail) {
+    refusal_ = {"argument_structure", detail};
+    return false;
+  }
+
+  bool enter(PyObject* object, Node node) {
+    spec_.types_.push_back(PyRef::borrow(reinterpret_cast<PyObject*>(node.type)));
+    spec_.has_containers_ = true;
+    if (!open_.insert(object).second) return refuse(spec_.paths_[node.path] + " contains itself");
+    if (node.kind != Kind::Tuple) {
+      uint32_t first = 0;
+      while (first < containers_.size() && containers_[first] != object) ++first;
+      containers_.push_back(object);
+      spec_.container_pattern_.push_back(first);
+    }
+    spec_.nodes_.push_back(std::move(node));
+    return true;
+  }
+
+  bool add_sequence(PyObject* object, Kind kind, Node node) {
+    Py_ssize_t size = PySequence_Fast_GET_SIZE(object);
+    std::string path = spec_.paths_[node.path];
+    node.kind = kind;
+    node.index = static_cast<uint32_t>(size);
+    if (!enter(object, std::move(node))) return false;
+    for (Py_ssize_t i = 0; i < size; ++i) {
+      if (!add(PySequence_Fast_GET_ITEM(object, i), path + "[" + std::to_string(i) + "]")) return false;
+    }
+    open_.erase(object);
+    return true;
+  }
+
+  bool add_dict(PyObject* object, Node node) {
+    std::string path = spec_.paths_[node.path];
+    node.kind = Kind::Dict;
+    node.index = static_cast<uint32_t>(PyDict_GET_SIZE(object));
+    node.value = PyRef::steal(PySequence_Tuple(object));
+    PyObject* keys = node.value.get();
+    if (!enter(object, std::move(node))) return false;
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(keys); ++i) {
+      PyObject* key = PyTuple_GET_ITEM(keys, i);
+      if (!is_immutable_value(key)) return refuse(path + " has a key that is no plain value: " + describe_value(key));
+      if (!add(PyDict_GetItemWithError(object, key), path + "[" + describe_value(key) + "]")) return false;
+    }
+    open_.erase(object);
+    return true;
+  }
+
+  ArgumentSpec& spec_;
+  Refusal& refusal_;
+  std::unordered_set<PyObject*> open_;
+  std::vector<PyObject*> containers_;
+};
+
+/// Walks the recorded nodes along the objects of a call. After a mismatch `node` is where it was.
+class ArgumentSpec::Matcher {
+ public:
+  Matcher(const ArgumentSpec& spec, CallInputs& inputs) : spec_(spec), inputs_(inputs) {}
+
+  bool match(PyObject* object, bool nested) {
+    const Node& node = spec_.nodes_[cursor];
+    ++cursor;
+    switch (node.kind) {
+      case Kind::Tensor: {
+        if (Py_TYPE(object) != node.type || !cpython::has_no_attributes(object)) return false;
+        at::TensorImpl* tensor = THPVariable_Unpack(object).unsafeGetTensorImpl();
+        if (!spec_.tensors_.check(node.index, tensor)) return false;
+        inputs_.tensors.push_back(tensor);
+        if (nested) inputs_.held.push_back(Py_NewRef(object));
+        return true;
+      }
+      case Kind::Same: return object == node.value.get();
+      case Kind::Value: return same_value(object, node.value.get());
+      case Kind::Object: return object == spec_.objects_[node.index].get();
+      case Kind::Tuple:
+        if (Py_TYPE(object) != node.type || PyTuple_GET_SIZE(object) != node.index) return false;
+        for (uint32_t i = 0; i < node.index; ++i) {
+          if (!match(PyTuple_GET_ITEM(object, i), nested)) return false;
+        }
+        return true;
+      case Kind::List:
+        if (!PyList_CheckExact(object) || PyList_GET_SIZE(object) != node.index || !enter(object)) return false;
+        for (uint32_t i = 0; i < node.index; ++i) {
+          if (!match(PyList_GET_ITEM(object, i), true)) return false;
+        }
+        return true;
+      case Kind::Dict: return match_dict(object, node);
+    }
+    return false;
+  }
+
+  size_t cursor = 0;
+
+ private:
+  bool match_dict(PyObject* object, const Node& node) {
+    if (!PyDict_CheckExact(object) || PyDict_GET_SIZE(object) != node.index || !enter(object)) return false;
+    PyObject *key, *value;
+    Py_ssize_t position = 0, i = 0;
+    while (PyDict_Next(object, &position, &key, &value)) {
+      if (!same_value(key, PyTuple_GET_ITEM(node.value.get(), i++)) || !match(value, true)) return false;
+    }
+    return true;
+  }
+
+  bool enter(PyObject* object) {
+    uint32_t first = 0;
+    while (first < containers_.size() && containers_[first] != object) ++first;
+    bool same = spec_.container_pattern_[containers_.size()] == first;
+    containers_.push_back(object);
+    return same;
+  }
+
+  const ArgumentSpec& spec_;
+  CallInputs& inputs_;
+  c10::SmallVector<PyObject*, 8> containers_;
+};
+
+std::unique_ptr<ArgumentSpec> ArgumentSpec::build(PyObject* args, PyObject* kwargs, bool keyword_order_matters, Refusal& refusal) {
+  std::unique_ptr<ArgumentSpec> spec(new ArgumentSpec);
+  Builder builder(*spec, refusal);
+  spec->positional_ = static_cast<size_t>(PyTuple_GET_SIZE(args));
+  spec->keyword_order_matters_ = keyword_order_matters;
+  for (size_t i = 0; i < spec->positional_; ++i) {
+    if (!builder.add(PyTuple_GET_ITEM(args, i), "args[" + std::to_string(i) + "]")) return nullptr;
+  }
+  if (kwargs != nullptr && PyDict_GET_SIZE(kwargs) > 0) {
+    spec->keyword_names_ = PyRef::steal(PySequence_Tuple(kwargs));
+    PyObject *key, *value;
+    Py_ssize_t position = 0;
+    while (PyDict_Next(kwargs, &position, &key, &value)) {
+      spec->keyword_nodes_.push_back(static_cast<uint32_t>(spec->nodes_.size()));
+      if (!builder.add(value, PyUnicode_AsUTF8(key))) return nullptr;
+    }
+  }
+  return spec;
+}
+
+bool ArgumentSpec::check(PyObject* const* args, size_t positional, PyObject* keyword_names, CallInputs& inputs) const {
+  size_t keywords = keyword_names == nullptr ? 0 : static_cast<size_t>(PyTuple_GET_SIZE(keyword_names));
+  if (positional != positional_ || keywords != keyword_nodes_.size()) return false;
+  Matcher matcher(*this, inputs);
+  for (size_t i = 0; i < positional; ++i) {
+    if (!matcher.match(args[i], false)) return false;
+  }
+  for (size_t i = 0; i < keywords; ++i) {
+    PyObject* name = PyTuple_GET_ITEM(keyword_names_.get(), i);
+    size_t at = i;
+    if (!same_value(PyTuple_GET_ITEM(keyword_names, at), name)) {
+      if (keyword_order_matters_) return false;
+      for (at = 0; at < keywords && !same_value(PyTuple_GET_ITEM(keyword_names, at), name);) ++at;
+      if (at == keywords) return false;
+    }
+    if (!matcher.match(args[positional + at], false)) return false;
+  }
+  return true;
+}
+
+std::vector<std::pair<std::string, PyObject*>> ArgumentSpec::objects() const {
+  std::vector<std::pair<std::string, PyObject*>> result;
+  for (size_t i = 0; i < objects_.size(); ++i) {
+    if (PyObject* object = objects_[i].get()) result.emplace_back(paths_[object_paths_[i]], object);
+  }
+  return result;
+}
+
+bool ArgumentSpec::is_dead() const {
+  for (const ObjectRef& object : objects_) {
+    if (object.get() == nullptr) return true;
+  }
+  return false;
+}
+
+std::vector<std::string> ArgumentSpec::describe() const {
+  std::vector<std::string> lines;
+  for (const Node& node : nodes_) {
+    const std::string& path = paths_[node.path];
+    switch (node.kind) {
+      case Kind::Tensor: lines.push_back(path + ": " + tensors_.describe(node.index)); break;
+      case Kind::Same:
+      case Kind::Value: lines.push_back(path + " == " + describe_value(node.value.get())); break;
+      case Kind::Object: lines.push_back(path + " is the same " + node.type->tp_name); break;
+      default: lines.push_back(path + ": " + node.type->tp_name + " of " + std::to_string(node.index)); break;
+    }
+  }
+  return lines;
+}
+
+std::string ArgumentSpec::explain(PyObject* const* args, size_t positional, PyObject* keyword_names) const {
+  size_t keywords = keyword_names == nullptr ? 0 : static_cast<size_t>(PyTuple_GET_SIZE(keyword_names));
+  if (positional != positional_) return std::to_string(positional) + " positional arguments, not " + std::to_string(positional_);
+  if (keywords != keyword_nodes_.size()) return std::to_string(keywords) + " keyword arguments, not " + std::to_string(keyword_nodes_.size());
+  CallInputs inputs;
+  Matcher matcher(*this, inputs);
+  auto failure = [&](PyObject* object) {
+    const Node& node = nodes_[matcher.cursor - 1];
+    std::string now = THPVariable_CheckExact(object) ? TensorSpecs::describe(THPVariable_Unpack(object).unsafeGetTensorImpl()) : describe_value(object);
+    return describe()[matcher.cursor - 1] + (node.path < positional_ + keywords ? ", now " + now : "");
+  };
+  for (size_t i = 0; i < positional; ++i) {
+    if (!matcher.match(args[i], false)) return failure(args[i]);
+  }
+  for (size_t i = 0; i < keywords; ++i) {
+    size_t at = 0;
+    while (at < keywords && !same_value(PyTuple_GET_ITEM(keyword_names, at), PyTuple_GET_ITEM(keyword_names_.get(), i))) ++at;
+    if (at == keywords) return "no keyword argument " + describe_value(PyTuple_GET_ITEM(keyword_names_.get(), i));
+    if (at != i && keyword_order_matters_) return "keyword arguments in another order";
+    if (!matcher.match(args[positional + at], false)) return failure(args[positional + at]);
+  }
+  return "";
+}
+
+int ArgumentSpec::visit(visitproc visit, void* arg) const {
+  for (const Node& node : nodes_) {
+    if (int stop = node.value.visit(visit, arg)) return stop;
+  }
+  for (const ObjectRef& object : objects_) {
+    if (int stop = object.visit(visit, arg)) return stop;
+  }
+  for (const PyRef& type : types_) {
+    if (int stop = type.visit(visit, arg)) return stop;
+  }
+  return keyword_names_.visit(visit, arg);
+}
+
+}  // namespace braze

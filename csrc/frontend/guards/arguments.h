@@ -1,0 +1,85 @@
+// The arguments of a recorded call: their structure, and per leaf what a later call must have in its place.
+#pragma once
+
+#include <c10/util/SmallVector.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "frontend/guards/python_value.h"
+#include "frontend/capture/refusal.h"
+#include "frontend/guards/tensor_specs.h"
+
+namespace braze {
+
+/// The input tensors of one call in flatten order, and owned references to those that only a container of the caller's keeps alive.
+struct CallInputs {
+  c10::SmallVector<at::TensorImpl*, 32> tensors;
+  c10::SmallVector<PyObject*, 4> held;
+
+  CallInputs() = default;
+  CallInputs(const CallInputs&) = delete;
+  CallInputs& operator=(const CallInputs&) = delete;
+  ~CallInputs() { reset(); }
+  void reset() {
+    tensors.clear();
+    for (PyObject* object : held) Py_DECREF(object);
+    held.clear();
+  }
+};
+
+/// Tuples (of any tuple type without a __dict__), lists and dicts (exact types) are matched by structure; tensors by TensorSpecs; immutable
+/// values by type and value; any other object by identity, held weakly where its type allows. Positional and keyword arguments are kept as passed.
+class ArgumentSpec {
+ public:
+  /// Null with a refusal when an argument is of a kind that is not vouched for.
+  /// `keyword_order_matters`: the function has a **kwargs parameter, so it can see the order.
+  static std::unique_ptr<ArgumentSpec> build(PyObject* args, PyObject* kwargs, bool keyword_order_matters, Refusal& refusal);
+
+  /// Vectorcall arguments. When true, `inputs` has the tensors in flatten order.
+  bool check(PyObject* const* args, size_t positional, PyObject* keyword_names, CallInputs& inputs) const;
+
+  size_t tensor_count() const { return tensors_.size(); }
+  const TensorSpecs& tensors() const { return tensors_; }
+
+  /// The objects matched by identity with their paths ("args[1].config"): roots of the state snapshot. Dead ones are left out.
+  std::vector<std::pair<std::string, PyObject*>> objects() const;
+  /// An object matched by identity has died: this spec can never hold again.
+  bool is_dead() const;
+
+  /// One line a leaf.
+  std::vector<std::string> describe() const;
+  /// Which leaf differs in a call that failed `check`; empty when none does. Cold.
+  std::string explain(PyObject* const* args, size_t positional, PyObject* keyword_names) const;
+
+  int visit(visitproc visit, void* arg) const;
+
+ private:
+  enum class Kind : uint8_t { Tensor, Same, Value, Object, Tuple, List, Dict };
+  struct Node {
+    Kind kind;
+    uint32_t index;      // the tensor, object, or number of children
+    PyTypeObject* type;  // borrowed for static types, else kept by types_
+    PyRef value;         // Same, Value: the expected object. Dict: the tuple of its keys, in order
+    uint32_t path;
+  };
+  class Builder;
+  class Matcher;
+
+  std::vector<Node> nodes_;  // preorder
+  std::vector<std::string> paths_;
+  TensorSpecs tensors_;
+  std::vector<ObjectRef> objects_;
+  std::vector<uint32_t> object_paths_;
+  std::vector<PyRef> types_;
+  std::vector<uint32_t> container_pattern_;  // for each list or dict in order: the first one that is the same object
+  size_t positional_ = 0;
+  std::vector<uint32_t> keyword_nodes_;  // root node of each keyword argument
+  PyRef keyword_names_;                  // tuple of str, in the order of the recorded call
+  bool keyword_order_matters_ = true;
+  bool has_containers_ = false;
+};
+
+}  // namespace braze

@@ -1,0 +1,37 @@
+// The layouts of CPython objects the guards read directly, for the versions we build on. A self-test at import refuses a Python that differs.
+#pragma once
+
+#include <Python.h>
+
+namespace braze::cpython {
+
+/// Changes, process-wide unique, with every change of the dict (PEP 509).
+inline uint64_t version_tag(const PyDictObject* dict) {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+  return dict->ma_version_tag;
+#pragma GCC diagnostic pop
+}
+
+/// The counter in an OrderedDict that every change of its order increments; see struct _odictobject.
+inline const size_t* order_counter(PyObject* ordered_dict) {
+  struct OrderedDictLayout {
+    PyDictObject dict;
+    void *first, *last, **fast_nodes;
+    Py_ssize_t fast_nodes_size;
+    void* resize_sentinel;
+    size_t state;
+  };
+  return &reinterpret_cast<OrderedDictLayout*>(ordered_dict)->state;
+}
+
+/// The address of the object's __dict__ slot, with the dict made if the values were kept inline; null when its type has none.
+inline PyObject** dict_slot(PyObject* object) { return _PyObject_GetDictPtr(object); }
+
+/// Whether an instance whose type has a managed __dict__ (any class made by a class statement) has no attributes. Makes no dict.
+bool has_no_attributes(PyObject* object);
+
+/// Whether version tags and order counters move as assumed. False with `what` naming the assumption that does not hold.
+bool layouts_hold(const char** what);
+
+}  // namespace braze::cpython

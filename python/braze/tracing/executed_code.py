@@ -1,0 +1,202 @@
+"""What ran during a traced call: every Python code object with its globals, and every C function, judged by the tables of trusted.py."""
+
+import dis
+import sys
+import types
+
+from braze.tracing import trusted
+from braze.tracing.refusal import Refusal
+
+_IMPORT_NAME = dis.opmap["IMPORT_NAME"]
+
+
+class ExecutedCode:
+    """A context manager. `codes` maps each code object that ran to its globals; `refusal` is set when something ran that cannot be vouched for.
+
+    An interpreter profiler that someone else installed on this thread cannot be shared: such a call is refused and nothing is noted.
+    """
+
+    def __init__(self):
+        self.codes = {}
+        self.refusal = None
+
+    def __enter__(self):
+        if sys.getprofile() is not None:
+            self.refusal = Refusal("profiler")
+        else:
+            sys.setprofile(self._on_event)
+        return self
+
+    def __exit__(self, *exception):
+        if sys.getprofile() == self._on_event:
+            sys.setprofile(None)
+        elif self.refusal is None:
+            self.refusal = Refusal("profiler", "the traced call replaced it")
+        return False
+
+    def is_within(self, other):
+        """Nothing ran here that did not run there."""
+        return self.codes.keys() <= other.codes.keys()
+
+    def _on_event(self, frame, event, argument):
+        if event == "call":
+            code = frame.f_code
+            if code not in self.codes:
+                self.codes[code] = frame.f_globals
+                if trusted.refused_code(code.co_filename, code.co_name):
+                    self._refuse(f"{code.co_qualname} of {frame.f_globals.get('__name__')}", frame.f_back)
+        elif event == "c_call" and self.refusal is None:
+            caller = trusted.origin(frame.f_code.co_filename)
+            if problem := problem_of_c_call(argument, caller):
+                self._refuse(problem, frame)
+
+    def _refuse(self, what, frame):
+        if self.refusal is None:
+            self.refusal = Refusal("impure_call", what, place_of(frame))
+
+    def names(self):
+        return names_of(self.codes)
+
+
+def place_of(frame):
+    """The "file:line" of the innermost frame of the user's own code."""
+    while frame is not None:
+        if trusted.origin(frame.f_code.co_filename) == "user":
+            return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+        frame = frame.f_back
+    return None
+
+
+def problem_of_c_call(function, caller):
+    """Says which C function it is when a call of it makes a trace impossible to replay; else None."""
+    module, name = identify(function)
+    if module.partition(".")[0] in ("torch", "functorch", "braze"):
+        return f"{module}.{name}" if name in trusted.REFUSED_TORCH and caller != "torch" else None
+    if caller == "torch":
+        return f"{module}.{name}" if module.startswith("numpy.random") else None
+    full = f"{module}.{name}"
+    if full in trusted.HARMLESS or module in trusted.HARMLESS_MODULES:
+        return None
+    owner = getattr(function, "__self__", None)
+    if owner is not None and not isinstance(owner, types.ModuleType):
+        return problem_of_method(owner, name, caller)
+    if module in trusted.PURE_MODULES and name not in trusted.PURE_MODULES[module]:
+        return None
+    if caller == "stdlib" and module not in trusted.IMPURE_MODULES and module != "builtins":
+        return None
+    if caller == "stdlib" and module == "builtins" and name not in ("print", "input", "open"):
+        return None
+    return full
+
+
+def problem_of_method(owner, name, caller):
+    for cls in (owner if isinstance(owner, type) else type(owner)).__mro__:
+        if (cls.__name__, name) in trusted.REFUSED_METHODS:
+            return f"{cls.__name__}.{name}"
+        if name in cls.__dict__:
+            full = f"{cls.__module__}.{cls.__qualname__}"
+            if full in trusted.PLAIN_TYPES or cls.__module__.partition(".")[0] == "torch":
+                return None
+            if isinstance(owner, BaseException) or (caller == "stdlib" and cls.__module__ not in trusted.IMPURE_MODULES):
+                return None
+            return f"{full}.{name}"
+    return None if isinstance(owner, type) else f"{type(owner).__name__}.{name}"
+
+
+def identify(function):
+    """(module, name) of a C function or bound C method."""
+    owner = getattr(function, "__self__", None)
+    name = function.__name__
+    if isinstance(owner, types.ModuleType):
+        return owner.__name__, name
+    if owner is not None:
+        cls = owner if isinstance(owner, type) else type(owner)
+        return cls.__module__ or "", name
+    return getattr(function, "__module__", None) or "", name
+
+
+def names_of(codes):
+    """The names by which this code can reach attributes: co_names, and constant strings that look like names, nested code included."""
+    names = set()
+    todo = list(codes)
+    while todo:
+        code = todo.pop()
+        names.update(code.co_names)
+        constants = list(code.co_consts)
+        while constants:
+            constant = constants.pop()
+            if isinstance(constant, str):
+                if len(constant) < 200:
+                    names.update(part for part in constant.split(".") if part.isidentifier())
+            elif isinstance(constant, (tuple, frozenset)):
+                constants.extend(constant)
+            elif isinstance(constant, types.CodeType):
+                todo.append(constant)
+    return names
+
+
+def imported_modules(code, namespace):
+    """The full names of the modules that import statements of this code name."""
+    if _IMPORT_NAME not in code.co_code[::2]:
+        return set()
+    found = set()
+    instructions = list(dis.get_instructions(code))
+    for position, instruction in enumerate(instructions):
+        if instruction.opname != "IMPORT_NAME":
+            continue
+        level, fromlist = instructions[position - 2].argval, instructions[position - 1].argval
+        name = instruction.argval
+        if level:
+            package = (namespace.get("__package__") or "").rsplit(".", level - 1)[0]
+            name = f"{package}.{name}" if name else package
+        parts = name.split(".")
+        found.update(".".join(parts[: i + 1]) for i in range(len(parts)))
+        if isinstance(fromlist, tuple):
+            found.update(f"{name}.{item}" for item in fromlist if f"{name}.{item}" in sys.modules)
+    return found
+
+
+def reads_unnamed_attributes(code):
+    """Whether this code may reach an attribute whose name it does not spell out as a constant."""
+    if trusted.WHOLE_OBJECT_ACCESS.intersection(code.co_names):
+        return True
+    if not trusted.COMPUTED_ACCESS.intersection(code.co_names):
+        return False
+    instructions = list(dis.get_instructions(code))
+    return any(
+        instruction.argval in trusted.COMPUTED_ACCESS and not has_constant_name(instructions, position)
+        for position, instruction in enumerate(instructions)
+        if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF", "LOAD_ATTR", "LOAD_METHOD")
+    )
+
+
+def has_constant_name(instructions, position):
+    """Whether the call of the function loaded at `position` has a constant string as its second argument.
+
+    The height of the stack over the function says where an argument ends: the first is complete when the constant is loaded at height 1, and the
+    constant is an argument by itself when nothing after it, up to the call, brings the height back to 2.
+    """
+    height, constant = 0, False
+    for i, instruction in enumerate(instructions[position + 1 :], position + 1):
+        opname = instruction.opname
+        if opname in ("CACHE", "NOP", "KW_NAMES"):
+            continue
+        if constant and opname in ("PRECALL", "CALL") and instruction.arg == height:
+            return True
+        if "JUMP" in opname or opname in ("SEND", "FOR_ITER", "RETURN_VALUE"):
+            return False
+        if height == 1 and not constant and opname == "LOAD_CONST" and isinstance(instruction.argval, str):
+            following = instructions[i + 1].opname
+            constant = following.startswith("LOAD_") or following in ("PRECALL", "CALL", "KW_NAMES", "PUSH_NULL")
+            height = 2
+            continue
+        height += dis.stack_effect(instruction.opcode, instruction.arg if instruction.opcode >= dis.HAVE_ARGUMENT else None)
+        if height < 1 or (constant and height <= 2) or (not constant and height >= 2 and not is_nested(instructions, i)):
+            return False
+    return False
+
+
+def is_nested(instructions, position):
+    """Whether the first argument is still being computed after `position`: something later takes it from the stack again."""
+    following = instructions[position + 1].opname
+    return not following.startswith("LOAD_CONST")

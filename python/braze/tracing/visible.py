@@ -1,0 +1,91 @@
+"""Which objects show all their state: what lies in an instance dict, in slots, or in a base type we can list."""
+
+import collections
+import enum
+import functools
+import types
+
+import torch
+
+from braze.tracing import trusted
+
+_HEAP_TYPE = 1 << 9
+_get_class_dict = type.__dict__["__dict__"].__get__
+
+# Base types whose content the snapshot lists or that never change.
+_BASES = {
+    object: "object",
+    dict: "dict",
+    collections.OrderedDict: "dict",
+    collections.defaultdict: "dict",
+    list: "list",
+    set: "set",
+    frozenset: "set",
+    tuple: "tuple",
+    int: "object",
+    float: "object",
+    complex: "object",
+    str: "object",
+    bytes: "object",
+    types.SimpleNamespace: "object",
+    type: "object",
+}
+_REFUSED_BASES = (torch.jit.ScriptFunction, torch.jit.ScriptModule, torch._C.ScriptModule)
+
+
+@functools.cache
+def instance_kind(cls):
+    """"object", "dict", "list", "set" or "tuple" when an instance dict, slots and the items are all the state there is; "stateless" when identity is
+    all that matters or another eye sees the state; "hidden" when there may be state we cannot see.
+    """
+    full = f"{cls.__module__}.{cls.__qualname__}"
+    if full in trusted.STATELESS_TYPES:
+        return "stateless"
+    if cls.__module__ in trusted.REFUSED_TYPE_MODULES or issubclass(cls, _REFUSED_BASES):
+        return "hidden"
+    base = cls
+    while base not in _BASES:
+        if not is_python_class(base):
+            return "stateless" if is_own_state_of_torch(base) else "hidden"
+        base = base.__base__
+    return _BASES[base]
+
+
+def is_own_state_of_torch(cls):
+    """C types of PyTorch: devices, streams, generators, operators. Their effects pass through the dispatcher or are compared after the call.
+    NumPy's scalars do not change.
+    """
+    top = cls.__module__.partition(".")[0]
+    return top == "torch" or (top == "numpy" and issubclass(cls, _numpy_generic()))
+
+
+def _numpy_generic():
+    import numpy
+
+    return numpy.generic
+
+
+def is_python_class(cls):
+    """Made by a class statement: nothing in an instance but the base's part, slots, a dict and weak references."""
+    if not cls.__flags__ & _HEAP_TYPE:
+        return False
+    own = _get_class_dict(cls)
+    slots = sum(type(value) is types.MemberDescriptorType for value in own.values())
+    fields = slots + ("__dict__" in own) + ("__weakref__" in own)
+    return cls.__basicsize__ - cls.__base__.__basicsize__ <= 8 * fields and type(own.get("__module__")) is str
+
+
+@functools.cache
+def slots_of(cls):
+    """(name, member descriptor) of all slots of the instances."""
+    return tuple(
+        (name, value)
+        for base in cls.__mro__
+        if base.__flags__ & _HEAP_TYPE
+        for name, value in _get_class_dict(base).items()
+        if type(value) is types.MemberDescriptorType
+    )
+
+
+def is_enum(cls):
+    return issubclass(cls, enum.Enum)
