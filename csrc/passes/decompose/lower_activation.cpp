@@ -88,6 +88,13 @@ void lower_hardshrink(Lowering& l) {
   l.set(select(both(x >= -lambda, x <= lambda), like(x, 0), x), dtype);
 }
 
+void lower_softshrink(Lowering& l) {
+  const DType dtype = floating_dtype(l, 0);
+  Expr x = l.in(0, dtype);
+  Expr lambda = l.in(1, dtype);
+  l.set(select(x > lambda, x - lambda, select(x < -lambda, x + lambda, x * 0)), dtype);
+}
+
 void lower_glu(Lowering& l) {
   const DType dtype = floating_dtype(l, 0);
   const Geometry& g = l.memory(0).geometry;

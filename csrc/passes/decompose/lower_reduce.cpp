@@ -49,11 +49,12 @@ Moments moments(const Expr& x, const std::vector<int>& dims, double correction) 
 
 }  // namespace
 
-/// sum and mean: (self, dim, keepdim, dtype) or (self, dtype).
+/// sum, nansum and mean: (self, dim, keepdim, dtype) or (self, dtype).
 void lower_sum(Lowering& l) {
   refuse_odd_overloads(l);
   const bool is_mean = l.name() == "mean";
-  const bool by_dim = has_dims(l) || (l.overload() == "out" && is_mean) || l.overload() == "IntList_out";
+  const bool is_nansum = l.name() == "nansum";
+  const bool by_dim = has_dims(l) || is_nansum || (l.overload() == "out" && is_mean) || l.overload() == "IntList_out";
   const std::vector<int> dims = reduced_dims(l, 1, by_dim);
   const DType source = l.dtype(0);
   const DType target = l.dtype_argument(by_dim ? 3 : 1).value_or(is_integral(source) && !is_mean ? DType::i64 : source);
@@ -61,8 +62,18 @@ void lower_sum(Lowering& l) {
   l.require(!is_mean || is_floating(target));
   l.require(is_floating(target) || target == DType::i64);
   Expr x = l.in(0, target);
+  if (is_nansum && is_floating(target)) x = select(apply(Op::is_nan_, x), like(x, 0), x);
   Expr total = sum(x, dims);
   l.set(is_mean ? total / static_cast<double>(points(x, dims)) : total, target);
+}
+
+/// (self, dims) or (self, dim)
+void lower_count_nonzero(Lowering& l) {
+  const DType dtype = l.dtype(0);
+  const std::vector<int> dims = l.dims(1, l.sizes(0).size());
+  Expr x = l.in(0, dtype);
+  if (l.refused()) return;
+  l.set(sum(cast(DType::i64, x != 0), dims), DType::i64);
 }
 
 /// (self, dtype) or (self, dim, keepdim, dtype)

@@ -43,7 +43,21 @@ void lower_float_unary(Lowering& l) {
   if (name == "rsqrt") return l.set(1.0 / apply(Op::sqrt_, x), dtype);
   if (name == "reciprocal") return l.set(1.0 / x, dtype);
   if (name == "sigmoid") return l.set(1.0 / (1.0 + apply(Op::exp_, 0.0 - x)), dtype);
+  if (name == "deg2rad") return l.set(x * (M_PI / 180.0), dtype);
+  if (name == "rad2deg") return l.set(x * (180.0 / M_PI), dtype);
   l.set(apply(*op_from_name(name), x), dtype);
+}
+
+/// (self, eps)
+void lower_logit(Lowering& l) {
+  const DType dtype = l.dtype(0);
+  l.require(opmath(dtype) == dtype && is_floating(dtype));
+  Expr x = l.in(0, dtype);
+  if (!l.is_none(1)) {
+    Expr low = l.in(1, dtype), high = 1.0 - low;
+    x = select(x < low, low, select(x > high, high, x));
+  }
+  l.set(apply(Op::log_, x / (1.0 - x)), dtype);
 }
 
 /// Questions about one number, answered in b1.
