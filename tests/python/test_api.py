@@ -4,7 +4,6 @@ import copy
 import functools
 import inspect
 import pickle
-import re
 
 import pytest
 import torch
@@ -176,21 +175,41 @@ def test_explain_of_an_entry():
     assert entry.hits > 0
     assert explanation.report.kernels_compiled + explanation.report.kernels_from_disk >= 1 or entry.kernels
     text, page = repr(explanation), explanation._repr_html_()
-    for word in ("1 entry", "aten::mul", "f32"):
+    for word in ("1 entry", "aten::mul", "float[8]"):
         assert word in text and word in page
 
 
-def test_explain_of_a_refusal_names_the_line():
-    def reads(x):
-        scale = x.sum().item()
-        return x * scale
+def prints(x):
+    print("called")
+    return x * 2
 
-    compiled = braze.compile(reads)
+
+def draws(x):
+    noise = torch.rand(2)
+    return x * noise
+
+
+def finds(x):
+    where = x.nonzero()
+    return where * 2
+
+
+def hands_out(x):
+    array = x.numpy()
+    return x * float(array[0])
+
+
+@pytest.mark.parametrize(
+    "function, reason",
+    [(prints, "impure_call"), (draws, "random"), (finds, "data_dependent"), (hands_out, "leak")],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_explain_of_a_refusal_names_the_line(function, reason):
+    compiled = braze.compile(function)
     called(compiled, torch.ones(2))
     (refusal,) = braze.explain(compiled).report.refusals
-    assert refusal.reason == "value_read"
-    assert refusal.file == __file__
-    assert refusal.line == reads.__code__.co_firstlineno + 1
+    assert refusal.reason == reason
+    assert (refusal.file, refusal.line) == (__file__, function.__code__.co_firstlineno + 1)
     assert f"{__file__}:{refusal.line}" in repr(braze.explain(compiled))
 
 
@@ -211,22 +230,22 @@ def test_explain_takes_methods_and_modules():
 
 
 def test_child_of_a_refused_module_is_compiled():
-    class Reads(nn.Module):
+    class Prints(nn.Module):
         def __init__(self):
             super().__init__()
             self.inner = nn.Sequential(nn.Linear(4, 4), nn.GELU(), nn.LayerNorm(4))
 
         def forward(self, x):
-            x = self.inner(x)
-            return x if x.sum().item() > 1e9 else x + 1
+            print("called")
+            return self.inner(x) + 1
 
-    net = braze.compile(Reads())
+    net = braze.compile(Prints())
     x = torch.ones(2, 4)
     with torch.no_grad():
         expected = net.forward(x)
     torch.testing.assert_close(torch.tensor(called(net, x, calls=12)), expected)
     report = braze.explain(net).report
-    assert [refusal.reason for refusal in report.refusals][:1] == ["value_read"]
+    assert [refusal.reason for refusal in report.refusals] == ["impure_call"]
     assert any(child.entries for child in report.children), repr(braze.explain(net))
 
 
@@ -248,15 +267,15 @@ def process_option():
 def test_log_lines(process_option, capfd):
     process_option(log="compiles,kernels,guards,refusals")
     called(braze.compile(lambda x: (x * 3 + 1).relu()), torch.ones(4))
-    called(braze.compile(lambda x: x * x.sum().item()), torch.ones(4))
+    called(braze.compile(hands_out), torch.ones(4))
     lines = capfd.readouterr().err.splitlines()
     for channel in ("compiles", "kernels", "refusals"):
         assert any(channel in line for line in lines), (channel, lines)
-    assert any("value_read" in line for line in lines)
+    assert any("leak" in line for line in lines)
 
 
 def test_no_log_by_default(capfd):
-    called(braze.compile(lambda x: x * x.sum().item()), torch.ones(4))
+    called(braze.compile(hands_out), torch.ones(4))
     called(braze.compile(lambda x: x * 2), torch.ones(4))
     captured = capfd.readouterr()
     assert (captured.out, captured.err) == ("", "")
@@ -268,11 +287,13 @@ def test_dump(process_option, tmp_path):
     names = [path.name for path in tmp_path.rglob("*") if path.is_file()]
     texts = "\n".join(path.read_text() for path in tmp_path.rglob("*") if path.is_file())
     assert len(names) >= 3, names
-    assert re.search(r"tanh", texts) and "17.25" in texts
+    assert "tanh" in texts and "aten::mul" in texts
     assert "define" in texts, "no LLVM IR"
 
 
-def test_cache_info_and_clear():
+def test_cache_info_and_clear(process_option, tmp_path):
+    process_option(cache_dir=str(tmp_path))
+    assert called(braze.compile(lambda x: x * 5 + 2), torch.ones(2)) == [7.0, 7.0]
     info = braze.cache.info()
     assert {"path", "entries", "bytes", "hits", "misses"} <= set(info)
     assert braze.cache.path() == info["path"]

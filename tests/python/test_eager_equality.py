@@ -74,15 +74,26 @@ def test_equal_things_pass(expected, got):
 
 
 def test_version_counters():
-    def seen(write):
+    def seen(*writes):
         x = X.clone()
         observer = Observer().before(x)
-        if write:
-            x.add_(0)
+        for write in writes:
+            write(x)
         return observer.observe(Kept(x))
 
-    assert differences(seen(True), seen(True)) == []
-    assert "version" in differences(seen(True), seen(False))[0]
+    def written(x):
+        x.add_(1)
+
+    def behind_its_back(x):
+        x.data.add_(1)
+
+    def for_nothing(x):
+        x.add_(0)
+
+    assert differences(seen(written), seen(written, for_nothing)) == []
+    assert "version counter did not move" in differences(seen(written), seen(behind_its_back))[0]
+    assert "version counter moved" in differences(seen(), seen(for_nothing))[0]
+    assert differences(seen(for_nothing), seen()) == []
 
 
 def test_ulps():

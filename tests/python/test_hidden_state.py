@@ -57,9 +57,10 @@ def test_program(program, tally):
     expected = run(program, lambda function, **options: function)
     assert len(expected) >= CALLS, "too few calls to meet a compiled entry"
     complaints = list(compare(expected, run(program, compile)))
-    complaints += [fault for callable_ in compiled for fault in faults(callable_)]
+    broken = [fault for callable_ in compiled for fault in faults(callable_)]
     outcomes = [outcome(callable_) for callable_ in compiled]
-    fits = "compiled" if any(result in (COMPILED, EXTERN) for result in outcomes) else "not compiled"
-    tally("programs that may be refused" if program.refusable else "programs", **{"wrong" if complaints else fits: 1})
+    result = "compiled" if any(result in (COMPILED, EXTERN) for result in outcomes) else "not compiled"
+    result = "wrong" if complaints else "faulty" if broken else result
+    tally("programs that may be refused" if program.refusable else "programs", **{result: 1})
     why = {reason for callable_ in compiled for reason in reasons(callable_)}
-    assert not complaints, "\n".join([*complaints[:8], f"outcomes: {outcomes} {sorted(why)}"])
+    assert not complaints + broken, "\n".join([*complaints[:8], *broken, f"outcomes: {outcomes} {sorted(why)}"])

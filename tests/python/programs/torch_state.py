@@ -60,7 +60,16 @@ def autocast_inside(compile):
 @program
 def autocast_weight_written_between(compile):
     net = compile(linear())
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    for factor in phases(1.0, 0.9):
+        net.weight.mul_(factor)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            yield net(data(4, 8))
+
+
+@program
+def autocast_weight_written_without_cache(compile):
+    net = compile(linear())
+    with torch.autocast("cpu", dtype=torch.bfloat16, cache_enabled=False):
         for factor in phases(1.0, 0.9):
             net.weight.mul_(factor)
             yield net(data(4, 8))
