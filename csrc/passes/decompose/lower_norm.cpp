@@ -135,6 +135,7 @@ void lower_batch_norm(Lowering& l) {
   const std::vector<int64_t> sizes = l.sizes(0);
   const bool training = !inference_only && l.flag(5);
   l.require(is_floating(dtype) && sizes.size() >= 2);
+  l.require(!training || opmath(dtype) == dtype);  // eager rounds half statistics on the way
   if (l.refused()) return;
   const double eps = l.real(inference_only ? 6 : 7);
   Expr x = l.in(0, dtype);
