@@ -71,15 +71,16 @@ def run_cases(cases, chosen):
 
 def run_case(case, contenders, threads, rounds):
     torch.compiler.reset()
-    calls, results = {}, {}
+    calls = {}
     with torch.inference_mode(False), torch.no_grad():
         for name in contenders:
             target, inputs = case.make()
             compiled = CONTENDERS[name](target)
             for _ in range(WARM_UP_CALLS):
-                results[name] = compiled(*inputs)
+                compiled(*inputs)
             calls[name] = lambda compiled=compiled, inputs=inputs: compiled(*inputs)
         times = interleaved(calls, rounds=rounds)
+        results = {name: call() for name, call in calls.items()}
     first = contenders[0]
     return [
         Row(
