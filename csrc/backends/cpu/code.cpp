@@ -63,7 +63,8 @@ Value* concatenate(Code& code, llvm::ArrayRef<Value*> parts) {
   const int all = each * static_cast<int>(parts.size());
   if (each == 1) {
     Value* vector = llvm::PoisonValue::get(with_lanes(parts[0]->getType(), all));
-    for (int lane = 0; lane < all; ++lane) vector = code.ir.CreateInsertElement(vector, parts[lane], static_cast<uint64_t>(lane));
+    for (int lane = 0; lane < all; ++lane)
+      vector = code.ir.CreateInsertElement(vector, parts[lane], static_cast<uint64_t>(lane));
     return vector;
   }
   const size_t half = parts.size() / 2;
@@ -95,7 +96,8 @@ Value* is_nan(Code& code, Value* value) { return code.ir.CreateFCmpUNO(value, va
 void fail_if_any(Code& code, Value* bad) {
   auto& ir = code.ir;
   const int lanes = lanes_of(bad);
-  if (lanes > 1) bad = ir.CreateICmpNE(ir.CreateBitCast(bad, ir.getIntNTy(lanes)), llvm::ConstantInt::get(ir.getIntNTy(lanes), 0));
+  if (lanes > 1)
+    bad = ir.CreateICmpNE(ir.CreateBitCast(bad, ir.getIntNTy(lanes)), llvm::ConstantInt::get(ir.getIntNTy(lanes), 0));
   auto* next = llvm::BasicBlock::Create(ir.getContext(), "inside", ir.GetInsertBlock()->getParent());
   ir.CreateCondBr(bad, code.fail, next);
   ir.SetInsertPoint(next);

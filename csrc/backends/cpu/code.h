@@ -1,4 +1,5 @@
-// What every emitter is handed, and the small words they share. A value's type says how many lanes it has: a scalar type means one.
+// What every emitter is handed, and the small words they share. A value's type says how many lanes it has: a scalar
+// type means one.
 //
 // In registers b1 is i1, half types are f32 (always exactly representable in the half type), all else is itself.
 #pragma once
@@ -17,7 +18,8 @@ struct Code {
   const Isa& isa;
   bool fast_math = false;
   llvm::BasicBlock* fail = nullptr;  // gives up on the call: an index was out of range
-  llvm::DenseMap<llvm::Value*, llvm::Value*> half_bits{};  // of values known to be a half type's: their bits
+  llvm::DenseMap<llvm::Value*, std::pair<DType, llvm::Value*>>
+      half_bits{};  // of values known to be a half type's: the type, the bits
 };
 
 /// A type of `lanes` elements; the element itself for one lane.

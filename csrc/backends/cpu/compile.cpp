@@ -1,4 +1,5 @@
-// LLVM IR straight to an object: the IR is born vectorised and tidy, so no optimisation pipeline runs before the code generator.
+// LLVM IR straight to an object: the IR is born vectorised and tidy, so no optimisation pipeline runs before the code
+// generator.
 #include "compile.h"
 
 #include "emit.h"
@@ -32,14 +33,15 @@ void check_valid(const llvm::Module& module) {
 #ifndef NDEBUG
   std::string message;
   llvm::raw_string_ostream stream(message);
-  check_internal(!llvm::verifyModule(module, &stream), "the emitted LLVM IR is not valid: " + message + "\n" + text_of(module));
+  check_internal(!llvm::verifyModule(module, &stream),
+                 "the emitted LLVM IR is not valid: " + message + "\n" + text_of(module));
 #endif
 }
 
 }  // namespace
 
-CompiledObject compile(const std::vector<Kernel>& kernels, const std::vector<std::string>& names, const Isa& isa, bool fast_math,
-                       bool keep_dump) {
+CompiledObject compile(const std::vector<Kernel>& kernels, const std::vector<std::string>& names, const Isa& isa,
+                       bool fast_math, bool keep_dump) {
   llvm::TargetMachine& machine = machine_for(isa);
   llvm::LLVMContext context;
   llvm::Module module("braze", context);

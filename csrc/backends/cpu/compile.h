@@ -14,7 +14,7 @@ struct CompiledObject {
   std::string dump;  // LLVM IR and assembly, when asked for
 };
 
-CompiledObject compile(const std::vector<Kernel>& kernels, const std::vector<std::string>& names, const Isa& isa, bool fast_math,
-                       bool keep_dump);
+CompiledObject compile(const std::vector<Kernel>& kernels, const std::vector<std::string>& names, const Isa& isa,
+                       bool fast_math, bool keep_dump);
 
 }  // namespace braze::cpu

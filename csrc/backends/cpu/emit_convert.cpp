@@ -28,7 +28,8 @@ Value* bfloat_value(Code& code, Value* bits) {
   return ir.CreateBitCast(wide, like(i32, ir.getFloatTy()));
 }
 
-/// f16 without instructions for it: normal numbers by moving bits, denormal ones by adding a number whose last bit is theirs.
+/// f16 without instructions for it: normal numbers by moving bits, denormal ones by adding a number whose last bit is
+/// theirs.
 Value* soft_half_bits(Code& code, Value* value) {
   auto& ir = code.ir;
   llvm::Type *i32 = like(value->getType(), ir.getInt32Ty()), *f32 = value->getType();
@@ -38,7 +39,8 @@ Value* soft_half_bits(Code& code, Value* value) {
   Value* small = ir.CreateFAdd(ir.CreateBitCast(magnitude, f32), real(f32, 0.5));
   Value* denormal = ir.CreateSub(ir.CreateBitCast(small, i32), integer(i32, 0x3f000000));
   Value* odd = ir.CreateAnd(ir.CreateLShr(magnitude, integer(i32, 13)), integer(i32, 1));
-  Value* normal = ir.CreateLShr(ir.CreateAdd(magnitude, ir.CreateAdd(odd, integer(i32, 0xfff - (112 << 23)))), integer(i32, 13));
+  Value* normal =
+      ir.CreateLShr(ir.CreateAdd(magnitude, ir.CreateAdd(odd, integer(i32, 0xfff - (112 << 23)))), integer(i32, 13));
   Value* finite = ir.CreateSelect(ir.CreateICmpULT(magnitude, integer(i32, 113 << 23)), denormal, normal);
   Value* huge = ir.CreateICmpUGE(magnitude, integer(i32, 0x477ff000));  // 65520 and above round to infinity
   Value* special = ir.CreateSelect(is_nan(code, value), integer(i32, 0x7e00), integer(i32, 0x7c00));
@@ -59,7 +61,8 @@ Value* soft_half_value(Code& code, Value* bits) {
 
 Value* half_bits(Code& code, Value* value, DType half) {
   auto& ir = code.ir;
-  if (Value* known = code.half_bits.lookup(value)) return known;
+  if (auto known = code.half_bits.find(value); known != code.half_bits.end() && known->second.first == half)
+    return known->second.second;
   if (half == DType::bf16) return bfloat_bits(code, value);
   if (!code.isa.half_conversions) return soft_half_bits(code, value);
   Value* narrow = ir.CreateFPTrunc(value, like(value->getType(), ir.getHalfTy()));
@@ -73,14 +76,15 @@ Value* hard_half_value(Code& code, Value* bits) {
 }
 
 Value* half_value(Code& code, Value* bits, DType half) {
-  Value* value = half == DType::bf16            ? bfloat_value(code, bits)
+  Value* value = half == DType::bf16         ? bfloat_value(code, bits)
                  : code.isa.half_conversions ? hard_half_value(code, bits)
-                                                : soft_half_value(code, bits);
-  if (!llvm::isa<llvm::Constant>(value)) code.half_bits[value] = bits;
+                                             : soft_half_value(code, bits);
+  if (!llvm::isa<llvm::Constant>(value)) code.half_bits[value] = {half, bits};
   return value;
 }
 
-/// Truncates towards zero. Out of range is poison to LLVM; frozen, it is what the machine's conversion gives, as in eager.
+/// Truncates towards zero. Out of range is poison to LLVM; frozen, it is what the machine's conversion gives, as in
+/// eager.
 Value* float_to_int(Code& code, Value* value, DType to) {
   auto& ir = code.ir;
   const bool wide = to == DType::i64 || to == DType::u8;  // eager converts to u8 by way of i64
@@ -97,7 +101,9 @@ Value* to_float(Code& code, Value* value, DType from, llvm::Type* type) {
 
 }  // namespace
 
-Value* round_to_half(Code& code, Value* value, DType half) { return half_value(code, half_bits(code, value, half), half); }
+Value* round_to_half(Code& code, Value* value, DType half) {
+  return half_value(code, half_bits(code, value, half), half);
+}
 
 Value* emit_convert(Code& code, Value* value, DType from, DType to) {
   auto& ir = code.ir;

@@ -10,8 +10,8 @@
 namespace braze::cpu {
 namespace {
 
-using llvm::Intrinsic::ID;
 using llvm::Value;
+using llvm::Intrinsic::ID;
 
 using Spelling = Value* (*)(Code&, const Operation&);
 
@@ -46,7 +46,9 @@ INTRINSIC_SPELLING(float_fma, fma)
 #undef INTRINSIC_SPELLING
 
 Value* same(Code&, const Operation& o) { return a(o); }
-Value* never(Code& code, const Operation& o) { return llvm::Constant::getNullValue(like(a(o)->getType(), code.ir.getInt1Ty())); }
+Value* never(Code& code, const Operation& o) {
+  return llvm::Constant::getNullValue(like(a(o)->getType(), code.ir.getInt1Ty()));
+}
 Value* cast(Code& code, const Operation& o) { return emit_convert(code, a(o), o.from, o.dtype); }
 Value* math(Code& code, const Operation& o) { return emit_math(code, o.op, o.args); }
 Value* where(Code& code, const Operation& o) { return code.ir.CreateSelect(a(o), o.args[1], o.args[2]); }
@@ -100,7 +102,8 @@ Value* int_rem(Code& code, const Operation& o) {
   return code.ir.CreateSelect(code.ir.CreateICmpEQ(b(o), integer(b(o)->getType(), 0)), b(o), remainder);
 }
 
-/// By squaring, in a loop that ends when every lane's exponent is used up. A negative exponent gives 0 unless the base is 1 or -1.
+/// By squaring, in a loop that ends when every lane's exponent is used up. A negative exponent gives 0 unless the base
+/// is 1 or -1.
 Value* int_pow(Code& code, const Operation& o) {
   auto& ir = code.ir;
   llvm::Type* type = a(o)->getType();
@@ -197,7 +200,8 @@ static_assert(all_spelled(), "an elementwise op of ops.def has no row in spellin
 Value* emit_elementwise(Code& code, const Operation& o) {
   const Row& row = kRows[static_cast<size_t>(o.op)];
   const Spelling spelling = is_floating(o.from) ? row.floating : o.from == DType::b1 ? row.boolean : row.integer;
-  check_user(spelling != nullptr, std::string(info(o.op).name) + " is not defined on " + std::string(info(o.from).name));
+  check_user(spelling != nullptr,
+             std::string(info(o.op).name) + " is not defined on " + std::string(info(o.from).name));
   return spelling(code, o);
 }
 
@@ -208,7 +212,8 @@ Value* emit_extremum(Code& code, bool of_max, bool is_signed, Value* x, Value* y
     const P predicate = of_max ? (is_signed ? P::ICMP_SGT : P::ICMP_UGT) : (is_signed ? P::ICMP_SLT : P::ICMP_ULT);
     return ir.CreateSelect(ir.CreateICmp(predicate, x, y), x, y);
   }
-  Value* ordered = ir.CreateSelect(ir.CreateFCmp(of_max ? P::FCMP_OGT : P::FCMP_OLT, x, y), x, y);  // y if either is NaN
+  Value* ordered =
+      ir.CreateSelect(ir.CreateFCmp(of_max ? P::FCMP_OGT : P::FCMP_OLT, x, y), x, y);  // y if either is NaN
   return ir.CreateSelect(is_nan(code, x), x, ordered);
 }
 

@@ -52,7 +52,8 @@ void LoopEmitter::emit_level(int level, int pass) {
       const bool here = deep ? layout_.needed[pass][i] : args_ready == pass;
       if (args_level == level && here) offsets_[i] = checked_offset(i, 0, 1, nullptr);
     }
-    if (layout_.level[i] != level || in.kind == InstrKind::Constant || in.kind == InstrKind::Reduce || in.kind == InstrKind::Store)
+    if (layout_.level[i] != level || in.kind == InstrKind::Constant || in.kind == InstrKind::Reduce ||
+        in.kind == InstrKind::Store)
       continue;
     if (deep ? layout_.needed[pass][i] : layout_.ready[i] == pass) emit_instr(i, pass);
   }
@@ -121,7 +122,9 @@ Value* LoopEmitter::compute(int i, int copy, int lanes) {
     case InstrKind::Index: {
       Value* first = splat(code_, base(i, copy), lanes);
       llvm::Type* type = first->getType();
-      return lanes == 1 || stride == 0 ? first : ir_.CreateAdd(first, ir_.CreateMul(lane_numbers(i64(), lanes), integer(type, stride)));
+      return lanes == 1 || stride == 0
+                 ? first
+                 : ir_.CreateAdd(first, ir_.CreateMul(lane_numbers(i64(), lanes), integer(type, stride)));
     }
     default: break;
   }
@@ -174,7 +177,8 @@ void LoopEmitter::emit_store(int i) {
   const int lanes = in_lanes ? lanes_ : 1;
   const int64_t stride = kernel_.axes[layout_.lane_axis] == 1 ? 1 : in.strides[layout_.lane_axis];
   for (int copy = 0; copy < (in_lanes ? unroll_ : 1); ++copy)
-    cpu::emit_store(code_, in.dtype, value(in.args[0], copy, lanes), base(i, copy), stride, lanes == 1 ? nullptr : mask_);
+    cpu::emit_store(code_, in.dtype, value(in.args[0], copy, lanes), base(i, copy), stride,
+                    lanes == 1 ? nullptr : mask_);
 }
 
 }  // namespace braze::cpu

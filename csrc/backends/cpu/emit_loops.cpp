@@ -44,7 +44,8 @@ void LoopEmitter::run() {
   for (size_t i = 0; i < kernel_.body.size(); ++i) {
     const Instr& in = kernel_.body[i];
     if (in.kind == InstrKind::Index) bases_[0][i] = number(in.offset);
-    if (in.param >= 0) bases_[0][i] = ir_.CreateConstGEP1_64(memory_element(context, in.dtype), params[in.param], in.offset);
+    if (in.param >= 0)
+      bases_[0][i] = ir_.CreateConstGEP1_64(memory_element(context, in.dtype), params[in.param], in.offset);
   }
   enter(0, {});
   emit_level(0, 0);
@@ -88,7 +89,8 @@ LoopEmitter::Values LoopEmitter::loop(Value* begin, Value* end, int64_t step, Va
   return results;
 }
 
-Value* LoopEmitter::while_fits(Value* begin, Value* end, int64_t step, int64_t needs, const std::function<void(Value*)>& body) {
+Value* LoopEmitter::while_fits(Value* begin, Value* end, int64_t step, int64_t needs,
+                               const std::function<void(Value*)>& body) {
   BasicBlock* before = ir_.GetInsertBlock();
   auto* head = BasicBlock::Create(ir_.getContext(), "lanes", &function_);
   auto* inside = BasicBlock::Create(ir_.getContext(), "fits", &function_);

@@ -80,17 +80,17 @@ class LoopEmitter {
   // Where emission stands.
   int level_ = 0;
   int pass_ = 0;
-  std::vector<int> reduces_;      // of this pass
-  int lanes_ = 1;                 // of values that vary
-  int unroll_ = 1;                // copies of values that vary
-  llvm::Value* mask_ = nullptr;   // lanes in use; null: all
+  std::vector<int> reduces_;     // of this pass
+  int lanes_ = 1;                // of values that vary
+  int unroll_ = 1;               // copies of values that vary
+  llvm::Value* mask_ = nullptr;  // lanes in use; null: all
 
-  std::vector<Values> bases_;     // [level][instr]: address (Load, Gather, Store) or number (Index) from the axes so far
-  Values linear_;                 // [level]: row-major position among the reduce points so far
-  Values uniform_, spread_;       // [instr]: values that do not vary, as a scalar and in lanes
-  std::vector<Values> varying_;   // [copy][instr]
-  Values offsets_;                // [instr]: of a gather whose indices do not vary
-  Values kept_;                   // [instr]: stack memory of values put aside
+  std::vector<Values> bases_;    // [level][instr]: address (Load, Gather, Store) or number (Index) from the axes so far
+  Values linear_;                // [level]: row-major position among the reduce points so far
+  Values uniform_, spread_;      // [instr]: values that do not vary, as a scalar and in lanes
+  std::vector<Values> varying_;  // [copy][instr]
+  Values offsets_;               // [instr]: of a gather whose indices do not vary
+  Values kept_;                  // [instr]: stack memory of values put aside
 };
 
 }  // namespace braze::cpu

@@ -21,7 +21,9 @@ int known_lane(Value* mask, int lane) {
   return element ? static_cast<int>(element->isOneValue()) : -1;
 }
 
-Value* all_lanes(Code& code, int lanes) { return llvm::Constant::getAllOnesValue(with_lanes(code.ir.getInt1Ty(), lanes)); }
+Value* all_lanes(Code& code, int lanes) {
+  return llvm::Constant::getAllOnesValue(with_lanes(code.ir.getInt1Ty(), lanes));
+}
 
 Value* element_address(Code& code, DType dtype, Value* address, Value* offset) {
   return code.ir.CreateGEP(memory_element(code.ir.getContext(), dtype), address, offset);
@@ -52,13 +54,16 @@ Value* load_bits(Code& code, DType dtype, Value* address, int64_t stride, int la
   if (lanes == 1) return ir.CreateAlignedLoad(element, address, element_align(dtype));
   if (stride == 0) return splat(code, ir.CreateAlignedLoad(element, address, element_align(dtype)), lanes);
   if (stride == 1 && !mask) return ir.CreateAlignedLoad(type, address, element_align(dtype));
-  if (stride == 1) return ir.CreateMaskedLoad(type, address, element_align(dtype), mask, llvm::Constant::getNullValue(type));
+  if (stride == 1)
+    return ir.CreateMaskedLoad(type, address, element_align(dtype), mask, llvm::Constant::getNullValue(type));
   return nullptr;
 }
 
 }  // namespace
 
-bool masks_well(const Isa& isa, DType dtype, bool contiguous) { return isa.avx512 && (contiguous || wide_enough(dtype)); }
+bool masks_well(const Isa& isa, DType dtype, bool contiguous) {
+  return isa.avx512 && (contiguous || wide_enough(dtype));
+}
 
 Value* emit_load(Code& code, DType dtype, Value* address, int64_t stride, int lanes, Value* mask) {
   if (Value* bits = load_bits(code, dtype, address, stride, lanes, mask)) return from_memory(code, bits, dtype);
@@ -76,7 +81,8 @@ Value* emit_gather(Code& code, DType dtype, Value* address, Value* offsets, Valu
     return from_memory(code, bits, dtype);
   }
   llvm::SmallVector<Value*, 64> addresses;
-  for (int lane = 0; lane < lanes; ++lane) addresses.push_back(element_address(code, dtype, address, slice(code, offsets, lane, 1)));
+  for (int lane = 0; lane < lanes; ++lane)
+    addresses.push_back(element_address(code, dtype, address, slice(code, offsets, lane, 1)));
   return from_memory(code, load_lane_by_lane(code, dtype, addresses, mask), dtype);
 }
 
@@ -100,8 +106,8 @@ void emit_store(Code& code, DType dtype, Value* value, Value* address, int64_t s
   }
   for (int lane = 0; lane < lanes; ++lane)
     if (known_lane(mask, lane) != 0)
-      ir.CreateAlignedStore(slice(code, bits, lane, 1), element_address(code, dtype, address, slice(code, offsets, lane, 1)),
-                            element_align(dtype));
+      ir.CreateAlignedStore(slice(code, bits, lane, 1),
+                            element_address(code, dtype, address, slice(code, offsets, lane, 1)), element_align(dtype));
 }
 
 }  // namespace braze::cpu

@@ -5,7 +5,8 @@
 
 namespace braze::cpu {
 
-/// Lanes of memory from `address` on, `stride` elements apart, where `mask` (b1 lanes; null: everywhere) is set; elsewhere 0.
+/// Lanes of memory from `address` on, `stride` elements apart, where `mask` (b1 lanes; null: everywhere) is set;
+/// elsewhere 0.
 llvm::Value* emit_load(Code& code, DType dtype, llvm::Value* address, int64_t stride, int lanes, llvm::Value* mask);
 
 /// Lanes of memory at `address` + offsets[lane] elements.
@@ -13,7 +14,8 @@ llvm::Value* emit_gather(Code& code, DType dtype, llvm::Value* address, llvm::Va
 
 void emit_store(Code& code, DType dtype, llvm::Value* value, llvm::Value* address, int64_t stride, llvm::Value* mask);
 
-/// Whether masks known only at run time are cheap for accesses of this kind (else the caller finishes with scalar code).
+/// Whether masks known only at run time are cheap for accesses of this kind (else the caller finishes with scalar
+/// code).
 bool masks_well(const Isa& isa, DType dtype, bool contiguous);
 
 }  // namespace braze::cpu

@@ -1,5 +1,5 @@
-// The reduce axes: passes over them, accumulators carried round the loops. Every loop longer than a few hundred turns folds its
-// accumulators into outer ones block by block, which keeps the error of long floating-point sums small.
+// The reduce axes: passes over them, accumulators carried round the loops. Every loop longer than a few hundred turns
+// folds its accumulators into outer ones block by block, which keeps the error of long floating-point sums small.
 #include "emit_loops.h"
 
 namespace braze::cpu {
@@ -66,7 +66,8 @@ void LoopEmitter::take_results(const Accumulators& accumulators) {
 LoopEmitter::Accumulators LoopEmitter::identities(int copies) {
   Accumulators result;
   for (int i : reduces_)
-    for (int copy = 0; copy < copies; ++copy) result.push_back(reducer(i).identity(code_, in_rows() ? layout_.lanes : lanes_));
+    for (int copy = 0; copy < copies; ++copy)
+      result.push_back(reducer(i).identity(code_, in_rows() ? layout_.lanes : lanes_));
   return result;
 }
 
@@ -106,11 +107,14 @@ LoopEmitter::Accumulators LoopEmitter::lane_level(const Accumulators& accumulato
   };
   const int64_t wide_end = extent / (copies * lanes) * (copies * lanes), full_end = extent / lanes * lanes;
   Accumulators result = accumulators;
-  if (wide_end > 0) result = merge(result, fold(blocked_loop(wide_end, copies * lanes, identities(copies), turn(copies, nullptr)), copies));
+  if (wide_end > 0)
+    result =
+        merge(result, fold(blocked_loop(wide_end, copies * lanes, identities(copies), turn(copies, nullptr)), copies));
   if (wide_end < full_end)
-    result = shaped_like(result, loop(number(wide_end), number(full_end), lanes, flatten(result), [&](Value* position, Values carried) {
-      return flatten(turn(1, nullptr)(position, shaped_like(accumulators, carried)));
-    }));
+    result = shaped_like(
+        result, loop(number(wide_end), number(full_end), lanes, flatten(result), [&](Value* position, Values carried) {
+          return flatten(turn(1, nullptr)(position, shaped_like(accumulators, carried)));
+        }));
   if (full_end < extent) {
     llvm::SmallVector<llvm::Constant*, 64> in_use;
     for (int64_t lane = 0; lane < lanes; ++lane) in_use.push_back(ir_.getInt1(full_end + lane < extent));
@@ -125,7 +129,8 @@ LoopEmitter::Accumulators LoopEmitter::fold(Accumulators accumulators, int copie
   for (size_t r = 0; r < reduces_.size(); ++r) {
     Accumulators group(accumulators.begin() + r * copies, accumulators.begin() + (r + 1) * copies);
     for (; group.size() > 1; group.resize(group.size() / 2))
-      for (size_t k = 0; k < group.size() / 2; ++k) group[k] = reducer(reduces_[r]).merge(code_, group[2 * k], group[2 * k + 1]);
+      for (size_t k = 0; k < group.size() / 2; ++k)
+        group[k] = reducer(reduces_[r]).merge(code_, group[2 * k], group[2 * k + 1]);
     result.push_back(group[0]);
   }
   return result;
@@ -156,11 +161,12 @@ Value* LoopEmitter::reduce_position(const Reducer& reducer, int copy) {
 }
 
 /// A loop from 0 to `end` that folds what it carries into outer accumulators every kBlock turns.
-LoopEmitter::Accumulators LoopEmitter::blocked_loop(int64_t end, int64_t step, const Accumulators& start, const Body& body) {
+LoopEmitter::Accumulators LoopEmitter::blocked_loop(int64_t end, int64_t step, const Accumulators& start,
+                                                    const Body& body) {
   auto plain = [&](Value* from, Value* to, const Accumulators& initial) {
     return shaped_like(initial, loop(from, to, step, flatten(initial), [&](Value* position, Values carried) {
-      return flatten(body(position, shaped_like(initial, carried)));
-    }));
+                         return flatten(body(position, shaped_like(initial, carried)));
+                       }));
   };
   const int64_t turns = end / step;
   if (turns <= 2 * kBlock || start.empty()) return plain(number(0), number(end), start);

@@ -1,4 +1,5 @@
-// The parallel axes: from the range [begin, end) of linear points to positions along each axis, and lanes along the last one.
+// The parallel axes: from the range [begin, end) of linear points to positions along each axis, and lanes along the
+// last one.
 #include "emit_loops.h"
 
 namespace braze::cpu {
@@ -59,8 +60,8 @@ void LoopEmitter::every_point(Value* begin, Value* end) {
   Value* extent = number(kernel_.axes[layout_.outer_axes]);
   Value *outer = ir_.CreateUDiv(begin, extent), *column = ir_.CreateURem(begin, extent);
   Values carried = outer_positions(outer);
-  carried.push_back(column);                        // where this stretch starts
-  carried.push_back(ir_.CreateSub(end, begin));     // points left
+  carried.push_back(column);                     // where this stretch starts
+  carried.push_back(ir_.CreateSub(end, begin));  // points left
   Value* last = ir_.CreateUDiv(ir_.CreateSub(end, number(1)), extent);
   loop(outer, ir_.CreateAdd(last, number(1)), 1, carried, [&](Value*, Values now) {
     Value *left = now.back(), *start = now[now.size() - 2];
@@ -82,7 +83,8 @@ void LoopEmitter::lanes_between(Value* begin, Value* end) {
   const int lanes = layout_.lanes, unroll = layout_.point_unroll;
   const int64_t wide = static_cast<int64_t>(lanes) * unroll;
   Value* at = begin;
-  if (layout_.lane_extent() >= wide) at = while_fits(at, end, wide, wide, [&](Value* i) { point(i, lanes, unroll, nullptr); });
+  if (layout_.lane_extent() >= wide && !layout_.single_copy)
+    at = while_fits(at, end, wide, wide, [&](Value* i) { point(i, lanes, unroll, nullptr); });
   if (wide == 1) return;
   if (lanes > 1 && layout_.masked_tail) {
     while_fits(at, end, lanes, 1, [&](Value* i) { point(i, lanes, 1, first_lanes(ir_.CreateSub(end, i))); });

@@ -1,4 +1,5 @@
-// Reductions. Every order of merging gives the same result for all but floating sums and products, whose order the loops fix.
+// Reductions. Every order of merging gives the same result for all but floating sums and products, whose order the
+// loops fix.
 #include "emit_reduce.h"
 
 #include <cmath>
@@ -18,7 +19,8 @@ Value* worst(llvm::Type* type, Op op, DType from) {
   if (type->isFPOrFPVectorTy()) return real(type, of_max(op) ? -INFINITY : INFINITY);
   const unsigned bits = type->getScalarSizeInBits();
   if (!is_signed(from)) return of_max(op) ? llvm::Constant::getNullValue(type) : llvm::Constant::getAllOnesValue(type);
-  return llvm::ConstantInt::get(type, of_max(op) ? llvm::APInt::getSignedMinValue(bits) : llvm::APInt::getSignedMaxValue(bits));
+  return llvm::ConstantInt::get(
+      type, of_max(op) ? llvm::APInt::getSignedMinValue(bits) : llvm::APInt::getSignedMaxValue(bits));
 }
 
 /// Whether `value` beats `best`: better, or NaN where best is not.
@@ -37,7 +39,8 @@ Value* beats(Code& code, Op op, DType from, Value* value, Value* best) {
 Value* combine(Code& code, Op op, DType from, Value* a, Value* b) {
   auto& ir = code.ir;
   switch (op) {
-    case Op::sum_: return is_floating(from) ? ir.CreateFAdd(a, b) : from == DType::b1 ? ir.CreateOr(a, b) : ir.CreateAdd(a, b);
+    case Op::sum_:
+      return is_floating(from) ? ir.CreateFAdd(a, b) : from == DType::b1 ? ir.CreateOr(a, b) : ir.CreateAdd(a, b);
     case Op::prod_: return is_floating(from) ? ir.CreateFMul(a, b) : ir.CreateMul(a, b);
     case Op::any_: return ir.CreateOr(a, b);
     case Op::all_: return ir.CreateAnd(a, b);
@@ -71,8 +74,9 @@ Accumulator Reducer::add(Code& code, const Accumulator& accumulator, Value* valu
     Value* added = combine(code, op, from, accumulator[0], value);
     return {mask ? ir.CreateSelect(mask, added, accumulator[0]) : added};
   }
-  return merge(code, accumulator, {mask ? ir.CreateSelect(mask, value, identity(code, lanes_of(value))[0]) : value,
-                                   mask ? ir.CreateSelect(mask, position, identity(code, lanes_of(value))[1]) : position});
+  return merge(code, accumulator,
+               {mask ? ir.CreateSelect(mask, value, identity(code, lanes_of(value))[0]) : value,
+                mask ? ir.CreateSelect(mask, position, identity(code, lanes_of(value))[1]) : position});
 }
 
 Accumulator Reducer::merge(Code& code, const Accumulator& a, const Accumulator& b) const {

@@ -13,16 +13,19 @@ using Accumulator = llvm::SmallVector<llvm::Value*, 2>;
 
 struct Reducer {
   Op op;
-  DType from;            // of the operand
+  DType from;                  // of the operand
   bool wide_positions = true;  // argmin, argmax: positions need i64 (else i32)
 
   bool has_position() const { return op == Op::argmin_ || op == Op::argmax_; }
-  llvm::Type* position_element(Code& code) const { return wide_positions ? code.ir.getInt64Ty() : code.ir.getInt32Ty(); }
+  llvm::Type* position_element(Code& code) const {
+    return wide_positions ? code.ir.getInt64Ty() : code.ir.getInt32Ty();
+  }
 
   /// What reduces to nothing.
   Accumulator identity(Code& code, int lanes) const;
   /// `accumulator` with one more value a lane, further on in order than all before; `mask` null: in every lane.
-  Accumulator add(Code& code, const Accumulator& accumulator, llvm::Value* value, llvm::Value* position, llvm::Value* mask) const;
+  Accumulator add(Code& code, const Accumulator& accumulator, llvm::Value* value, llvm::Value* position,
+                  llvm::Value* mask) const;
   /// Two accumulators as one; positions may interleave.
   Accumulator merge(Code& code, const Accumulator& a, const Accumulator& b) const;
   /// All lanes as one.

@@ -36,7 +36,8 @@ const Row& row_of(Op op) {
 }
 
 std::string vector_symbol(const Row& row, bool is_double, int lanes) {
-  return "Sleef_" + row.name + (is_double ? "d" : "f") + std::to_string(lanes) + (is_double ? row.f64_suffix : row.f32_suffix);
+  return "Sleef_" + row.name + (is_double ? "d" : "f") + std::to_string(lanes) +
+         (is_double ? row.f64_suffix : row.f32_suffix);
 }
 
 Value* call(Code& code, const std::string& symbol, llvm::Type* type, llvm::ArrayRef<Value*> args) {
@@ -50,7 +51,8 @@ Value* call(Code& code, const std::string& symbol, llvm::Type* type, llvm::Array
   return code.ir.CreateCall(callee, args);
 }
 
-/// Lanes [start, start + lanes) of `value`; what lies past its end is a repetition, so that no lane computes something strange.
+/// Lanes [start, start + lanes) of `value`; what lies past its end is a repetition, so that no lane computes something
+/// strange.
 Value* window(Code& code, Value* value, int start, int lanes) {
   const int have = lanes_of(value);
   if (have == 1) return splat(code, value, lanes);

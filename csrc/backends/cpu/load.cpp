@@ -76,7 +76,8 @@ class Linker {
     if (known != nullptr) check(externals_->remove({jit_->mangleAndIntern(symbol)}), "binding an external symbol");
     known = address;
     check(externals_->define(llvm::orc::absoluteSymbols(
-              {{jit_->mangleAndIntern(symbol), {llvm::orc::ExecutorAddr::fromPtr(address), llvm::JITSymbolFlags::Exported}}})),
+              {{jit_->mangleAndIntern(symbol),
+                {llvm::orc::ExecutorAddr::fromPtr(address), llvm::JITSymbolFlags::Exported}}})),
           "binding an external symbol");
   }
 
@@ -90,7 +91,10 @@ class Linker {
  private:
   Linker() {
     isa_named("");  // initialises the native target
-    jit_ = check(llvm::orc::LLJITBuilder().setPlatformSetUp(llvm::orc::setUpInactivePlatform).setLinkProcessSymbolsByDefault(false).create(),
+    jit_ = check(llvm::orc::LLJITBuilder()
+                     .setPlatformSetUp(llvm::orc::setUpInactivePlatform)
+                     .setLinkProcessSymbolsByDefault(false)
+                     .create(),
                  "starting the JIT linker");
     jit_->getExecutionSession().setErrorReporter([](llvm::Error error) { llvm::consumeError(std::move(error)); });
     externals_ = &jit_->getExecutionSession().createBareJITDylib("externals");
@@ -106,7 +110,9 @@ class Linker {
 
 class Dylib : public LoadedModule {
  public:
-  explicit Dylib(std::string_view object) : linker_(Linker::instance()), dylib_(linker_.jit().getExecutionSession().createBareJITDylib(linker_.fresh_name())) {
+  explicit Dylib(std::string_view object)
+      : linker_(Linker::instance()),
+        dylib_(linker_.jit().getExecutionSession().createBareJITDylib(linker_.fresh_name())) {
     try {
       link(object);
     } catch (...) {
@@ -128,7 +134,8 @@ class Dylib : public LoadedModule {
     dylib_.addToLinkOrder(linker_.externals());
     check(linker_.jit().addObjectFile(dylib_, std::move(buffer)), "loading object code");
     auto& session = linker_.jit().getExecutionSession();
-    auto symbols = check(session.lookup({{&dylib_, llvm::orc::JITDylibLookupFlags::MatchAllSymbols}}, std::move(names)), "linking object code");
+    auto symbols = check(session.lookup({{&dylib_, llvm::orc::JITDylibLookupFlags::MatchAllSymbols}}, std::move(names)),
+                         "linking object code");
     for (const auto& [name, symbol] : symbols) functions_[(*name).str()] = symbol.getAddress().toPtr<braze_kernel_fn>();
   }
 

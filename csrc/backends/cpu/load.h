@@ -19,8 +19,8 @@ class LoadedModule {
   virtual braze_kernel_fn find(std::string_view name) const = 0;
 };
 
-/// Links a sealed object into the process; it is gone again when the result is destroyed. Raises a User error for a damaged object
-/// and one that needs an external nobody bound.
+/// Links a sealed object into the process; it is gone again when the result is destroyed. Raises a User error for a
+/// damaged object and one that needs an external nobody bound.
 std::unique_ptr<LoadedModule> load(std::string_view sealed);
 
 /// Gives an external symbol its address.

@@ -19,8 +19,8 @@ Kernel with_parallel_axis(Kernel kernel) {
   kernel.axes.insert(kernel.axes.begin(), 1);
   if (kernel.vector_axis >= 0) ++kernel.vector_axis;
   for (Instr& in : kernel.body)
-    if (!in.strides.empty() || in.kind == InstrKind::Load || in.kind == InstrKind::Store || in.kind == InstrKind::Index ||
-        in.kind == InstrKind::Gather)
+    if (!in.strides.empty() || in.kind == InstrKind::Load || in.kind == InstrKind::Store ||
+        in.kind == InstrKind::Index || in.kind == InstrKind::Gather)
       in.strides.insert(in.strides.begin(), 0);
   return kernel;
 }
@@ -96,7 +96,8 @@ void LoopLayout::place_instructions() {
       ready[i] += 1;
       varies[i] = shape == Shape::Columns;
     }
-    const bool in_lanes = varies[i] || in.kind == InstrKind::Reduce || (in.kind == InstrKind::Store && (shape != Shape::Rows || !in.row));
+    const bool in_lanes =
+        varies[i] || in.kind == InstrKind::Reduce || (in.kind == InstrKind::Store && (shape != Shape::Rows || !in.row));
     for (int arg : in.args) spread[arg] = spread[arg] || (in_lanes && !varies[arg]);
   }
 }
@@ -105,7 +106,8 @@ std::vector<bool> LoopLayout::closure(int pass) const {
   std::vector<bool> set(kernel.body.size(), false);
   for (size_t i = kernel.body.size(); i-- > 0;) {
     const Instr& in = kernel.body[i];
-    const bool root = (in.kind == InstrKind::Reduce && ready[i] == pass + 1) || (is_element_store(in) && store_pass == pass);
+    const bool root =
+        (in.kind == InstrKind::Reduce && ready[i] == pass + 1) || (is_element_store(in) && store_pass == pass);
     if (!root && !(set[i] && (kept_from[i] < 0 || kept_from[i] == pass))) continue;
     for (int arg : in.args)
       if (level[arg] > point_level) set[arg] = true;
@@ -134,7 +136,8 @@ int LoopLayout::cost_of(const std::vector<bool>& set) const {
   return total;
 }
 
-/// Looks at what `pass` would compute again, and puts aside the last values of dear chains. True when it put something aside.
+/// Looks at what `pass` would compute again, and puts aside the last values of dear chains. True when it put something
+/// aside.
 bool LoopLayout::keep_dear_values(int pass) {
   const size_t count = kernel.body.size();
   std::vector<int> first(count, -1);
@@ -144,7 +147,8 @@ bool LoopLayout::keep_dear_values(int pass) {
   std::vector<bool> used_by_new(count, false);
   for (size_t i = 0; i < count; ++i) {
     const Instr& in = kernel.body[i];
-    const bool root = (in.kind == InstrKind::Reduce && ready[i] == pass + 1) || (is_element_store(in) && store_pass == pass);
+    const bool root =
+        (in.kind == InstrKind::Reduce && ready[i] == pass + 1) || (is_element_store(in) && store_pass == pass);
     if (root || (needed[pass][i] && first[i] < 0 && kept_from[i] < 0))
       for (int arg : in.args) used_by_new[arg] = true;
   }
@@ -184,7 +188,7 @@ void LoopLayout::plan_passes() {
 
 void LoopLayout::choose_unrolls() {
   auto turns = [&](int cost) {
-    int unroll = cost <= 14 ? 4 : cost <= 32 ? 2 : 1;
+    int unroll = cost <= 8 ? 4 : cost <= 18 ? 2 : 1;
     while (unroll > 1 && lane_extent() < static_cast<int64_t>(unroll) * lanes) unroll /= 2;
     return unroll;
   };
@@ -196,6 +200,7 @@ void LoopLayout::choose_unrolls() {
   for (size_t i = 0; i < kernel.body.size(); ++i)
     if (level[i] >= point_level) total += cost(kernel.body[i]);
   point_unroll = turns(total);
+  single_copy = masked_tail && total > 18;
   unroll.assign(passes, point_unroll);
 }
 

@@ -1,12 +1,14 @@
-// Where each instruction of a kernel runs: at which depth of the loop nest, after which pass over the reduce axes, in lanes or not.
+// Where each instruction of a kernel runs: at which depth of the loop nest, after which pass over the reduce axes, in
+// lanes or not.
 //
 // Levels of the nest, outermost first: 0 the whole call; 1 the outer parallel axes together; then one level an axis:
 //   Points   (nothing is reduced)             2: the last parallel axis, in lanes
 //   Columns  (lanes are parallel points)      2: the last parallel axis, in lanes; 3...: the reduce axes
 //   Rows     (lanes lie along a reduced axis) 1: all parallel axes; 2...: the reduce axes, the last in lanes
-// A pass is one run through the reduce axes. A reduce of something that needs no other reduce happens in pass 0, its users can be
-// computed after it, what reduces them happens in pass 1, and so on. All elements are stored in one pass, the first that can, because
-// a written buffer may be the memory of a read one. What several passes need is computed again, or, when dear, put aside on the stack.
+// A pass is one run through the reduce axes. A reduce of something that needs no other reduce happens in pass 0, its
+// users can be computed after it, what reduces them happens in pass 1, and so on. All elements are stored in one pass,
+// the first that can, because a written buffer may be the memory of a read one. What several passes need is computed
+// again, or, when dear, put aside on the stack.
 #pragma once
 
 #include <cstdint>
@@ -31,20 +33,23 @@ struct LoopLayout {
   int levels = 0;
   bool masked_tail = false;  // a last, partial vector of parallel points is masked (else scalar code)
 
-  std::vector<int> level;     // of each instruction
-  std::vector<int> ready;     // passes that must have run before it
-  std::vector<bool> varies;   // from lane to lane
-  std::vector<bool> spread;   // one value for all lanes, used in lanes
+  std::vector<int> level;    // of each instruction
+  std::vector<int> ready;    // passes that must have run before it
+  std::vector<bool> varies;  // from lane to lane
+  std::vector<bool> spread;  // one value for all lanes, used in lanes
 
   int passes = 0;
-  int store_pass = -1;                     // the pass in which elements are stored
-  std::vector<std::vector<bool>> needed;   // [pass][instruction]: used there and deeper than point_level
-  std::vector<int> kept_from;              // the pass that puts the value aside on the stack; -1: none
-  std::vector<int> unroll;                 // [pass]
-  int point_unroll = 1;                    // Points, Columns: vectors of parallel points a turn
+  int store_pass = -1;                    // the pass in which elements are stored
+  std::vector<std::vector<bool>> needed;  // [pass][instruction]: used there and deeper than point_level
+  std::vector<int> kept_from;             // the pass that puts the value aside on the stack; -1: none
+  std::vector<int> unroll;                // [pass]
+  int point_unroll = 1;                   // Points, Columns: vectors of parallel points a turn
+  bool single_copy = false;  // Points, Columns: so long that it is written once, masked, for full vectors too
 
   int level_of_axis(int axis) const;
-  bool is_element_store(const Instr& in) const { return in.kind == InstrKind::Store && shape != Shape::Points && !in.row; }
+  bool is_element_store(const Instr& in) const {
+    return in.kind == InstrKind::Store && shape != Shape::Points && !in.row;
+  }
   int64_t lane_extent() const { return kernel.axes[lane_axis]; }
 
  private:

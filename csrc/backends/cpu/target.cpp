@@ -8,6 +8,7 @@
 #include "llvm/ADT/StringMap.h"
 #include "llvm/Config/llvm-config.h"
 #include "llvm/MC/TargetRegistry.h"
+#include "llvm/Support/CommandLine.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/TargetParser/Host.h"
 #include "llvm/TargetParser/Triple.h"
@@ -30,10 +31,20 @@ struct Host {
   }
 };
 
+/// Passes of the code generator that find nothing to do in our loops: addresses are written the way the machine wants
+/// them, nothing calls memcmp, and so on. LLVM is private to this library, so nobody else's options change.
+void skip_needless_passes() {
+  auto& options = llvm::cl::getRegisteredOptions();
+  for (const char* name :
+       {"disable-lsr", "disable-constant-hoisting", "disable-mergeicmps", "disable-partial-libcall-inlining"})
+    if (auto found = options.find(name); found != options.end()) found->second->addOccurrence(0, name, "true");
+}
+
 const Host& host() {
   static const Host* probed = [] {
     llvm::InitializeNativeTarget();
     llvm::InitializeNativeTargetAsmPrinter();
+    skip_needless_passes();
     return new Host;
   }();
   return *probed;
@@ -71,8 +82,8 @@ std::optional<Isa> make_isa(const std::string& name) {
   isa.avx512 = level >= 2;
   isa.fma = isa.half_conversions = !isa.x86 || level >= 1;
   isa.vector_bits = level == 2 ? 512 : level == 1 ? 256 : 128;
-  isa.description = h.triple.str() + " " + isa.cpu + " " + isa.features + " vector" + std::to_string(isa.vector_bits) + " llvm " +
-                    LLVM_VERSION_STRING + " emitter " + kEmitterVersion;
+  isa.description = h.triple.str() + " " + isa.cpu + " " + isa.features + " vector" + std::to_string(isa.vector_bits) +
+                    " llvm " + LLVM_VERSION_STRING + " emitter " + kEmitterVersion;
   return isa;
 }
 
@@ -83,8 +94,9 @@ std::unique_ptr<llvm::TargetMachine> make_machine(const Isa& isa) {
   check_internal(target != nullptr, error);
   llvm::TargetOptions options;
   options.AllowFPOpFusion = llvm::FPOpFusion::Standard;
-  return std::unique_ptr<llvm::TargetMachine>(target->createTargetMachine(
-      triple, isa.cpu, isa.features, options, llvm::Reloc::PIC_, llvm::CodeModel::Small, llvm::CodeGenOptLevel::Less, true));
+  return std::unique_ptr<llvm::TargetMachine>(target->createTargetMachine(triple, isa.cpu, isa.features, options,
+                                                                          llvm::Reloc::PIC_, llvm::CodeModel::Small,
+                                                                          llvm::CodeGenOptLevel::Less, true));
 }
 
 }  // namespace
@@ -96,7 +108,8 @@ const Isa& isa_named(const std::string& name) {
   auto found = known->find(name);
   if (found == known->end()) found = known->emplace(name, make_isa(name)).first;
   check_user(found->second.has_value(),
-             "isa = \"" + name + "\" is not one this host can run; known are \"\" (all it has), \"avx512\", \"avx2\" and \"baseline\"");
+             "isa = \"" + name +
+                 "\" is not one this host can run; known are \"\" (all it has), \"avx512\", \"avx2\" and \"baseline\"");
   return *found->second;
 }
 

@@ -16,15 +16,16 @@ struct Isa {
   bool half_conversions = false;  // f16 <-> f32 in hardware
   bool avx = false;
   bool avx2 = false;
-  bool avx512 = false;            // F, BW, DQ and VL
+  bool avx512 = false;  // F, BW, DQ and VL
   int vector_bits = 128;
 };
 
-/// The host capped to `name`: "" (all it has), "avx512", "avx2" or "baseline". Raises a User error for another name, or one that the
-/// host cannot run. The reference stays valid.
+/// The host capped to `name`: "" (all it has), "avx512", "avx2" or "baseline". Raises a User error for another name, or
+/// one that the host cannot run. The reference stays valid.
 const Isa& isa_named(const std::string& name);
 
-/// A machine of this thread's for `isa`; made once a thread, because making one costs as much as compiling a small kernel.
+/// A machine of this thread's for `isa`; made once a thread, because making one costs as much as compiling a small
+/// kernel.
 llvm::TargetMachine& machine_for(const Isa& isa);
 
 }  // namespace braze::cpu

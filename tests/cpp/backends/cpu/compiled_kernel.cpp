@@ -64,7 +64,8 @@ void compare(Memory& got, Memory& expected, const std::string& what, double ulps
       const Scalar a = load_element(got.as<char>(static_cast<int>(p)) + i * info(dtype).bytes, dtype);
       const Scalar b = load_element(expected.as<char>(static_cast<int>(p)) + i * info(dtype).bytes, dtype);
       if (agree(a, b, ulps, slack)) continue;
-      INFO(what << "\n" << print(kernel) << "param " << p << " element " << i << ": got " << a.as_double() << ", expected "
+      INFO(what << "\n"
+                << print(kernel) << "param " << p << " element " << i << ": got " << a.as_double() << ", expected "
                 << b.as_double() << " (integers " << a.as_int() << ", " << b.as_int() << ")");
       REQUIRE(false);
     }
@@ -93,7 +94,8 @@ CompiledKernel::CompiledKernel(const Kernel& kernel, const std::string& isa, boo
   const char *texts[] = {text.c_str()}, *names[] = {"kernel"};
   braze_llvm_bytes object{}, dump{};
   char* error = nullptr;
-  if (braze_llvm_compile(texts, names, 1, isa.c_str(), fast_math, &object, &dump, &error)) throw std::runtime_error(taken(error));
+  if (braze_llvm_compile(texts, names, 1, isa.c_str(), fast_math, &object, &dump, &error))
+    throw std::runtime_error(taken(error));
   dump_.assign(dump.data, dump.size);
   braze_llvm_free_bytes(dump.data);
   module_ = braze_llvm_load(object.data, object.size, &error);
@@ -157,7 +159,8 @@ void check_against_interpreter(const Kernel& kernel, double ulps, double slack, 
     for (int64_t pieces : {2, 3, 7}) {
       if (pieces > points) break;
       Memory split = initial;
-      for (int64_t k = 0; k < pieces; ++k) compiled(split.pointers().data(), points * k / pieces, points * (k + 1) / pieces);
+      for (int64_t k = 0; k < pieces; ++k)
+        compiled(split.pointers().data(), points * k / pieces, points * (k + 1) / pieces);
       compare(split, whole, "isa \"" + isa + "\", in pieces against whole", 0, 0);
     }
   }

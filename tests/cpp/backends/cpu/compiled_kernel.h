@@ -39,7 +39,9 @@ class Memory {
   void fill(std::mt19937& random);
   std::vector<void*> pointers();
   template <typename T>
-  T* as(int param) { return reinterpret_cast<T*>(buffers_[param].data() + kGuard); }
+  T* as(int param) {
+    return reinterpret_cast<T*>(buffers_[param].data() + kGuard);
+  }
   int64_t length(int param) const { return lengths_[param]; }
   bool guards_intact() const;
   const Kernel& kernel() const { return kernel_; }
@@ -51,8 +53,8 @@ class Memory {
   std::vector<std::vector<char>> buffers_;
 };
 
-/// Runs `kernel` compiled and interpreted on equal memory, whole and in pieces, for each instruction set; checks that all agree within
-/// `ulps` (of the dtype stored) or absolute `slack`.
+/// Runs `kernel` compiled and interpreted on equal memory, whole and in pieces, for each instruction set; checks that
+/// all agree within `ulps` (of the dtype stored) or absolute `slack`.
 void check_against_interpreter(const Kernel& kernel, double ulps = 0, double slack = 0, uint32_t seed = 1);
 /// The same from text.
 void check_against_interpreter(const std::string& text, double ulps = 0, double slack = 0, uint32_t seed = 1);
