@@ -52,11 +52,16 @@ class Aligner {
   }
 
   Alignment result() {
-    Alignment alignment{side_[kProducer].splits, side_[kConsumer].splits, side_[kConsumer].partner};
+    Alignment alignment;
+    alignment.producer_splits = side_[kProducer].splits;
+    alignment.consumer_splits = side_[kConsumer].splits;
+    alignment.producer_dim = side_[kConsumer].partner;
     const std::vector<int> added = unpaired(kConsumer);
     alignment.broadcasts = !added.empty();
     alignment.only_reduced_added = added.size() == count_reduced(kConsumer) &&
                                    std::all_of(added.begin(), added.end(), [&](int d) { return dim(kConsumer, d).reduced; });
+    const int innermost = innermost_dim(kConsumer);
+    if (innermost >= 0 && side_[kConsumer].partner[innermost] < 0) alignment.added_row = dim(kConsumer, innermost).extent;
     return alignment;
   }
 
@@ -78,6 +83,14 @@ class Aligner {
     std::vector<int> found;
     for (size_t d = 0; d < side_[s].dims.size(); ++d)
       if (stride(s, link, static_cast<int>(d)) != 0) found.push_back(static_cast<int>(d));
+    return found;
+  }
+
+  int innermost_dim(int s) const {
+    const std::vector<int64_t>& order = side_[s].order;
+    int found = -1;
+    for (size_t d = 0; d < order.size(); ++d)
+      if (order[d] != 0 && (found < 0 || order[d] < order[found])) found = static_cast<int>(d);
     return found;
   }
 

@@ -29,6 +29,7 @@ struct Alignment {
   std::vector<int> producer_dim;                           // for each dim of the consumer, the producer's; -1: it has none
   bool broadcasts = false;                                 // the consumer has dims the producer lacks
   bool only_reduced_added = false;                         // ... and these are just its reduced dims
+  int64_t added_row = 1;                                   // ... the extent of the innermost of them if that is its innermost dim of all
 };
 
 /// Aligns `producer` with `consumer` so that every link reads what was written at the same point. `hints` are values both read from

@@ -18,6 +18,8 @@ namespace {
 constexpr size_t kMostMembers = 160;
 constexpr size_t kMostParams = 24;
 constexpr size_t kMostRecomputed = 4;   // members of a group that a broadcast may compute again at each point
+constexpr size_t kMostPerRow = 12;      // ... or again for each row of at least so many elements:
+constexpr int64_t kLongRow = 32;
 constexpr int64_t kCopyRatio = 8;       // a cheap value is made again in a reader at least this much larger
 constexpr size_t kMostVisited = 512;       // groups looked at in search of a path between two
 
@@ -127,7 +129,7 @@ class Fuser {
     if (!writes_apart(p, consumer)) return false;
     const auto alignment = align(producer, consumer, links, common_reads(producer, p, consumer));
     if (!alignment) return false;
-    if (alignment->broadcasts && !alignment->only_reduced_added && !may_recompute(producer, p, c)) return false;
+    if (alignment->broadcasts && !alignment->only_reduced_added && !may_recompute(producer, p, c, alignment->added_row)) return false;
     if (params_together(p, c) > kMostParams) return false;
     std::vector<int> between;
     if (path_outside(p, c, between) || !merge(producer, consumer, *alignment)) return false;
@@ -201,8 +203,8 @@ class Fuser {
   }
 
   /// True when nobody but the two groups sees what `producer` makes and making it at more points costs little.
-  bool may_recompute(const FusionGroup& producer, int p, int c) {
-    if (producer.members.size() > kMostRecomputed) return false;
+  bool may_recompute(const FusionGroup& producer, int p, int c, int64_t row) {
+    if (producer.members.size() > (row >= kLongRow ? kMostPerRow : kMostRecomputed)) return false;
     for (const Member& member : producer.members) {
       if (info(member.op).has(Costly) || member.is_reduction() || member.op == Op::update_ || kept_[member.value]) return false;
       if (member.copied) continue;
