@@ -53,7 +53,7 @@ test-matrix: test
 	$(MAKE) --no-print-directory test-second
 
 wheel: $(DAILY)/.built
-	rm -rf dist
+	rm -rf dist build/lib.*
 	BRAZE_BUILD_DIR=$(DAILY_BUILD) $(DAILY)/bin/pip wheel . -q --no-deps --no-build-isolation -w dist
 	scripts/check_wheel.sh $(DAILY)/bin/python
 	ls -l dist
@@ -111,5 +111,6 @@ $(DAILY)/.built: $(DAILY)/.packages $(CPP_SOURCES) $(PROJECT_FILES)
 
 $(SECOND)/.built: $(SECOND)/.packages $(CPP_SOURCES) $(PYTHON_SOURCES) $(PROJECT_FILES)
 	echo "building _C and libbraze_llvm for $(SECOND)"
+	rm -rf build/lib.*
 	BRAZE_BUILD_DIR=$(SECOND_BUILD) $(SECOND)/bin/pip install -q --no-deps --no-build-isolation --force-reinstall .
 	touch $@

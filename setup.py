@@ -56,32 +56,36 @@ def supported_torch():
     return next(item for item in project["dependencies"] if item.startswith("torch"))[len("torch") :]
 
 
-class CMakeExtension(Extension):
-    def __init__(self, name):
-        super().__init__(name, sources=[])
-
-
 class BuildWithCMake(build_ext):
-    """Builds in build/<python>-torch<series>, or BRAZE_BUILD_DIR, and copies both libraries beside the Python files."""
+    """Builds in build/<python>-torch<series>, or BRAZE_BUILD_DIR, and puts both libraries beside the Python files."""
 
-    def build_extension(self, extension):
-        if shutil.which("cmake") is None:
-            sys.exit("braze needs CMake and a C++20 compiler to build: run scripts/install_system_packages.sh")
+    def run(self):
+        in_place = self.inplace or self.editable_mode
+        package = (ROOT / "python" if in_place else Path(self.build_lib).resolve()) / "braze"
         version = torch_version()
+        self.build(package, self.build_folder(version))
+        self.write_record(package, version)
+
+    def build_folder(self, version):
         series = ".".join(version.split(".")[:2])
         default = f"build/{sys.implementation.cache_tag}-torch{series}"
-        folder = ROOT / os.environ.get("BRAZE_BUILD_DIR", default)
+        return ROOT / os.environ.get("BRAZE_BUILD_DIR", default)
+
+    def build(self, package, folder):
+        if shutil.which("cmake") is None:
+            sys.exit("braze needs CMake and a C++20 compiler to build: run scripts/install_system_packages.sh")
         configure = ["cmake", "-S", str(ROOT), "-B", str(folder), f"-DPython_EXECUTABLE={sys.executable}"]
         if not (folder / "CMakeCache.txt").exists():
             configure += ["-DCMAKE_BUILD_TYPE=Release", "-DBRAZE_TESTS=OFF"]
             configure += ["-G", "Ninja"] if shutil.which("ninja") else []
         jobs = os.environ.get("CMAKE_BUILD_PARALLEL_LEVEL") or str(os.cpu_count() or 1)
-        package = Path(self.get_ext_fullpath(extension.name)).resolve().parent
         package.mkdir(parents=True, exist_ok=True)
+        for old in [*package.glob("*.so"), *package.glob("_C*.json")]:
+            if old.is_symlink():
+                old.unlink()  # or the copy would go through it
         self.cmake(configure)
         self.cmake(["cmake", "--build", str(folder), "--target", "_C", "braze_llvm", "--parallel", jobs])
         self.cmake(["cmake", "--install", str(folder), "--component", "python", "--prefix", str(package), "--strip"])
-        self.write_record(package, version)
 
     def cmake(self, command):
         if subprocess.run(command, env=outer_environment()).returncode != 0:
@@ -98,4 +102,4 @@ class BuildWithCMake(build_ext):
         (package / f"_C{suffix}.json").write_text(json.dumps(record) + "\n")
 
 
-setup(ext_modules=[CMakeExtension("braze._C")], cmdclass={"build_ext": BuildWithCMake})
+setup(ext_modules=[Extension("braze._C", sources=[])], cmdclass={"build_ext": BuildWithCMake})

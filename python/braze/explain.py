@@ -94,7 +94,7 @@ def html_parts(report):
         yield "</table>"
         for name, items in (
             ("captured tensors", entry.captured),
-            ("guards on Python state", entry.guards.splitlines()),
+            ("guards", entry.guards.splitlines()),
         ):
             if items:
                 lines = html.escape("\n".join(items))
@@ -154,7 +154,7 @@ def entry_facts(entry):
     if entry.captured:
         yield f"captured tensors ({len(entry.captured)}): {', '.join(cut(entry.captured))}"
     if guards:
-        yield f"guards on Python state ({len(guards)}): {'; '.join(cut(guards))}"
+        yield f"guards ({len(guards)}): {'; '.join(cut(guards))}"
 
 
 def cut(items):

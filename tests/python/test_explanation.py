@@ -38,7 +38,7 @@ block: 1 entry, 3 refusals, 17 calls, 12 of them compiled
     k0       2         3.2  f32 [8, 512]  aten::add, aten::gelu
     PyTorch  4                            aten::addmm
     captured tensors (1): self.weight
-    guards on Python state (2): x is a plain tensor; len(self.layers) == 2
+    guards (2): x is a plain tensor; len(self.layers) == 2
   refused 3 times, value_read: Python reads a <value> at model.py:12
   layers.0: Linear: 0 entries"""
 
@@ -50,7 +50,7 @@ def test_text():
 def test_long_lists_are_cut_in_text_only():
     entry = EntryReport(inputs="", guards="\n".join(f"guard {i}" for i in range(9)))
     explanation = Explanation(FunctionReport(name="f", entries=(entry,)))
-    assert "guards on Python state (9): guard 0; guard 1; guard 2; guard 3; ..." in repr(explanation)
+    assert "guards (9): guard 0; guard 1; guard 2; guard 3; ..." in repr(explanation)
     assert "guard 8" in explanation._repr_html_()
 
 
