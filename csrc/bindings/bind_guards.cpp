@@ -90,6 +90,9 @@ void bind_state_guards(py::module_& module) {
            [](StateGuards& guards, py::dict dict, py::tuple keys, const std::string& path) { guards.add_dict(dict.ptr(), Scope::Listed, keys.ptr(), path); })
       .def("add_named", [](StateGuards& guards, py::object dict, const std::string& path) { guards.add_dict(dict.ptr(), Scope::Named, nullptr, path); })
       .def("add_items", [](StateGuards& guards, py::object dict, const std::string& path) { guards.add_dict(dict.ptr(), Scope::All, nullptr, path); })
+      .def("add_frozen", [](StateGuards& guards, py::dict dict, const std::string& path) { guards.add_frozen(dict.ptr(), path); })
+      .def("add_context_variable",
+           [](StateGuards& guards, py::object variable, const std::string& path) { guards.add_context_variable(variable.ptr(), path); })
       .def("add_list", [](StateGuards& guards, py::object list, const std::string& path) { guards.add_list(list.ptr(), path); })
       .def("add_set", [](StateGuards& guards, py::object set, const std::string& path) { guards.add_set(set.ptr(), path); })
       .def("add_cell", [](StateGuards& guards, py::object cell, const std::string& path) { guards.add_cell(cell.ptr(), path); })
@@ -107,6 +110,13 @@ void bind_state_guards(py::module_& module) {
              for (const py::object& tensor : tensors) objects.push_back(tensor.ptr());
              guards.add_alias_links(impls.data(), impls.size(), objects);
            })
+      .def("add_offsets",
+           [](StateGuards& guards, const std::vector<at::Tensor>& arguments) {
+             std::vector<at::TensorImpl*> impls;
+             for (const at::Tensor& argument : arguments) impls.push_back(argument.unsafeGetTensorImpl());
+             guards.add_offsets(impls.data(), impls.size());
+           },
+           "The storage offsets of these argument tensors matter. After add_alias_links.")
       .def("check", &StateGuards::check)
       .def("changed", &StateGuards::changed)
       .def("describe", &StateGuards::describe)

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <ATen/Context.h>
+#include <c10/util/hash.h>
 
 #include <array>
 #include <cstdint>
 #include <cstring>
 #include <unordered_map>
+#include <utility>
 
 namespace braze::compat {
 
@@ -21,5 +23,34 @@ static_assert(context_flags_end > context_flags_begin && context_flags_size <= 2
 inline void copy_context_flags(const at::Context& context, uint8_t* bytes) {
   std::memcpy(bytes, reinterpret_cast<const uint8_t*>(&context) + context_flags_begin, context_flags_size);
 }
+
+/// The float32 precision settings, which lie in a map after the flags; its getters resolve inheritance at some 20 ns each. What was set decides
+/// what they answer, so that is compared. The addresses stay: settings are assigned, never erased.
+inline constexpr size_t precision_count = 9;
+
+class PrecisionSettings {
+ public:
+  explicit PrecisionSettings(const at::Context& context) {
+    using Key = std::pair<at::Float32Backend, at::Float32Op>;
+    using Settings = std::unordered_map<Key, at::Float32Precision, c10::hash<Key>>;
+    static_assert(sizeof(Settings) == sizeof(std::unordered_map<int, at::Float32Precision>));
+    auto& settings = *reinterpret_cast<const Settings*>(reinterpret_cast<const char*>(&context) + context_flags_end);
+    for (const auto& setting : settings) {
+      if (count_ < precision_count) addresses_[count_++] = &setting.second;
+    }
+    all_ = settings.size() == count_;
+  }
+
+  /// False when there are more settings than we know of.
+  bool all() const { return all_; }
+  void copy(uint8_t* bytes) const {
+    for (size_t i = 0; i < count_; ++i) bytes[i] = static_cast<uint8_t>(*addresses_[i]);
+  }
+
+ private:
+  const at::Float32Precision* addresses_[precision_count] = {};
+  size_t count_ = 0;
+  bool all_ = false;
+};
 
 }  // namespace braze::compat

@@ -98,6 +98,23 @@ void StateGuards::add_dict(PyObject* dict, Scope scope, PyObject* keys, const st
   contents_.push_back(std::move(content));
 }
 
+void StateGuards::add_frozen(PyObject* dict, const std::string& path) {
+  own(dict);
+  auto* raw = reinterpret_cast<PyDictObject*>(dict);
+  dicts_.push_back({raw, cpython::version_tag(raw)});
+  contents_.push_back({Scope::Frozen, {}, path});
+}
+
+void StateGuards::add_context_variable(PyObject* variable, const std::string& path) {
+  PyObject* value = nullptr;
+  if (PyContextVar_Get(variable, nullptr, &value) < 0) PyErr_Clear();
+  PyRef held = PyRef::steal(value);
+  own(variable);
+  own(value);
+  context_.emplace_back(variable, value);
+  context_paths_.push_back(path);
+}
+
 void StateGuards::add_list(PyObject* list, const std::string& path) {
   own(list);
   lists_.push_back({list, static_cast<uint32_t>(items_.size()), static_cast<uint32_t>(PyList_GET_SIZE(list))});
@@ -174,7 +191,17 @@ bool StateGuards::check() {
   for (const Items& set : sets_) {
     if (!check_set(set)) return false;
   }
+  for (auto& [variable, expected] : context_) {
+    if (!check_context(variable, expected)) return false;
+  }
   return true;
+}
+
+bool StateGuards::check_context(PyObject* variable, PyObject* expected) {
+  PyObject* value = nullptr;
+  if (PyContextVar_Get(variable, nullptr, &value) < 0) PyErr_Clear();
+  PyRef now = PyRef::steal(value);
+  return same(value, expected);
 }
 
 bool StateGuards::roots_alive() const {
@@ -198,7 +225,12 @@ bool StateGuards::recheck(Dict& dict, const DictContent& content, std::string* d
     if (difference) *difference = content.path + "[" + describe_value(key) + "]";
     return false;
   };
-  if (content.scope == Scope::All) {
+  if (content.scope == Scope::Frozen) {
+    if (tag != dict.tag) {
+      if (difference) *difference = content.path;
+      return false;
+    }
+  } else if (content.scope == Scope::All) {
     if (!recheck_all(object, content, difference)) return false;
   } else {
     for (auto& [key, expected] : content.items) {
@@ -296,6 +328,9 @@ std::vector<std::string> StateGuards::changed() {
   for (size_t i = 0; i < sets_.size(); ++i) {
     if (!check_set(sets_[i])) paths.push_back(set_paths_[i]);
   }
+  for (size_t i = 0; i < context_.size(); ++i) {
+    if (!check_context(context_[i].first, context_[i].second)) paths.push_back(context_paths_[i]);
+  }
   return paths;
 }
 
@@ -311,7 +346,7 @@ std::vector<std::string> StateGuards::describe() const {
     lines.push_back(pointer_paths_[i] + " is " + (expected ? describe_value(expected) : "unset"));
   }
   for (const DictContent& content : contents_) {
-    if (content.scope == Scope::All) {
+    if (content.scope == Scope::All || content.scope == Scope::Frozen) {
       lines.push_back(content.path + " has the same " + std::to_string(content.items.size()) + " items");
       continue;
     }
@@ -321,6 +356,9 @@ std::vector<std::string> StateGuards::describe() const {
   }
   for (size_t i = 0; i < lists_.size(); ++i) lines.push_back(list_paths_[i] + " has the same " + std::to_string(lists_[i].count) + " items");
   for (size_t i = 0; i < sets_.size(); ++i) lines.push_back(set_paths_[i] + " has the same " + std::to_string(sets_[i].count) + " elements");
+  for (size_t i = 0; i < context_.size(); ++i) {
+    lines.push_back(context_paths_[i] + " is " + (context_[i].second ? describe_value(context_[i].second) : "unset"));
+  }
   return lines;
 }
 
@@ -341,6 +379,7 @@ void StateGuards::clear() {
   orders_.clear();
   lists_.clear();
   sets_.clear();
+  context_.clear();
   items_.clear();
   contents_.clear();
   std::vector<PyRef> dropped = std::move(owned_);

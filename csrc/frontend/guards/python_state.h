@@ -26,7 +26,7 @@ class StateGuards {
  public:
   /// How much of a dict matters. Listed: the given keys, absent ones included. Named: all keys among the names of `set_names` (and, for classes, special
   /// method names). All: every key and their order.
-  enum class Scope : uint8_t { Listed, Named, NamedAndSpecial, All };
+  enum class Scope : uint8_t { Listed, Named, NamedAndSpecial, All, Frozen };
 
   StateGuards() = default;
   StateGuards(const StateGuards&) = delete;
@@ -40,8 +40,11 @@ class StateGuards {
   PyObject* add_instance_dict(PyObject* object, const std::string& path);
   /// `keys`: tuple of str, for Listed only.
   void add_dict(PyObject* dict, Scope scope, PyObject* keys, const std::string& path);
+  /// A dict no change of which is tolerated, not even one that restores it: the content of a cache.
+  void add_frozen(PyObject* dict, const std::string& path);
   void add_list(PyObject* list, const std::string& path);
   void add_set(PyObject* set, const std::string& path);
+  void add_context_variable(PyObject* variable, const std::string& path);
   void add_cell(PyObject* cell, const std::string& path);
   void add_function(PyObject* function, const std::string& path);
   /// __mro__, metaclass and dict of a class that can change; `all`: its whole dict instead of the names.
@@ -50,6 +53,9 @@ class StateGuards {
   bool add_member(PyObject* object, PyObject* descriptor, const std::string& path);
   /// How the input tensors of the recorded call relate to each other and to the tensors of the state.
   void add_alias_links(at::TensorImpl* const* inputs, size_t count, const std::vector<PyObject*>& tensors);
+
+  /// Their storage offsets matter as well: the call read one, or made a view by an absolute offset.
+  void add_offsets(at::TensorImpl* const* inputs, size_t count) { links_.add_offsets(inputs, count); }
 
   /// Hot. Whether every guarded place is as recorded.
   bool check();
@@ -102,17 +108,19 @@ class StateGuards {
   bool recheck(Order& order);
   bool check_list(const Items& list);
   bool check_set(const Items& set);
+  static bool check_context(PyObject* variable, PyObject* expected);
   bool roots_alive() const;
 
   std::vector<Pointer> pointers_;
   std::vector<Dict> dicts_;
   std::vector<Order> orders_;
   std::vector<Items> lists_, sets_;
+  std::vector<std::pair<PyObject*, PyObject*>> context_;  // context variable, expected value or null
   std::vector<PyObject*> items_;
   std::vector<PyRef> weak_roots_;  // weak references
 
   std::vector<DictContent> contents_;
-  std::vector<std::string> pointer_paths_, list_paths_, set_paths_;
+  std::vector<std::string> pointer_paths_, list_paths_, set_paths_, context_paths_;
   std::unordered_set<PyObject*> weak_, owned_index_;
   std::vector<PyRef> owned_;
   PyRef names_;

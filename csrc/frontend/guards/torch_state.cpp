@@ -31,12 +31,6 @@ uint32_t float_control() {
 #endif
 }
 
-constexpr std::pair<at::Float32Backend, at::Float32Op> precisions[7] = {
-    {at::Float32Backend::GENERIC, at::Float32Op::ALL}, {at::Float32Backend::MKLDNN, at::Float32Op::CONV},
-    {at::Float32Backend::MKLDNN, at::Float32Op::RNN},  {at::Float32Backend::MKLDNN, at::Float32Op::MATMUL},
-    {at::Float32Backend::CUDA, at::Float32Op::CONV},   {at::Float32Backend::CUDA, at::Float32Op::RNN},
-    {at::Float32Backend::CUDA, at::Float32Op::MATMUL}};
-
 }  // namespace
 
 TorchState TorchState::current() {
@@ -62,9 +56,8 @@ TorchState TorchState::current() {
   state.threads_ = static_cast<uint32_t>(at::get_num_threads());
   state.float_control_ = float_control();
   const at::Context& context = at::globalContext();
-  for (size_t i = 0; i < std::size(precisions); ++i) {
-    state.float32_precision_[i] = static_cast<uint8_t>(context.float32Precision(precisions[i].first, precisions[i].second));
-  }
+  static const compat::PrecisionSettings precisions(context);
+  precisions.copy(state.float32_precision_);
   compat::copy_context_flags(context, state.context_);
   return state;
 }

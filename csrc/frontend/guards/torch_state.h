@@ -35,7 +35,7 @@ class TorchState {
   uint16_t function_modes_, dispatch_modes_;
   uint32_t threads_;
   uint32_t float_control_;
-  uint8_t float32_precision_[7];
+  uint8_t float32_precision_[compat::precision_count];
   uint8_t context_[compat::context_flags_size];
 };
 

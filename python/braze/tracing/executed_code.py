@@ -1,5 +1,6 @@
 """What ran during a traced call: every Python code object with its globals, and every C function, judged by the tables of trusted.py."""
 
+import contextvars
 import dis
 import sys
 import types
@@ -11,13 +12,15 @@ _IMPORT_NAME = dis.opmap["IMPORT_NAME"]
 
 
 class ExecutedCode:
-    """A context manager. `codes` maps each code object that ran to its globals; `refusal` is set when something ran that cannot be vouched for.
+    """A context manager. `codes` maps each code object that ran to its globals; `context_variables` are those read or set; `refusal` is set
+    when something ran that cannot be vouched for.
 
     An interpreter profiler that someone else installed on this thread cannot be shared: such a call is refused and nothing is noted.
     """
 
     def __init__(self):
         self.codes = {}
+        self.context_variables = set()
         self.refusal = None
 
     def __enter__(self):
@@ -46,6 +49,9 @@ class ExecutedCode:
                 if trusted.refused_code(code.co_filename, code.co_name):
                     self._refuse(f"{code.co_qualname} of {frame.f_globals.get('__name__')}", frame.f_back)
         elif event == "c_call" and self.refusal is None:
+            if type(getattr(argument, "__self__", None)) is contextvars.ContextVar:
+                self.context_variables.add(argument.__self__)
+                return
             caller = trusted.origin(frame.f_code.co_filename)
             if problem := problem_of_c_call(argument, caller):
                 self._refuse(problem, frame)
@@ -79,7 +85,7 @@ def problem_of_c_call(function, caller):
         return None
     owner = getattr(function, "__self__", None)
     if owner is not None and not isinstance(owner, types.ModuleType):
-        return problem_of_method(owner, name, caller)
+        return problem_of_method(function, caller)
     if module in trusted.PURE_MODULES and name not in trusted.PURE_MODULES[module]:
         return None
     if caller == "stdlib" and module not in trusted.IMPURE_MODULES and module != "builtins":
@@ -89,18 +95,22 @@ def problem_of_c_call(function, caller):
     return full
 
 
-def problem_of_method(owner, name, caller):
+def problem_of_method(function, caller):
+    owner, name = function.__self__, function.__name__
     for cls in (owner if isinstance(owner, type) else type(owner)).__mro__:
         if (cls.__name__, name) in trusted.REFUSED_METHODS:
             return f"{cls.__name__}.{name}"
-        if name in cls.__dict__:
+        if type(cls.__dict__.get(name)) in C_METHODS:
             full = f"{cls.__module__}.{cls.__qualname__}"
-            if full in trusted.PLAIN_TYPES or cls.__module__.partition(".")[0] == "torch":
+            if full in trusted.PLAIN_TYPES or cls.__module__.partition(".")[0] == "torch" or issubclass(cls, BaseException):
                 return None
-            if isinstance(owner, BaseException) or (caller == "stdlib" and cls.__module__ not in trusted.IMPURE_MODULES):
-                return None
-            return f"{full}.{name}"
-    return None if isinstance(owner, type) else f"{type(owner).__name__}.{name}"
+            return None if caller == "stdlib" and cls.__module__ not in trusted.IMPURE_MODULES else f"{full}.{name}"
+    return f"{type(owner).__module__}.{function.__qualname__}"
+
+
+C_METHODS = frozenset(
+    {types.MethodDescriptorType, types.WrapperDescriptorType, types.ClassMethodDescriptorType, types.BuiltinFunctionType, staticmethod}
+)
 
 
 def identify(function):

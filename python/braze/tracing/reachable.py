@@ -10,6 +10,7 @@ No user code runs here: attributes are read from dicts and slots, never by getat
 
 import builtins
 import collections
+import contextvars
 import dis
 import enum
 import functools
@@ -35,6 +36,7 @@ _get_mro = type.__dict__["__mro__"].__get__
 _get_class_dict = type.__dict__["__dict__"].__get__
 _STORE_GLOBAL = dis.opmap["STORE_GLOBAL"]
 _CONTAINER_ATTRIBUTES = ("._modules", "._parameters", "._buffers")
+_OF_NO_USE = frozenset({"__dict__", "__weakref__", "__annotations__", "__doc__", "__dataclass_fields__", "__dataclass_params__", "__match_args__"})
 _LOGGER_STATE = ("level", "disabled", "propagate", "parent", "handlers", "filters")
 
 
@@ -78,7 +80,8 @@ class Snapshot:
         self.seen = {}
         self.todo = []
         self.found_codes = set()
-        self.weak = set()
+        self.user_names = names_of(code for code in executed.codes if trusted.origin(code.co_filename) == "user")
+        self.in_library = False  # what is being expanded belongs to PyTorch or the standard library: what cannot be seen there is theirs to keep
         self.argument_guards = _C.StateGuards()
         self.argument_containers = []
         self.tensor_paths = {}
@@ -100,22 +103,26 @@ class Snapshot:
     def walk(self, function, args, kwargs, spec):
         for path, value in spec.objects if spec is not None else ():
             self.guards.add_weak_root(value)
-            self.weak.add(id(value))
             self.visit(value, path)
         self.walk_argument_containers(args, kwargs)
         self.visit(function, root_name(function))
-        for code, namespace in self.executed.codes.items():
-            self.visit_globals(code, namespace)
+        for cls in (torch.Tensor, torch.nn.Parameter):  # the classes of what the call makes
+            self.visit(cls, class_name(cls))
+        for variable in self.executed.context_variables:
+            self.visit(variable, f"ContextVar {variable.name}")
+        for namespace, codes in by_namespace(self.executed.codes):
+            self.visit_globals(namespace, codes)
         while self.todo and self.refusal is None:
-            value, path = self.todo.pop()
+            value, path, self.in_library = self.todo.pop()
             self.expand(value, path)
             if len(self.seen) > MOST_OBJECTS:
                 self.refuse("state_too_large", f"{path} and what it refers to: more than {MOST_OBJECTS} objects")
         if self.refusal is None:
             self.check_origin_of_code()
         if self.refusal is None and spec is not None:
-            tensors = spec.tensors(args, kwargs)
-            self.guards.add_alias_links(tensors, [tensor for _, tensor in self.tensors])
+            if not spec.check(args, kwargs):
+                return self.refuse("side_effect", spec.explain(args, kwargs))
+            self.guards.add_alias_links(spec.tensors(args, kwargs), [tensor for _, tensor in self.tensors])
 
     def refuse(self, reason, detail):
         if self.refusal is None:
@@ -132,7 +139,7 @@ class Snapshot:
                     self.visit(item, path)
             return
         self.seen[id(value)] = value
-        self.todo.append((value, path))
+        self.todo.append((value, path, self.in_library))
 
     def expand(self, value, path):
         cls = type(value)
@@ -171,11 +178,12 @@ class Snapshot:
             self.argument_containers.append(value)
             todo.extend(items)
 
-    def visit_globals(self, code, namespace):
-        """The globals and builtins this code names; what the standard library and PyTorch refer to is watched, not followed."""
+    def visit_globals(self, namespace, codes):
+        """The globals and builtins this code of one module names; what the standard library and PyTorch refer to is watched, not followed."""
         name = namespace.get("__name__") or "globals"
-        used = [key for key in own_names(code) if key in namespace]
-        if trusted.origin(code.co_filename) != "user":
+        names = set().union(*map(own_names, codes))
+        used = sorted(names & namespace.keys())
+        if trusted.origin(codes[0].co_filename) != "user":
             self.guards.add_listed(namespace, tuple(key for key in used if key not in stored_globals(namespace)), name)
             for key in used:
                 if key.startswith("_global_"):
@@ -183,7 +191,7 @@ class Snapshot:
             return
         own = namespace.get("__builtins__", builtins)
         own = own.__dict__ if isinstance(own, types.ModuleType) else own
-        builtin = [key for key in own_names(code) if key not in namespace and key in own]
+        builtin = sorted((names - namespace.keys()) & own.keys())
         self.guards.add_listed(namespace, tuple(used + builtin), name)
         self.guards.add_listed(own, tuple(builtin), "builtins")
         for key in used:
@@ -191,8 +199,10 @@ class Snapshot:
         for key in builtin:
             if not is_builtin_of_python(own[key]):
                 self.visit(own[key], f"builtins.{key}")
-        for module in sorted(imported_modules(code, namespace)):
-            self.guards.add_listed(sys.modules, (module,), "sys.modules")
+        modules = sorted(set().union(*(imported_modules(code, namespace) for code in codes)))
+        if modules:
+            self.guards.add_listed(sys.modules, tuple(modules), "sys.modules")
+        for module in modules:
             if module in sys.modules:
                 self.visit(sys.modules[module], module)
 
@@ -246,17 +256,17 @@ class Snapshot:
         self.expand_attributes(partial, path)
 
     def expand_cached_function(self, wrapper, path):
-        """A functools.cache: a hit returns what the function returned before, as in eager. The function counts as run, and what lies in the cache as state."""
+        """A functools.cache: while nothing enters or leaves it, a hit returns what it returned before, as in eager."""
         function = getattr(wrapper, "__wrapped__", None)
         self.visit(function, f"{path}.__wrapped__")
         code = getattr(function, "__code__", None)
-        if code is None or trusted.origin(code.co_filename) != "user":
+        if code is not None and trusted.origin(code.co_filename) != "user":
             return
-        self.visit_globals(code, function.__globals__)
-        for name, cell in zip(code.co_freevars, function.__closure__ or ()):
-            self.visit(cell, f"{path}.<{name}>")
-        for cached in cached_results(wrapper):
-            self.visit(cached, f"{path}(...)")
+        for cache in gc.get_referents(wrapper):
+            if type(cache) is dict and cache is not getattr(wrapper, "__dict__", None):
+                self.guards.add_frozen(cache, f"the cache of {path}")
+                for cached in cached_results(cache):
+                    self.visit(cached, f"{path}(...)")
 
     def expand_compiled(self, compiled, path):
         """A compiled callable inside the call runs its function."""
@@ -269,6 +279,10 @@ class Snapshot:
         for function in (prop.fget, prop.fset, prop.fdel):
             if function is not None:
                 self.visit(function, path)
+
+    def expand_context_variable(self, variable, path):
+        self.guards.add_context_variable(variable, path)
+        self.visit(variable.get(None), path)
 
     def expand_cell(self, cell, path):
         self.guards.add_cell(cell, path)
@@ -336,10 +350,14 @@ class Snapshot:
         namespace = self.guards.add_instance_dict(module, path)
         self.guards.add_named(namespace, path)
         follow = not trusted.is_trusted_module(dict.get(namespace, "__name__"))
-        for name in self.names & namespace.keys():
+        for name in self.user_names & namespace.keys():  # trusted code knows the modules it reads
             value = namespace[name]
-            if follow or isinstance(value, types.ModuleType) or value is os.environ:
+            if follow or isinstance(value, types.ModuleType) or value is os.environ or value is sys.modules:
                 self.visit(value, f"{path}.{name}")
+            elif not isinstance(value, (type, types.FunctionType)):
+                self.in_library = True
+                self.visit(value, f"{path}.{name}")
+                self.in_library = False
         if follow and type(module) is not types.ModuleType:
             self.visit(type(module), type(module).__name__)
 
@@ -354,7 +372,7 @@ class Snapshot:
                 continue
             for name, value in _get_class_dict(base).items():
                 if self.whole or name in self.names or (is_special(name) and is_code(value)):
-                    if name not in ("__dict__", "__weakref__", "__annotations__", "__doc__"):
+                    if name not in _OF_NO_USE:
                         self.visit(value, f"{class_name(base)}.{name}")
         if type(cls) is not type and not trusted.is_trusted_module(class_module(type(cls))):
             self.visit(type(cls), type(cls).__name__)
@@ -371,7 +389,7 @@ class Snapshot:
     def expand_instance(self, value, path):
         cls = type(value)
         kind = instance_kind(cls)
-        if kind == "stateless":
+        if kind == "stateless" or (kind == "hidden" and self.in_library):
             return
         if kind == "hidden":
             return self.refuse("unknown_state", f"{path}: {cls.__module__}.{cls.__qualname__}")
@@ -386,7 +404,8 @@ class Snapshot:
                 except AttributeError:
                     continue
                 self.visit(content, f"{path}.{name}")
-        {"dict": self.expand_dict, "list": self.expand_list, "set": self.expand_set, "tuple": self.expand_tuple}.get(kind, ignore)(value, path)
+        if kind != "object":
+            CONTENTS[kind](self, value, path)
 
     def expand_attributes(self, value, path):
         """The instance dict: the names the code uses, or all of it."""
@@ -394,7 +413,7 @@ class Snapshot:
         if namespace is None:
             return
         cls = type(value)
-        whole = self.whole and (isinstance(value, torch.nn.Module) or not trusted.is_trusted_module(class_module(cls)))
+        whole = self.whole and (isinstance(value, torch.nn.Module) or class_module(cls).partition(".")[0] not in trusted.TRUSTED_PACKAGES)
         if whole:
             self.guards.add_items(namespace, path)
         else:
@@ -425,6 +444,7 @@ HANDLERS = {
     classmethod: Snapshot.expand_static,
     property: Snapshot.expand_property,
     types.CellType: Snapshot.expand_cell,
+    contextvars.ContextVar: Snapshot.expand_context_variable,
     list: Snapshot.expand_list,
     tuple: Snapshot.expand_tuple,
     set: Snapshot.expand_set,
@@ -443,14 +463,29 @@ HANDLERS = {
 }
 
 
-def ignore(value, path):
-    pass
+CONTENTS = {
+    "dict": Snapshot.expand_dict,
+    "list": Snapshot.expand_list,
+    "set": Snapshot.expand_set,
+    "tuple": Snapshot.expand_tuple,
+    "property": Snapshot.expand_property,
+    "static": Snapshot.expand_static,
+}
 
 
 @functools.lru_cache(maxsize=4096)
 def own_names(code):
     """The names this code and the code nested in it use, globals among them."""
-    return tuple(sorted(names_of([code])))
+    return frozenset(names_of([code]))
+
+
+def by_namespace(codes):
+    """(globals, code objects) with the code of PyTorch and the standard library apart from the user's in the same globals."""
+    groups = {}
+    for code, namespace in codes.items():
+        key = id(namespace), trusted.origin(code.co_filename) == "user"
+        groups.setdefault(key, (namespace, []))[1].append(code)
+    return groups.values()
 
 
 _STORES = {}
@@ -491,12 +526,10 @@ def is_code(value):
     return isinstance(value, (types.FunctionType, property, staticmethod, classmethod, functools.partial))
 
 
-def cached_results(wrapper):
-    """What a functools cache holds: the values of its dict, through the links of a bounded one."""
-    for referent in gc.get_referents(wrapper):
-        if type(referent) is dict and referent is not getattr(wrapper, "__dict__", None):
-            for value in referent.values():
-                yield from gc.get_referents(value) if type(value).__name__ == "_lru_list_elem" else (value,)
+def cached_results(cache):
+    """What the dict of a functools cache holds: results, or for a bounded one links to them."""
+    for value in cache.values():
+        yield from gc.get_referents(value) if type(value).__name__ == "_lru_list_elem" else (value,)
 
 
 def root_name(function):

@@ -167,7 +167,7 @@ REFUSED_TORCH = frozenset(
 COMPUTED_ACCESS = frozenset({"getattr", "setattr", "hasattr", "delattr"})
 WHOLE_OBJECT_ACCESS = frozenset({"__dict__", "vars", "dir", "__getattribute__", "__reduce__", "__reduce_ex__", "__getstate__", "attrgetter", "methodcaller"})
 # Functions of the standard library that read all attributes of an object they are given.
-WHOLE_OBJECT_CODE = (("/copy.py", {"copy", "deepcopy"}), ("/dataclasses.py", {"asdict", "astuple", "replace", "_asdict_inner", "fields"}))
+WHOLE_OBJECT_CODE = (("/copy.py", {"copy", "deepcopy"}), ("/dataclasses.py", {"asdict", "astuple", "replace", "_asdict_inner"}))
 
 
 @functools.cache
@@ -181,7 +181,7 @@ STATELESS_TYPES = frozenset(
     builtins.getset_descriptor builtins.member_descriptor builtins.classmethod_descriptor builtins.code builtins.ellipsis
     builtins.NotImplementedType re.Pattern _thread.lock _thread.RLock types.GenericAlias types.UnionType typing.TypeVar
     typing.ParamSpec typing.TypeVarTuple typing.ParamSpecArgs typing.ParamSpecKwargs typing.TypeAliasType typing.Generic
-    contextvars.ContextVar _contextvars.ContextVar builtins._abc_data _abc._abc_data
+    _abc._abc_data _collections._tuplegetter
     datetime.timedelta datetime.datetime datetime.date datetime.time datetime.timezone decimal.Decimal
     operator.itemgetter operator.attrgetter operator.methodcaller
     numpy.ufunc numpy._ArrayFunctionDispatcher numpy.dtype""".split()

@@ -1,7 +1,6 @@
 """Which objects show all their state: what lies in an instance dict, in slots, or in a base type we can list."""
 
 import collections
-import enum
 import functools
 import types
 
@@ -28,6 +27,9 @@ _BASES = {
     str: "object",
     bytes: "object",
     types.SimpleNamespace: "object",
+    property: "property",
+    staticmethod: "static",
+    classmethod: "static",
     type: "object",
 }
 _REFUSED_BASES = (torch.jit.ScriptFunction, torch.jit.ScriptModule, torch._C.ScriptModule)
@@ -35,7 +37,8 @@ _REFUSED_BASES = (torch.jit.ScriptFunction, torch.jit.ScriptModule, torch._C.Scr
 
 @functools.cache
 def instance_kind(cls):
-    """"object", "dict", "list", "set" or "tuple" when an instance dict, slots and the items are all the state there is; "stateless" when identity is
+    """"object", "dict", "list", "set", "tuple", "property" or "static" when an instance dict, slots and the items or functions are all the
+    state there is; "stateless" when identity is
     all that matters or another eye sees the state; "hidden" when there may be state we cannot see.
     """
     full = f"{cls.__module__}.{cls.__qualname__}"
@@ -56,7 +59,7 @@ def is_own_state_of_torch(cls):
     NumPy's scalars do not change.
     """
     top = cls.__module__.partition(".")[0]
-    return top == "torch" or (top == "numpy" and issubclass(cls, _numpy_generic()))
+    return top == "torch" or cls.__module__ == "numpy.dtypes" or (top == "numpy" and issubclass(cls, _numpy_generic()))
 
 
 def _numpy_generic():
@@ -86,6 +89,3 @@ def slots_of(cls):
         if type(value) is types.MemberDescriptorType
     )
 
-
-def is_enum(cls):
-    return issubclass(cls, enum.Enum)
