@@ -11,20 +11,20 @@ def normalise(x):
 
 
 @braze.compile
-def clipped(x):
-    return x / x.norm() if x.norm().item() > 1 else x  # Python reads a value: refused, so it runs eagerly
+def mean_of_positive(x):
+    return x[x > 0].mean()  # how many are taken depends on values: refused, so it runs eagerly
 
 
 x = torch.randn(256, 1024)
 for _ in range(5):
     normalise(x)
-    clipped(x)
+    mean_of_positive(x)
 
 print(braze.explain(normalise))
 print()
-print(braze.explain(clipped))
+print(braze.explain(mean_of_positive))
 
 report = braze.explain(normalise).report  # the same as values, for scripts
 print(f"\n{len(report.entries)} entry, compiled in {report.compile_milliseconds:.1f} ms")
-for refusal in braze.explain(clipped).report.refusals:
-    print(f"clipped is not compiled: {refusal.reason}: {refusal.detail} {refusal.place}")
+for refusal in braze.explain(mean_of_positive).report.refusals:
+    print(f"mean_of_positive is not compiled: {refusal.reason}: {refusal.detail} {refusal.place}")

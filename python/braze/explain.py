@@ -9,6 +9,7 @@ from braze import _C
 from braze.errors import UserError
 from braze.report import FunctionReport
 
+MEANINGS = dict(_C.fallback_reasons)  # reason: what it means
 SHOWN = 4  # of a long list, in text; the page and the report have all
 
 
@@ -163,8 +164,9 @@ def cut(items):
 
 def refusal_line(refusal):
     place = f" at {refusal.place}" if refusal.place else ""
-    detail = f": {refusal.detail}" if refusal.detail else ""
-    return f"refused {count(refusal.count, 'time', 'times')}, {refusal.reason}{detail}{place}"
+    detail = f" ({refusal.detail})" if refusal.detail else ""
+    meaning = f": {MEANINGS[refusal.reason]}" if refusal.reason in MEANINGS else ""
+    return f"refused {count(refusal.count, 'time', 'times')}, {refusal.reason}{meaning}{detail}{place}"
 
 
 def count(number, one, many):

@@ -21,7 +21,7 @@ REPORT = FunctionReport(
             eager_microseconds=50.0,
         ),
     ),
-    refusals=(RefusalReport("value_read", "Python reads a <value>", "model.py", 12, 3),),
+    refusals=(RefusalReport("random", "<dropout>", "model.py", 12, 3),),
     stages=(StageReport("trace", 1.5), StageReport("codegen", 10.0)),
     kernels_compiled=1,
     kernels_from_memory=1,
@@ -39,7 +39,7 @@ block: 1 entry, 3 refusals, 17 calls, 12 of them compiled
     PyTorch  4                            aten::addmm
     captured tensors (1): self.weight
     guards (2): x is a plain tensor; len(self.layers) == 2
-  refused 3 times, value_read: Python reads a <value> at model.py:12
+  refused 3 times, random: the call draws random numbers (<dropout>) at model.py:12
   layers.0: Linear: 0 entries"""
 
 
@@ -56,7 +56,7 @@ def test_long_lists_are_cut_in_text_only():
 
 def test_html_holds_the_same_escaped():
     page = Explanation(REPORT)._repr_html_()
-    assert "Python reads a &lt;value&gt;" in page and "<value>" not in page
+    assert "(&lt;dropout&gt;)" in page and "<dropout>" not in page
     assert page.count("<details") == page.count("</details>") == 4
     assert "2.50x" in page and "aten::gelu" in page
 
