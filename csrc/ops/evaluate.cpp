@@ -1,4 +1,5 @@
-// The meaning of the primitives: f32 computes in float, f64 in double, integers in int64 and wrap, half types through float.
+// The meaning of the primitives: f32 computes in float, f64 in double, integers in int64 and wrap, half types through
+// float.
 #include "ops/evaluate.h"
 
 #include <bit>
@@ -50,7 +51,7 @@ uint16_t half_from_float(float value) {
   if (magnitude >= 65520.0f) return sign | 0x7c00;
   if (magnitude < 0x1p-14f) return sign | static_cast<uint16_t>(std::nearbyint(std::ldexp(magnitude, 24)));
   int exponent = 0;
-  const float fraction = std::frexp(magnitude, &exponent);  // in [0.5, 1)
+  const float fraction = std::frexp(magnitude, &exponent);                          // in [0.5, 1)
   const int mantissa = static_cast<int>(std::nearbyint(std::ldexp(fraction, 11)));  // 1024 .. 2048; 2048 carries over
   return static_cast<uint16_t>(sign + ((exponent + 13) << 10) + mantissa);
 }
@@ -144,7 +145,10 @@ uint64_t integer(Op op, DType dtype, int64_t x, int64_t y) {
   switch (op) {
     case Op::neg_: return -ux;
     case Op::abs_: return x < 0 ? -ux : ux;
-    case Op::floor_: case Op::ceil_: case Op::trunc_: case Op::round_: return ux;
+    case Op::floor_:
+    case Op::ceil_:
+    case Op::trunc_:
+    case Op::round_: return ux;
     case Op::not_: return dtype == DType::b1 ? !x : ~ux;
     case Op::add_: return ux + uy;
     case Op::sub_: return ux - uy;
@@ -183,30 +187,35 @@ Scalar fused(DType dtype, double x, double y, double z) {
 
 bool compares(Op op, std::span<const Scalar> in) {
   if (op == Op::is_nan_) return is_floating(in[0].dtype) && std::isnan(in[0].as_double());
-  return is_floating(in[0].dtype) ? compare(op, in[0].as_double(), in[1].as_double()) : compare(op, in[0].as_int(), in[1].as_int());
+  return is_floating(in[0].dtype) ? compare(op, in[0].as_double(), in[1].as_double())
+                                  : compare(op, in[0].as_int(), in[1].as_int());
 }
 
 }  // namespace
 
 Scalar convert(const Scalar& value, DType dtype) {
   if (!is_floating(dtype)) {
-    if (dtype == DType::b1) return Scalar::of_int(dtype, is_floating(value.dtype) ? value.as_double() != 0 : value.as_int() != 0);
+    if (dtype == DType::b1)
+      return Scalar::of_int(dtype, is_floating(value.dtype) ? value.as_double() != 0 : value.as_int() != 0);
     return of_int(dtype, is_floating(value.dtype) ? truncated(dtype, value.as_double()) : value.as_int());
   }
   if (dtype == DType::f64) return Scalar::of_double(dtype, value.as_double());
-  const float narrow = is_floating(value.dtype) ? static_cast<float>(value.as_double()) : static_cast<float>(value.as_int());
+  const float narrow =
+      is_floating(value.dtype) ? static_cast<float>(value.as_double()) : static_cast<float>(value.as_int());
   if (dtype == DType::f16) return Scalar::of_double(dtype, float_from_half(half_from_float(narrow)));
   if (dtype == DType::bf16) return Scalar::of_double(dtype, float_from_bfloat(bfloat_from_float(narrow)));
   return Scalar::of_double(dtype, narrow);
 }
 
 Scalar evaluate(Op op, DType dtype, std::span<const Scalar> in) {
-  check_internal(info(op).cls == OpClass::Elementwise && static_cast<int>(in.size()) == info(op).arity, "not an elementwise call");
+  check_internal(info(op).cls == OpClass::Elementwise && static_cast<int>(in.size()) == info(op).arity,
+                 "not an elementwise call");
   if (op == Op::cast_) return convert(in[0], dtype);
   if (op == Op::where_) return in[0].as_int() != 0 ? in[1] : in[2];
   if (info(op).has(Compares)) return Scalar::of_int(DType::b1, compares(op, in));
   const bool binary = in.size() == 2;
-  if (op == Op::fma_ && is_floating(dtype)) return fused(dtype, in[0].as_double(), in[1].as_double(), in[2].as_double());
+  if (op == Op::fma_ && is_floating(dtype))
+    return fused(dtype, in[0].as_double(), in[1].as_double(), in[2].as_double());
   if (!is_floating(dtype)) return of_int(dtype, integer(op, dtype, in[0].as_int(), binary ? in[1].as_int() : 0));
   const double x = in[0].as_double(), y = binary ? in[1].as_double() : 0;
   if (dtype == DType::f64) return Scalar::of_double(dtype, binary ? binary_float(op, x, y) : unary_float(op, x));

@@ -1,5 +1,5 @@
-// What every elementwise primitive means, on one element; and how an element sits in memory. The reference backend and constant
-// folding are built on this, and every code generator is tested against it.
+// What every elementwise primitive means, on one element; and how an element sits in memory. The reference backend and
+// constant folding are built on this, and every code generator is tested against it.
 #pragma once
 
 #include <span>

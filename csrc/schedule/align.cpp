@@ -58,10 +58,12 @@ class Aligner {
     alignment.producer_dim = side_[kConsumer].partner;
     const std::vector<int> added = unpaired(kConsumer);
     alignment.broadcasts = !added.empty();
-    alignment.only_reduced_added = added.size() == count_reduced(kConsumer) &&
-                                   std::all_of(added.begin(), added.end(), [&](int d) { return dim(kConsumer, d).reduced; });
+    alignment.only_reduced_added =
+        added.size() == count_reduced(kConsumer) &&
+        std::all_of(added.begin(), added.end(), [&](int d) { return dim(kConsumer, d).reduced; });
     const int innermost = innermost_dim(kConsumer);
-    if (innermost >= 0 && side_[kConsumer].partner[innermost] < 0) alignment.added_row = dim(kConsumer, innermost).extent;
+    if (innermost >= 0 && side_[kConsumer].partner[innermost] < 0)
+      alignment.added_row = dim(kConsumer, innermost).extent;
     return alignment;
   }
 
@@ -139,7 +141,9 @@ class Aligner {
 
   /// Pairs all of `ps` with all of `cs` by their strides in one link, splitting where one side has more breaks.
   bool walk(size_t link, std::vector<int> ps, std::vector<int> cs) {
-    auto descending = [&](int s) { return [this, s, link](int a, int b) { return stride(s, link, a) > stride(s, link, b); }; };
+    auto descending = [&](int s) {
+      return [this, s, link](int a, int b) { return stride(s, link, a) > stride(s, link, b); };
+    };
     std::sort(ps.begin(), ps.end(), descending(kProducer));
     std::sort(cs.begin(), cs.end(), descending(kConsumer));
     while (!ps.empty() && !cs.empty()) {
@@ -170,7 +174,8 @@ class Aligner {
     }
     if (!producer_reduces) return true;
     if (consumer_reduces) {
-      if (std::any_of(consumer_rest.begin(), consumer_rest.end(), [&](int d) { return !dim(kConsumer, d).reduced; })) return false;
+      if (std::any_of(consumer_rest.begin(), consumer_rest.end(), [&](int d) { return !dim(kConsumer, d).reduced; }))
+        return false;
       return pair_rest(rest, consumer_rest) && reduced_dims_agree();
     }
     const bool reads_rows_only = rest.size() == count_reduced(kProducer);
@@ -180,7 +185,8 @@ class Aligner {
 
   bool reduced_dims_agree() {
     for (size_t c = 0; c < side_[kConsumer].dims.size(); ++c)
-      if (dim(kConsumer, static_cast<int>(c)).reduced != dim(kProducer, side_[kConsumer].partner[c]).reduced) return false;
+      if (dim(kConsumer, static_cast<int>(c)).reduced != dim(kProducer, side_[kConsumer].partner[c]).reduced)
+        return false;
     return true;
   }
 
@@ -216,8 +222,8 @@ class Aligner {
 
 }  // namespace
 
-std::optional<Alignment> align(const FusionGroup& producer, const FusionGroup& consumer, const std::vector<MapPair>& links,
-                               const std::vector<MapPair>& hints) {
+std::optional<Alignment> align(const FusionGroup& producer, const FusionGroup& consumer,
+                               const std::vector<MapPair>& links, const std::vector<MapPair>& hints) {
   for (const MapPair& link : links)
     if (link.producer->offset != link.consumer->offset) return std::nullopt;
   Aligner aligner(producer, consumer, links, hints);

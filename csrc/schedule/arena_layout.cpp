@@ -1,3 +1,4 @@
+// Best fit over the free parts of the arena, which are kept by offset and by size.
 #include "schedule/arena_layout.h"
 
 #include <algorithm>
@@ -77,7 +78,8 @@ class FreeList {
 int64_t lay_out_arena(std::vector<ArenaRequest>& requests) {
   std::vector<size_t> order(requests.size());
   std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return requests[a].start < requests[b].start; });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return requests[a].start < requests[b].start; });
   auto rounded = [](int64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; };
   using Ending = std::pair<int, size_t>;
   std::priority_queue<Ending, std::vector<Ending>, std::greater<>> alive;

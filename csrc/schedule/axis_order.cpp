@@ -6,7 +6,7 @@
 namespace braze {
 namespace {
 
-constexpr int64_t kShortRow = 4;       // rows this short are better walked side by side
+constexpr int64_t kShortRow = 4;  // rows this short are better walked side by side
 constexpr int64_t kManyColumns = 64;
 
 class Chooser {
@@ -18,10 +18,13 @@ class Chooser {
 
   Axes run() {
     std::vector<int> parallel, reduced;
-    for (size_t d = 0; d < group_.dims.size(); ++d) (group_.dims[d].reduced ? reduced : parallel).push_back(static_cast<int>(d));
+    for (size_t d = 0; d < group_.dims.size(); ++d)
+      (group_.dims[d].reduced ? reduced : parallel).push_back(static_cast<int>(d));
     sort(parallel);
-    if (group_.position_order.empty()) sort(reduced);
-    else reduced = group_.position_order;
+    if (group_.position_order.empty())
+      sort(reduced);
+    else
+      reduced = group_.position_order;
     add_axes(parallel);
     const size_t parallel_axes = axes_.extents.size();
     add_axes(reduced);

@@ -11,15 +11,16 @@ namespace braze {
 struct LoopAccess {
   std::vector<int64_t> strides;  // one a dim
   bool written = false;
-  bool row = false;              // does not move along reduced dims, in a group that has some
-  bool memory = true;            // false: a position, which only restricts joining
+  bool row = false;    // does not move along reduced dims, in a group that has some
+  bool memory = true;  // false: a position, which only restricts joining
 };
 
 struct Axes {
-  std::vector<int64_t> extents;        // parallel axes, then reduce axes
+  std::vector<int64_t> extents;  // parallel axes, then reduce axes
   int reduce_axes = 0;
   int vector_axis = -1;
-  std::vector<std::vector<int>> dims;  // the dims each axis stands for, outermost first; it moves at the innermost one's stride
+  std::vector<std::vector<int>>
+      dims;  // the dims each axis stands for, outermost first; it moves at the innermost one's stride
 };
 
 Axes choose_axes(const FusionGroup& group, std::vector<LoopAccess> accesses);

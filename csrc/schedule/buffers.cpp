@@ -1,3 +1,4 @@
+// Puts versions of a buffer together, then finds each buffer a home: its input, its output, the library, or the arena.
 #include "schedule/buffers.h"
 
 #include <algorithm>
@@ -16,8 +17,13 @@ bool is_renewed(const ExternCall& call, int result) {
 
 class Planner {
  public:
-  Planner(const Graph& graph, const std::vector<Task>& tasks, const std::vector<char>& in_memory, const HasOutVariant& has_out)
-      : graph_(graph), tasks_(tasks), has_out_(has_out), life_(find_lifetimes(graph, tasks)), end_(static_cast<int>(tasks.size())) {
+  Planner(const Graph& graph, const std::vector<Task>& tasks, const std::vector<char>& in_memory,
+          const HasOutVariant& has_out)
+      : graph_(graph),
+        tasks_(tasks),
+        has_out_(has_out),
+        life_(find_lifetimes(graph, tasks)),
+        end_(static_cast<int>(tasks.size())) {
     plan_.buffer_of.assign(graph.values.size(), -1);
     plan_.copies_before.resize(tasks.size() + 1);
     was_renewed_.assign(graph.values.size(), 0);
@@ -116,7 +122,8 @@ class Planner {
     PlannedBuffer& buffer = add_buffer(version.made);
     buffer.start = std::min(buffer.start, version.task);
     if (!is_unwritten(version.old) && buffer.bytes > 0)
-      plan_.copies_before[version.task].push_back({version.old, plan_.buffer_of[version.old], plan_.buffer_of[version.made]});
+      plan_.copies_before[version.task].push_back(
+          {version.old, plan_.buffer_of[version.old], plan_.buffer_of[version.made]});
   }
 
   // Inputs that end with other contents
@@ -142,7 +149,8 @@ class Planner {
     const PlannedBuffer &old = buffer_of(input), &fresh = buffer_of(value);
     if (old.end < fresh.start) return true;
     if (old.end > fresh.start || fresh.start >= end_ || !tasks_[fresh.start].is_kernel()) return false;
-    return plan_.copies_before[fresh.start].empty() && may_be_one(tasks_[fresh.start].built, plan_.buffer_of[input], plan_.buffer_of[value]);
+    return plan_.copies_before[fresh.start].empty() &&
+           may_be_one(tasks_[fresh.start].built, plan_.buffer_of[input], plan_.buffer_of[value]);
   }
 
   /// True when the kernel may read buffer `read` and write buffer `written` in the same memory.
@@ -204,7 +212,8 @@ class Planner {
     for (size_t r = 0; r < built.params.size(); ++r) {
       const int dying = plan_.buffer_of[built.params[r]];
       const PlannedBuffer& old = plan_.buffers[dying];
-      if (built.kernel.params[r].written || dying == made || old.placed || old.end != task || old.bytes != fresh.bytes) continue;
+      if (built.kernel.params[r].written || dying == made || old.placed || old.end != task || old.bytes != fresh.bytes)
+        continue;
       if (writes(built, dying) || !may_be_one(built, dying, made)) continue;
       plan_.buffers[made].start = old.start;
       plan_.buffers[dying].bytes = 0;
@@ -246,13 +255,15 @@ class Planner {
       }
   }
 
-  // After the last task: copies to outputs first, then to inputs. What is copied over later but still read is set aside before.
+  // After the last task: copies to outputs first, then to inputs. What is copied over later but still read is set aside
+  // before.
 
   void add_last_copies() {
     std::vector<ValueCopy>& last = plan_.copies_before.back();
     last = copies_to_outputs_;
     auto is_overwritten = [&](int buffer) {
-      return std::any_of(copies_to_inputs_.begin(), copies_to_inputs_.end(), [&](const ValueCopy& c) { return c.to == buffer; });
+      return std::any_of(copies_to_inputs_.begin(), copies_to_inputs_.end(),
+                         [&](const ValueCopy& c) { return c.to == buffer; });
     };
     for (ValueCopy& copy : copies_to_inputs_) {
       if (!is_overwritten(copy.from)) continue;

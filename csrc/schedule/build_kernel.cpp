@@ -22,8 +22,14 @@ struct KeyHash {
 };
 
 Key key_of(const Instr& in) {
-  Key key = {static_cast<int64_t>(in.kind), static_cast<int64_t>(in.op), static_cast<int64_t>(in.dtype), in.row, in.param,
-             in.offset, static_cast<int64_t>(in.immediate.bits), static_cast<int64_t>(in.args.size())};
+  Key key = {static_cast<int64_t>(in.kind),
+             static_cast<int64_t>(in.op),
+             static_cast<int64_t>(in.dtype),
+             in.row,
+             in.param,
+             in.offset,
+             static_cast<int64_t>(in.immediate.bits),
+             static_cast<int64_t>(in.args.size())};
   key.insert(key.end(), in.args.begin(), in.args.end());
   key.insert(key.end(), in.strides.begin(), in.strides.end());
   for (const IndexedDim& dim : in.indexed) key.insert(key.end(), {dim.size, dim.stride});
@@ -32,7 +38,8 @@ Key key_of(const Instr& in) {
 
 class KernelBuilder {
  public:
-  KernelBuilder(const Graph& graph, const FusionGroup& group, const std::vector<char>& live, const std::vector<char>& in_memory)
+  KernelBuilder(const Graph& graph, const FusionGroup& group, const std::vector<char>& live,
+                const std::vector<char>& in_memory)
       : graph_(graph), group_(group), live_(live), in_memory_(in_memory), made_(group.members.size(), -1) {}
 
   BuiltKernel run() {
@@ -68,7 +75,8 @@ class KernelBuilder {
       if (!live_[m]) continue;
       const Member& member = group_.members[m];
       for (const Source& source : member.sources)
-        if (source.value >= 0 && (source.table || group_.find(source.value, source.map) < 0)) add(source.map, false, true);
+        if (source.value >= 0 && (source.table || group_.find(source.value, source.map) < 0))
+          add(source.map, false, true);
       if (is_stored(member)) add(member.result, true, true);
       if (member.op == Op::index_) add(member.position, false, false);
     }
@@ -147,7 +155,8 @@ class KernelBuilder {
   void compute(size_t m) {
     const Member& member = group_.members[m];
     const Node& node = graph_.nodes[member.node];
-    if (!node.origin.empty() && std::find(built_.origins.begin(), built_.origins.end(), node.origin) == built_.origins.end())
+    if (!node.origin.empty() &&
+        std::find(built_.origins.begin(), built_.origins.end(), node.origin) == built_.origins.end())
       built_.origins.push_back(node.origin);
     switch (info(member.op).cls) {
       case OpClass::Elementwise: made_[m] = elementwise(member); break;

@@ -1,3 +1,4 @@
+// One walk that redirects readers of updates which change nothing or everything.
 #include "schedule/forward_updates.h"
 
 #include <numeric>

@@ -5,7 +5,8 @@
 
 namespace braze {
 
-/// Makes readers of such an update read what it equals. True when the graph changed; the updates themselves stay, unread.
+/// Makes readers of such an update read what it equals. True when the graph changed; the updates themselves stay,
+/// unread.
 bool forward_updates(Graph& graph);
 
 }  // namespace braze

@@ -174,7 +174,8 @@ void FusionGroup::split(int dim, int64_t inner) {
 
 int FusionGroup::find(ValueId value, const AddressMap& map) const {
   for (size_t i = 0; i < members.size(); ++i)
-    if (members[i].value == value && members[i].op != Op::update_ && members[i].result == map) return static_cast<int>(i);
+    if (members[i].value == value && members[i].op != Op::update_ && members[i].result == map)
+      return static_cast<int>(i);
   return -1;
 }
 

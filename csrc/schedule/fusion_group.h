@@ -1,7 +1,7 @@
 // A fusion group: nodes that will be one kernel, over one set of dims.
 //
-// Every access of a member is an AddressMap over the group's dims, so views need no members of their own. A member reads another
-// member's value without memory when both maps say the same address at every point. Invariants:
+// Every access of a member is an AddressMap over the group's dims, so views need no members of their own. A member
+// reads another member's value without memory when both maps say the same address at every point. Invariants:
 //   - every dim has an extent above 1; a result map does not move along the reduced dims of a value that was reduced;
 //   - members are in node order; all reductions of a group reduce all its reduced dims.
 #pragma once
@@ -28,9 +28,9 @@ struct GroupDim {
 
 /// What a member reads at each point: a value's element, or a number.
 struct Source {
-  ValueId value = -1;    // -1: `constant`
-  bool table = false;    // the table of a gather: always read from memory
-  bool copied = false;   // made again in this group by a copied member
+  ValueId value = -1;   // -1: `constant`
+  bool table = false;   // the table of a gather: always read from memory
+  bool copied = false;  // made again in this group by a copied member
   AddressMap map;
   Scalar constant;
 };
@@ -38,12 +38,12 @@ struct Source {
 /// One node (or a copy of a cheap one) as part of a group.
 struct Member {
   NodeId node = -1;
-  Op op = Op::add_;      // the node's, except that a reduction of nothing or of one element is a cast
-  ValueId value = -1;    // what it makes; for an update the new version, which lives in memory only
-  bool copied = false;   // made again in this group; the original belongs to another one
+  Op op = Op::add_;     // the node's, except that a reduction of nothing or of one element is a cast
+  ValueId value = -1;   // what it makes; for an update the new version, which lives in memory only
+  bool copied = false;  // made again in this group; the original belongs to another one
   std::vector<Source> sources;
   AddressMap result;
-  AddressMap position;   // index: the number at each point
+  AddressMap position;  // index: the number at each point
 
   bool is_reduction() const { return info(op).cls == OpClass::Reduce; }
 };
@@ -73,8 +73,8 @@ struct FusionGroup {
   int find(ValueId value, const AddressMap& map) const;
 };
 
-/// A group of one node, its dims as few as its accesses allow. The node must be elementwise, index, gather, reduce or update and
-/// make at least one element.
+/// A group of one node, its dims as few as its accesses allow. The node must be elementwise, index, gather, reduce or
+/// update and make at least one element.
 FusionGroup group_of(const Graph& graph, NodeId node);
 
 }  // namespace braze

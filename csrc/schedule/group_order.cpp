@@ -1,3 +1,4 @@
+// A doubly linked list whose labels leave gaps; when a gap is used up, all labels are given anew.
 #include "schedule/group_order.h"
 
 #include <algorithm>

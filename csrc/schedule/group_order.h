@@ -1,4 +1,5 @@
-// A running order of groups that stays right while groups are joined: a list with labels, so that "is before" is one comparison.
+// A running order of groups that stays right while groups are joined: a list with labels, so that "is before" is one
+// comparison.
 #pragma once
 
 #include <cstddef>

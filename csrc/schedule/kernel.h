@@ -1,7 +1,8 @@
-// Loop IR: one kernel as data. A kernel is a loop nest over `axes`, the last `reduce_axes` of which are reduced, and a straight
-// line of instructions in SSA form. An instruction is at level Element (a value at each point of all axes) or Row (one value for
-// each point of the parallel axes). A reduce turns an Element value into a Row value, so its users run in a later pass over the
-// reduce axes; the emitter decides what it recomputes, keeps in registers or stashes in a small row buffer between passes.
+// Loop IR: one kernel as data. A kernel is a loop nest over `axes`, the last `reduce_axes` of which are reduced, and a
+// straight line of instructions in SSA form. An instruction is at level Element (a value at each point of all axes) or
+// Row (one value for each point of the parallel axes). A reduce turns an Element value into a Row value, so its users
+// run in a later pass over the reduce axes; the emitter decides what it recomputes, keeps in registers or stashes in a
+// small row buffer between passes.
 //
 //   kernel parallel=[4096] reduce=[768] vector=1
 //     params: p0 f32, p1 f32 out
@@ -12,18 +13,20 @@
 //     %4: f32 = sub %0, %3
 //     store p1 [768,1]+0 %4
 //
-// A gather reads `gather p0 [0,1]+0 %3 of 30522 by 768`; a position `index [0,1]+0`; a store of a row value `store row p1 ...`.
+// A gather reads `gather p0 [0,1]+0 %3 of 30522 by 768`; a position `index [0,1]+0`; a store of a row value `store row
+// p1 ...`.
 //
 // Laws (kernel_laws.cpp checks what can be checked here):
-//   - extents are positive, strides and offsets not negative; `vector` is the last parallel axis, the last reduce axis, or -1;
-//   - level Row exists only where there are reduce axes; a constant has no level (its `row` is false) and serves both; a row
-//     instruction reads rows and constants only and does not move along reduce axes; an element instruction may read rows; a
-//     reduction reads an Element value or a constant;
-//   - addresses are offset + sum(index[a] * strides[a]) in elements of the param's dtype, which is the instruction's;
-//   - a store's strides are injective over the axes of its level; there may be several stores into one param, to places apart;
-//   - no arithmetic on half types: they are loaded, gathered, stored and cast;
-//   - two params may be one buffer: both written, at places apart; or, without reduce axes, one read and one written at the same
-//     address at each point, so that load before store is enough. Otherwise params never overlap.
+//  - Extents are positive; strides and offsets are not negative.
+//  - `vector` is the last parallel axis, the last reduce axis, or -1.
+//  - Level Row exists only where there are reduce axes. A constant has no level (its `row` is false) and serves both.
+//  - A row instruction reads rows and constants only and does not move along reduce axes; an element instruction may
+//    read rows; a reduction reads an element value or a constant.
+//  - Addresses are offset + sum(index[a] * strides[a]) in elements of the param's dtype, which is the instruction's.
+//  - A store's strides are injective over the axes of its level; several stores into one param go to places apart.
+//  - No arithmetic on half types: they are loaded, gathered, stored and cast.
+//  - Two params may be one buffer when both are written, at places apart; or, in a kernel without reduce axes, when one
+//    is read and one written at the same address at each point, so that load before store is enough.
 #pragma once
 
 #include <cstdint>

@@ -34,7 +34,8 @@ class Checker {
       return fail("the vector axis is neither the last parallel nor the last reduce axis");
     int64_t points = 1;
     for (int64_t extent : k_.axes) {
-      if (extent < 1 || extent > kLargest / points) return fail("an extent is not positive, or there are too many points");
+      if (extent < 1 || extent > kLargest / points)
+        return fail("an extent is not positive, or there are too many points");
       points *= extent;
     }
     for (const KernelParam& param : k_.params)
@@ -48,7 +49,8 @@ class Checker {
     for (int arg : in.args) {
       if (arg < 0 || arg >= at_) return fail("an operand is not an earlier instruction");
       if (k_.body[arg].kind == InstrKind::Store) return fail("an operand is a store");
-      if (in.row && in.kind != InstrKind::Reduce && !uniform(arg)) return fail("a row instruction reads an element value");
+      if (in.row && in.kind != InstrKind::Reduce && !uniform(arg))
+        return fail("a row instruction reads an element value");
     }
     switch (in.kind) {
       case InstrKind::Constant: return constant(in);
@@ -94,11 +96,13 @@ class Checker {
 
   bool gather(const Instr& in) {
     if (!param(in, false) || !address(in)) return false;
-    if (in.args.empty() || in.args.size() != in.indexed.size()) return fail("a gather needs an index for each indexed dim");
+    if (in.args.empty() || in.args.size() != in.indexed.size())
+      return fail("a gather needs an index for each indexed dim");
     for (size_t i = 0; i < in.args.size(); ++i) {
       if (dtype(in, i) != DType::i64) return fail("an index operand is not i64");
       const IndexedDim& dim = in.indexed[i];
-      if (dim.size < 0 || dim.size > kLargest || dim.stride < 0 || dim.stride > kLargest / std::max<int64_t>(dim.size, 1))
+      if (dim.size < 0 || dim.size > kLargest || dim.stride < 0 ||
+          dim.stride > kLargest / std::max<int64_t>(dim.size, 1))
         return fail("an indexed dim is out of range");
     }
     return true;

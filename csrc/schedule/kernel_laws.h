@@ -1,4 +1,5 @@
-// The laws of the Loop IR as one question, so that the verifier and the parser can each report the answer their own way.
+// The laws of the Loop IR as one question, so that the verifier and the parser can each report the answer their own
+// way.
 #pragma once
 
 #include <optional>

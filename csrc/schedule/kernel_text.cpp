@@ -1,4 +1,5 @@
-// A kernel as text, and back. The text is canonical: equal kernels print equally and nothing is left out that code depends on.
+// A kernel as text, and back. The text is canonical: equal kernels print equally and nothing is left out that code
+// depends on.
 #include <charconv>
 #include <cmath>
 #include <cstdio>
@@ -42,7 +43,8 @@ std::string print(const Instr& in, size_t position) {
   const std::string memory = "p" + std::to_string(in.param) + " " + place(in);
   if (in.kind == InstrKind::Store)
     return std::string("store ") + (in.row ? "row " : "") + memory + " %" + std::to_string(in.args[0]);
-  std::string text = "%" + std::to_string(position) + ": " + std::string(info(in.dtype).name) + (in.row ? " row = " : " = ");
+  std::string text =
+      "%" + std::to_string(position) + ": " + std::string(info(in.dtype).name) + (in.row ? " row = " : " = ");
   switch (in.kind) {
     case InstrKind::Constant: return text + "const " + number(in.immediate);
     case InstrKind::Load: return text + "load " + memory;
@@ -290,8 +292,9 @@ class Parser {
 
 std::string print(const Kernel& kernel) {
   const auto reduced = kernel.axes.begin() + kernel.parallel_axes();
-  std::string text = "kernel parallel=" + list(kernel.axes.begin(), reduced) + " reduce=" + list(reduced, kernel.axes.end()) +
-                     " vector=" + std::to_string(kernel.vector_axis) + "\n  params:";
+  std::string text = "kernel parallel=" + list(kernel.axes.begin(), reduced) +
+                     " reduce=" + list(reduced, kernel.axes.end()) + " vector=" + std::to_string(kernel.vector_axis) +
+                     "\n  params:";
   for (size_t i = 0; i < kernel.params.size(); ++i)
     text += (i == 0 ? " p" : ", p") + std::to_string(i) + " " + std::string(info(kernel.params[i].dtype).name) +
             (kernel.params[i].written ? " out" : "");

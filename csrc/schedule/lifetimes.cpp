@@ -1,3 +1,4 @@
+// One walk over the tasks.
 #include "schedule/lifetimes.h"
 
 #include <algorithm>
@@ -18,8 +19,10 @@ class Finder {
 
   Lifetimes run() {
     for (task_ = 0; task_ < static_cast<int>(tasks_.size()); ++task_) {
-      if (tasks_[task_].is_kernel()) kernel(tasks_[task_].built);
-      else call(graph_.nodes[tasks_[task_].library_call]);
+      if (tasks_[task_].is_kernel())
+        kernel(tasks_[task_].built);
+      else
+        call(graph_.nodes[tasks_[task_].library_call]);
     }
     for (ValueId id : graph_.outputs) keep(id);
     for (const Mutation& mutation : graph_.mutations) {

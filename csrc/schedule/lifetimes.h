@@ -15,12 +15,14 @@ struct Version {
 };
 
 struct Lifetimes {
-  std::vector<int> made;           // by value: the task that writes it; -1: an input, or never written
-  std::vector<int> last_read;      // by value: the last task that reads it or makes a version of it; the number of tasks: read after all
-  std::vector<int> first_use;      // by value: the first task that touches it; the number of tasks when none does
-  std::vector<char> kept;          // by value: an output, or the final contents of an input
-  std::vector<Version> versions;   // in the order of tasks
-  std::vector<int> mutated_input;  // by value: the input whose final contents it is or goes into by later versions; -1: none
+  std::vector<int> made;  // by value: the task that writes it; -1: an input, or never written
+  std::vector<int>
+      last_read;  // by value: the last task that reads it or makes a version of it; the number of tasks: read after all
+  std::vector<int> first_use;     // by value: the first task that touches it; the number of tasks when none does
+  std::vector<char> kept;         // by value: an output, or the final contents of an input
+  std::vector<Version> versions;  // in the order of tasks
+  std::vector<int>
+      mutated_input;  // by value: the input whose final contents it is or goes into by later versions; -1: none
 };
 
 Lifetimes find_lifetimes(const Graph& graph, const std::vector<Task>& tasks);

@@ -26,8 +26,10 @@ Liveness find_live(const Graph& graph, const std::vector<FusionGroup>& groups) {
       for (const Source& source : member.sources) {
         if (source.value < 0) continue;
         const int made = source.table ? -1 : group.find(source.value, source.map);
-        if (made >= 0) live[made] = 1;
-        else result.in_memory[source.value] = 1;
+        if (made >= 0)
+          live[made] = 1;
+        else
+          result.in_memory[source.value] = 1;
       }
     }
   }

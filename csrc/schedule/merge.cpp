@@ -21,7 +21,8 @@ std::vector<Member> in_node_order(std::vector<Member>& a, std::vector<Member>& b
   std::vector<Member> both;
   both.reserve(a.size() + b.size());
   std::merge(std::make_move_iterator(a.begin()), std::make_move_iterator(a.end()), std::make_move_iterator(b.begin()),
-             std::make_move_iterator(b.end()), std::back_inserter(both), [](const Member& x, const Member& y) { return x.node < y.node; });
+             std::make_move_iterator(b.end()), std::back_inserter(both),
+             [](const Member& x, const Member& y) { return x.node < y.node; });
   return both;
 }
 

@@ -27,8 +27,8 @@ struct BufferRef {
 };
 
 struct KernelStep {
-  int kernel = 0;                 // position in Plan::kernels
-  std::vector<BufferRef> params;  // one a kernel param
+  int kernel = 0;                    // position in Plan::kernels
+  std::vector<BufferRef> params;     // one a kernel param
   std::vector<std::string> origins;  // ATen ops computed here, for explain
 };
 
@@ -40,11 +40,14 @@ struct ExternTensor {
 };
 
 struct ExternStep {
-  ExternCall call;                     // args index into `operands`; mutates' second index is unused here: operands already sit in the new version's buffer
-  std::vector<ExternTensor> operands;  // a mutated operand is in the buffer of its new version (copied there by an earlier step if needed)
-  std::vector<ExternTensor> results;   // fresh outputs; Kind::Owned: the tensor the operator returns is kept until `release`
-  bool into_results = false;           // call the out= variant with `results`
-  std::vector<int32_t> release;        // Owned slots that die after this step
+  ExternCall call;  // args index into `operands`; mutates' second index is unused here: operands already sit in the new
+                    // version's buffer
+  std::vector<ExternTensor>
+      operands;  // a mutated operand is in the buffer of its new version (copied there by an earlier step if needed)
+  std::vector<ExternTensor>
+      results;                   // fresh outputs; Kind::Owned: the tensor the operator returns is kept until `release`
+  bool into_results = false;     // call the out= variant with `results`
+  std::vector<int32_t> release;  // Owned slots that die after this step
 };
 
 /// Fresh memory of an output that an Owned extern result becomes: no copy, the tensor itself is handed out.

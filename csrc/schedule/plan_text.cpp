@@ -1,3 +1,4 @@
+// Printing of plans.
 #include "schedule/plan_text.h"
 
 #include "graph/print.h"
@@ -23,7 +24,8 @@ std::string print(const KernelStep& step) {
 }
 
 std::string print(const ExternStep& step) {
-  std::string text = "  call " + step.call.op + (step.call.overload.empty() ? "" : "." + step.call.overload) + "(" + list(step.operands) + ")";
+  std::string text = "  call " + step.call.op + (step.call.overload.empty() ? "" : "." + step.call.overload) + "(" +
+                     list(step.operands) + ")";
   if (!step.results.empty()) text += (step.into_results ? " into " : " gives ") + list(step.results);
   for (int32_t slot : step.release) text += " release owned" + std::to_string(slot);
   return text + "\n";
@@ -51,7 +53,8 @@ std::string print(const BufferRef& place) {
 }
 
 std::string print(const Plan& plan) {
-  std::string text = "plan arena=" + std::to_string(plan.arena_bytes) + " owned=" + std::to_string(plan.owned_slots) + "\n";
+  std::string text =
+      "plan arena=" + std::to_string(plan.arena_bytes) + " owned=" + std::to_string(plan.owned_slots) + "\n";
   for (size_t k = 0; k < plan.kernels.size(); ++k)
     text += "  kernel " + std::to_string(k) + "\n" + indented(print(plan.kernels[k]));
   for (size_t i = 0; i < plan.outputs.size(); ++i) {

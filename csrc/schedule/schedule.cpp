@@ -31,7 +31,8 @@ std::vector<Task> build_tasks(const Graph& graph, const std::vector<FusionGroup>
 
 int64_t place_in_arena(std::vector<PlannedBuffer>& buffers) {
   std::vector<ArenaRequest> requests;
-  for (const PlannedBuffer& buffer : buffers) requests.push_back({buffer.placed ? 0 : buffer.bytes, buffer.start, buffer.end});
+  for (const PlannedBuffer& buffer : buffers)
+    requests.push_back({buffer.placed ? 0 : buffer.bytes, buffer.start, buffer.end});
   const int64_t bytes = lay_out_arena(requests);
   for (size_t b = 0; b < buffers.size(); ++b)
     if (!buffers[b].placed) buffers[b].place = {BufferRef::Kind::Arena, 0, requests[b].offset};
@@ -52,8 +53,10 @@ class PlanWriter {
     }
     for (size_t t = 0; t < tasks.size(); ++t) {
       for (const ValueCopy& copy : buffers_.copies_before[t]) add_copy(copy);
-      if (tasks[t].is_kernel()) add_kernel(tasks[t].built);
-      else add_call(graph_.nodes[tasks[t].library_call], tasks[t].library_call);
+      if (tasks[t].is_kernel())
+        add_kernel(tasks[t].built);
+      else
+        add_call(graph_.nodes[tasks[t].library_call], tasks[t].library_call);
       step_of_task_.push_back(plan_.steps.size() - 1);
     }
     for (const ValueCopy& copy : buffers_.copies_before.back()) add_copy(copy);
@@ -108,7 +111,8 @@ class PlanWriter {
     plan_.steps.push_back(std::move(step));
   }
 
-  /// A slot is released at the first library call that runs when it is no longer used; without one, the end of the call does it.
+  /// A slot is released at the first library call that runs when it is no longer used; without one, the end of the call
+  /// does it.
   void release_slots() {
     std::vector<char> handed_out(buffers_.owned_slots, 0);
     for (int32_t slot : buffers_.output_slots)

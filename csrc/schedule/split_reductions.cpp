@@ -1,3 +1,4 @@
+// Chooses chunks by sizes alone and writes the two reductions.
 #include "schedule/split_reductions.h"
 
 #include <algorithm>
@@ -6,10 +7,11 @@
 namespace braze {
 namespace {
 
-constexpr int64_t kSmall = 64 * 1024;      // elements not worth a second kernel
-constexpr int64_t kEnoughRows = 64;        // results that are work enough by themselves
-constexpr int64_t kColumnsTogether = 16;   // neighbouring columns are one piece of work
-constexpr int64_t kRowChunk = 16 * 1024;   // elements of a row in a chunk
+constexpr int64_t kSmall = 64 * 1024;         // elements not worth a second kernel
+constexpr int64_t kEnoughRows = 64;           // results that are work enough by themselves
+constexpr int64_t kColumnsTogether = 16;      // neighbouring columns are one piece of work
+constexpr int64_t kLeastRowChunk = 4 * 1024;  // elements of a row in a chunk
+constexpr int64_t kMostRowChunk = 16 * 1024;
 constexpr int64_t kFewestColumnRows = 64;  // elements of a column in a chunk
 constexpr int64_t kColumnPieces = 256;     // pieces of work wanted from columns
 
@@ -31,20 +33,24 @@ class Splitter {
 
   /// The part of each dim that a chunk covers; nothing when the reduction is fine as it is.
   std::optional<std::vector<int64_t>> chunk() const {
-    if (info(node_.op).cls != OpClass::Reduce || node_.op == Op::argmin_ || node_.op == Op::argmax_) return std::nullopt;
+    if (info(node_.op).cls != OpClass::Reduce || node_.op == Op::argmin_ || node_.op == Op::argmax_)
+      return std::nullopt;
     const Geometry& domain = geometry();
     const int64_t elements = domain.numel(), kept = graph_.value(node_.results[0]).shape.numel();
     if (elements < kSmall || kept == 0) return std::nullopt;
     const int64_t reduced = elements / kept;
     const int64_t rows = columns() ? std::max<int64_t>(kept / kColumnsTogether, 1) : kept;
     if (rows >= kEnoughRows) return std::nullopt;
-    const int64_t wanted = columns() ? std::max(kFewestColumnRows, reduced * rows / kColumnPieces) : kRowChunk;
+    const int64_t wanted = columns() ? std::max(kFewestColumnRows, reduced * rows / kColumnPieces)
+                                     : std::clamp(elements / kEnoughRows, kLeastRowChunk, kMostRowChunk);
     std::vector<int> order = node_.reduce_dims;
     std::sort(order.begin(), order.end(), [&](int a, int b) { return domain.strides[a] < domain.strides[b]; });
     std::vector<int64_t> inner(domain.sizes.size(), 1);
     int64_t covered = 1;
     for (int d : order) {
-      inner[d] = covered * domain.sizes[d] <= wanted ? domain.sizes[d] : near_divisor(domain.sizes[d], std::max<int64_t>(wanted / covered, 1));
+      inner[d] = covered * domain.sizes[d] <= wanted
+                     ? domain.sizes[d]
+                     : near_divisor(domain.sizes[d], std::max<int64_t>(wanted / covered, 1));
       covered *= inner[d];
       if (inner[d] != domain.sizes[d]) break;
     }
@@ -108,7 +114,8 @@ class Splitter {
   }
 
   /// Partial results beside their neighbours of the same kind as in memory: columns keep columns innermost.
-  Geometry laid_out(const std::vector<int64_t>& sizes, const std::vector<int>& kept, const std::vector<int>& chunks) const {
+  Geometry laid_out(const std::vector<int64_t>& sizes, const std::vector<int>& kept,
+                    const std::vector<int>& chunks) const {
     Geometry shape{0, sizes, std::vector<int64_t>(sizes.size(), 1)};
     int64_t stride = 1;
     auto lay = [&](const std::vector<int>& dims) {
@@ -135,8 +142,10 @@ bool split_reductions(Graph& graph) {
     const Splitter splitter(graph, graph.nodes[n]);
     const auto inner = splitter.chunk();
     if (inner && !changed) nodes.assign(graph.nodes.begin(), graph.nodes.begin() + n);
-    if (inner) splitter.split(graph, *inner, nodes);
-    else if (changed) nodes.push_back(graph.nodes[n]);
+    if (inner)
+      splitter.split(graph, *inner, nodes);
+    else if (changed)
+      nodes.push_back(graph.nodes[n]);
     changed = changed || inner.has_value();
   }
   if (!changed) return false;

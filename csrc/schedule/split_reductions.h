@@ -1,4 +1,5 @@
-// Large reductions with few results become two: chunks first, then the chunks' results, so that there is work for many threads.
+// Large reductions with few results become two: chunks first, then the chunks' results, so that there is work for many
+// threads.
 #pragma once
 
 #include "graph/graph.h"

@@ -12,8 +12,8 @@ struct Task {
   bool is_kernel() const { return library_call < 0; }
 };
 
-/// True when the kernel touches what it reads through param `read` only where, at the same point, it writes param `written`: then the
-/// two may be one buffer.
+/// True when the kernel touches what it reads through param `read` only where, at the same point, it writes param
+/// `written`: then the two may be one buffer.
 bool reads_where_it_writes(const Kernel& kernel, int read, int written);
 
 }  // namespace braze

@@ -1,4 +1,5 @@
-// The kernel interpreter: at each parallel point every instruction runs over all reduce points before the next one starts.
+// The kernel interpreter: at each parallel point every instruction runs over all reduce points before the next one
+// starts.
 #include "backends/reference/interpret_kernel.h"
 
 #include <cstddef>
@@ -14,7 +15,8 @@ namespace {
 /// The addresses an instruction reaches at one parallel point, one for each reduce point in row-major order.
 std::vector<int64_t> addresses(const Kernel& kernel, const Instr& in, int64_t point) {
   int64_t start = in.offset;
-  for (int a = kernel.parallel_axes(); a-- > 0; point /= kernel.axes[a]) start += point % kernel.axes[a] * in.strides[a];
+  for (int a = kernel.parallel_axes(); a-- > 0; point /= kernel.axes[a])
+    start += point % kernel.axes[a] * in.strides[a];
   std::vector<int64_t> result = {start};
   if (in.row) return result;
   for (size_t a = kernel.parallel_axes(); a < kernel.axes.size(); ++a) {
@@ -28,7 +30,8 @@ std::vector<int64_t> addresses(const Kernel& kernel, const Instr& in, int64_t po
 
 class Interpreter {
  public:
-  Interpreter(const Kernel& kernel, void* const* params) : kernel_(kernel), params_(params), values_(kernel.body.size()) {}
+  Interpreter(const Kernel& kernel, void* const* params)
+      : kernel_(kernel), params_(params), values_(kernel.body.size()) {}
 
   int64_t run(int64_t begin, int64_t end) {
     for (point_ = begin; point_ < end; ++point_) {
@@ -57,7 +60,8 @@ class Interpreter {
       case InstrKind::Constant: out.push_back(in.immediate); break;
       case InstrKind::Store: break;
       case InstrKind::Load:
-        for (int64_t address : addresses(kernel_, in, point_)) out.push_back(load_element(memory(in, address), in.dtype));
+        for (int64_t address : addresses(kernel_, in, point_))
+          out.push_back(load_element(memory(in, address), in.dtype));
         break;
       case InstrKind::Index:
         for (int64_t position : addresses(kernel_, in, point_)) out.push_back(Scalar::of_int(DType::i64, position));

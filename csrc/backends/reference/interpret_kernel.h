@@ -1,4 +1,5 @@
-// Runs a Loop IR kernel instruction by instruction: slow and obviously right, the measure for code generators and the scheduler.
+// Runs a Loop IR kernel instruction by instruction: slow and obviously right, the measure for code generators and the
+// scheduler.
 #pragma once
 
 #include <cstdint>
@@ -7,8 +8,8 @@
 
 namespace braze {
 
-/// Runs points [begin, end) of the parallel axes, with the meaning of KernelFn (backend.h): non-zero when an index of a gather was
-/// out of range. At each parallel point everything is read before anything is written.
+/// Runs points [begin, end) of the parallel axes, with the meaning of KernelFn (backend.h): non-zero when an index of a
+/// gather was out of range. At each parallel point everything is read before anything is written.
 int64_t interpret_kernel(const Kernel& kernel, void* const* params, int64_t begin, int64_t end);
 
 }  // namespace braze

@@ -56,7 +56,8 @@ Scalar Reduction::result() const {
     case Op::prod_: {
       const bool none = count_ == 0;
       const int64_t unit = op_ == Op::prod_ ? 1 : 0;
-      if (is_floating(from_)) return convert(Scalar::of_double(DType::f64, none ? static_cast<double>(unit) : total_), from_);
+      if (is_floating(from_))
+        return convert(Scalar::of_double(DType::f64, none ? static_cast<double>(unit) : total_), from_);
       return convert(Scalar::of_int(DType::i64, none ? unit : static_cast<int64_t>(integer_)), from_);
     }
     case Op::any_: return Scalar::of_int(DType::b1, count_ > 0 && integer_ != 0);

@@ -45,7 +45,8 @@ class Runner {
   void run(const ExternStep& step) {
     check_internal(static_cast<bool>(call_), "run_plan cannot run a library call");
     for (const ExternTensor& result : step.results)
-      if (result.buffer.kind == BufferRef::Kind::Owned) owned_[result.buffer.index] = garbage(result.dtype, result.geometry.extent());
+      if (result.buffer.kind == BufferRef::Kind::Owned)
+        owned_[result.buffer.index] = garbage(result.dtype, result.geometry.extent());
     std::vector<std::byte*> operands, results;
     for (const ExternTensor& operand : step.operands) operands.push_back(at(operand.buffer));
     for (const ExternTensor& result : step.results) results.push_back(at(result.buffer));

@@ -32,14 +32,16 @@ struct Tensor {
   Geometry geometry;
 };
 
-/// What the two library operators of random programs do: the first operand's elements, twice, plus the sum of the second's.
+/// What the two library operators of random programs do: the first operand's elements, twice, plus the sum of the
+/// second's.
 void run_call(const ExternCall& call, const Tensor& first, const Tensor& second, const Tensor& result) {
   double sum = 0;
   auto load = [](const std::byte* memory, int64_t at) { return load_element(memory + at * 4, DType::f32).as_double(); };
   each_address(second.geometry, [&](int64_t, int64_t at) { sum += load(second.memory, at); });
   const bool writes = call.op == "test::grow_";
   std::vector<double> made(first.geometry.numel());
-  each_address(first.geometry, [&](int64_t i, int64_t at) { made[i] = 2 * load(first.memory, at) + std::fmod(sum, 8.0); });
+  each_address(first.geometry,
+               [&](int64_t i, int64_t at) { made[i] = 2 * load(first.memory, at) + std::fmod(sum, 8.0); });
   const Tensor& target = writes ? first : result;
   each_address(target.geometry, [&](int64_t i, int64_t at) {
     store_element(target.memory + at * 4, convert(Scalar::of_double(DType::f64, made[i]), DType::f32));
@@ -57,7 +59,8 @@ void run_in_graph(const Graph& graph, const Node& node, std::vector<Buffer>& buf
            {buffers[result].data(), graph.value(result).shape});
 }
 
-void run_in_plan(const ExternStep& step, const std::vector<std::byte*>& operands, const std::vector<std::byte*>& results) {
+void run_in_plan(const ExternStep& step, const std::vector<std::byte*>& operands,
+                 const std::vector<std::byte*>& results) {
   const Tensor result = results.empty() ? Tensor{} : Tensor{results[0], step.results[0].geometry};
   run_call(step.call, {operands[0], step.operands[0].geometry}, {operands[1], step.operands[1].geometry}, result);
 }
@@ -104,5 +107,6 @@ TEST_CASE("plans do what graphs say", "[fuzz]") {
   const char* count = std::getenv("BRAZE_FUZZ_COUNT");
   const uint32_t begin = first ? std::strtoul(first, nullptr, 10) : 0;
   const uint32_t end = begin + (count ? std::strtoul(count, nullptr, 10) : 1500);
-  for (uint32_t seed = begin; seed < end; ++seed) check_seed(seed, 3 + static_cast<int>(seed % 23));
+  for (uint32_t seed = begin; seed < end; ++seed)
+    check_seed(seed, 3 + static_cast<int>(seed % (seed % 16 == 0 ? 101 : 23)));
 }

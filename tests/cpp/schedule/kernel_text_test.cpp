@@ -56,8 +56,10 @@ TEST_CASE("damaged kernel text is a user error naming the line") {
   CHECK(damage_of(replaced(kRow, "sum %0", "sum %9")).find("line 4") != std::string::npos);
   CHECK(damage_of(replaced(kRow, "768,1]+0 %4", "768,1]+0 %5")).find("line 8") != std::string::npos);
   CHECK(damage_of(replaced(kRow, "f32 = sub", "f32 row = sub")).find("line 7") != std::string::npos);
-  CHECK(damage_of(replaced(kRow, "parallel=[4096]", "parallel=[99999999999999999999]")).find("line 1") != std::string::npos);
-  CHECK(damage_of(replaced(kRow, "parallel=[4096]", "parallel=[4611686018427387904]")).find("line 1") != std::string::npos);
+  CHECK(damage_of(replaced(kRow, "parallel=[4096]", "parallel=[99999999999999999999]")).find("line 1") !=
+        std::string::npos);
+  CHECK(damage_of(replaced(kRow, "parallel=[4096]", "parallel=[4611686018427387904]")).find("line 1") !=
+        std::string::npos);
   CHECK(damage_of(replaced(kRow, "[768,1]+0\n", "[4611686018427387904,1]+0\n")).find("line 3") != std::string::npos);
   CHECK(damage_of(replaced(kRow, "store p1", "store p0")).find("line 8") != std::string::npos);
   CHECK(damage_of("").find("line 1") != std::string::npos);

@@ -26,7 +26,8 @@ class Generator {
   bool chance(int percent) { return below(100) < percent; }
 
   std::vector<int64_t> some_sizes() {
-    static const std::vector<std::vector<int64_t>> all = {{24}, {4, 6}, {2, 3, 4}, {4, 6}, {2, 3, 4}, {12, 2}, {6}, {1}, {}, {4, 1, 6}, {8}, {2, 2, 6}};
+    static const std::vector<std::vector<int64_t>> all = {{24}, {4, 6}, {2, 3, 4}, {4, 6},    {2, 3, 4}, {12, 2},
+                                                          {6},  {1},    {},        {4, 1, 6}, {8},       {2, 2, 6}};
     return chance(2) ? std::vector<int64_t>{3, 0, 2} : all[below(static_cast<int>(all.size()))];
   }
 
@@ -35,8 +36,9 @@ class Generator {
     const ValueId id = graph().add_input(dtype, std::max<int64_t>(shape.numel(), 0));
     std::vector<std::byte> memory(graph().value(id).length * info(dtype).bytes);
     for (int64_t i = 0; i < graph().value(id).length; ++i)
-      store_element(memory.data() + i * info(dtype).bytes,
-                    dtype == DType::i64 ? Scalar::of_int(dtype, below(4) - 2) : Scalar::of_double(dtype, (below(65) - 32) / 8.0));
+      store_element(memory.data() + i * info(dtype).bytes, dtype == DType::i64
+                                                               ? Scalar::of_int(dtype, below(4) - 2)
+                                                               : Scalar::of_double(dtype, (below(65) - 32) / 8.0));
     program_.inputs.push_back(std::move(memory));
     pool_.push_back({id, shape});
   }
@@ -86,7 +88,8 @@ class Generator {
       if (graph().value(access.value).dtype == dtype) fitting.push_back(&access);
     if (fitting.empty()) return {constant(dtype, some_sizes()), {}};
     // Late values more often, so that chains form.
-    const size_t at = chance(60) ? fitting.size() - 1 - below(static_cast<int>(std::min<size_t>(fitting.size(), 4))) : below(static_cast<int>(fitting.size()));
+    const size_t at = chance(60) ? fitting.size() - 1 - below(static_cast<int>(std::min<size_t>(fitting.size(), 4)))
+                                 : below(static_cast<int>(fitting.size()));
     return *fitting[at];
   }
 
@@ -97,7 +100,8 @@ class Generator {
 
   /// Something of `dtype` that can be read at `sizes`.
   Operand fitting(DType dtype, const std::vector<int64_t>& sizes) {
-    if (chance(15)) return is_floating(dtype) ? Scalar::of_double(dtype, (below(9) - 4) / 2.0) : Scalar::of_int(dtype, below(3) - 1);
+    if (chance(15))
+      return is_floating(dtype) ? Scalar::of_double(dtype, (below(9) - 4) / 2.0) : Scalar::of_int(dtype, below(3) - 1);
     for (int tries = 0; tries < 12; ++tries) {
       Access access = pick(dtype);
       if (access.geometry.sizes.empty() && graph().value(access.value).length != 1) continue;
@@ -131,11 +135,21 @@ class Generator {
 
   void step() {
     switch (below(20)) {
-      case 0: case 1: case 2: case 3: case 4: case 5: case 6: return arithmetic();
+      case 0:
+      case 1:
+      case 2:
+      case 3:
+      case 4:
+      case 5:
+      case 6: return arithmetic();
       case 7: return select();
       case 8: return rounded();
-      case 9: case 10: case 11: return reduce();
-      case 12: case 13: case 14: return update();
+      case 9:
+      case 10:
+      case 11: return reduce();
+      case 12:
+      case 13:
+      case 14: return update();
       case 15: return gather();
       case 16: return position();
       case 17: return join();
@@ -149,16 +163,20 @@ class Generator {
     static const Op unary[] = {Op::neg_, Op::abs_, Op::floor_, Op::tanh_};
     const Access first = viewed(pick(DType::f32));
     const std::vector<int64_t> sizes = first.geometry.sizes;
-    if (chance(30)) elementwise(unary[below(4)], DType::f32, sizes, {first});
-    else if (chance(50)) elementwise(binary[below(5)], DType::f32, sizes, {first, fitting(DType::f32, sizes)});
-    else elementwise(binary[below(5)], DType::f32, sizes, {fitting(DType::f32, sizes), first});
+    if (chance(30))
+      elementwise(unary[below(4)], DType::f32, sizes, {first});
+    else if (chance(50))
+      elementwise(binary[below(5)], DType::f32, sizes, {first, fitting(DType::f32, sizes)});
+    else
+      elementwise(binary[below(5)], DType::f32, sizes, {fitting(DType::f32, sizes), first});
   }
 
   void select() {
     const Access first = pick(DType::f32);
     const std::vector<int64_t> sizes = first.geometry.sizes;
     const ValueId condition = elementwise(Op::lt_, DType::b1, sizes, {first, fitting(DType::f32, sizes)});
-    elementwise(Op::where_, DType::f32, sizes, {graph().whole(condition), fitting(DType::f32, sizes), fitting(DType::f32, sizes)});
+    elementwise(Op::where_, DType::f32, sizes,
+                {graph().whole(condition), fitting(DType::f32, sizes), fitting(DType::f32, sizes)});
   }
 
   void rounded() {
@@ -255,7 +273,8 @@ class Generator {
   Operand small_index(const std::vector<int64_t>& sizes) {
     const Operand any = fitting(DType::i64, sizes);
     const ValueId low = elementwise(Op::maximum_, DType::i64, sizes, {any, Scalar::of_int(DType::i64, -2)});
-    return graph().whole(elementwise(Op::minimum_, DType::i64, sizes, {graph().whole(low), Scalar::of_int(DType::i64, 1)}));
+    return graph().whole(
+        elementwise(Op::minimum_, DType::i64, sizes, {graph().whole(low), Scalar::of_int(DType::i64, 1)}));
   }
 
   void position() {
@@ -297,7 +316,8 @@ class Generator {
     std::vector<ValueId> whole;
     for (const Access& access : pool_) whole.push_back(access.value);
 
-    for (int i = 1 + below(4); i > 0; --i) graph().outputs.push_back(whole[whole.size() - 1 - below(static_cast<int>(std::min<size_t>(whole.size(), 8)))]);
+    for (int i = 1 + below(4); i > 0; --i)
+      graph().outputs.push_back(whole[whole.size() - 1 - below(static_cast<int>(std::min<size_t>(whole.size(), 8)))]);
     if (chance(10)) graph().outputs.push_back(graph().inputs[0]);
     if (chance(10)) graph().outputs.push_back(graph().outputs[0]);
     for (int input = 0; input < static_cast<int>(graph().inputs.size()); ++input) {
@@ -306,7 +326,8 @@ class Generator {
       std::vector<ValueId> fitting;
       for (ValueId id : whole)
         if (graph().value(id).dtype == old.dtype && graph().value(id).length == old.length) fitting.push_back(id);
-      graph().mutations.push_back({input, fitting[chance(60) ? fitting.size() - 1 : below(static_cast<int>(fitting.size()))]});
+      graph().mutations.push_back(
+          {input, fitting[chance(60) ? fitting.size() - 1 : below(static_cast<int>(fitting.size()))]});
     }
   }
 
