@@ -1,8 +1,8 @@
 """torch.compile(backend="braze"): Dynamo captures the Python, braze compiles the FX graphs it hands over.
 
-An FX graph is run like any other callable and its operators are recorded through the dispatcher, so both ways in lead to the same
-graph, kernels and caches. Dynamo's guards stand in front; what it splits or specialises arrives here already split. Graphs that need
-gradients run eagerly.
+An FX graph is run like any other callable and its operators are recorded through the dispatcher, so both ways in lead
+to the same graph, kernels and caches. Dynamo's guards stand in front; what it splits or specialises arrives here split.
+Graphs that need gradients run eagerly.
 """
 
 from braze import _C
@@ -21,7 +21,8 @@ def compile_fx_graph(graph_module, example_inputs, *, options=None, mode=None):
     """
     if mode is not None:
         raise UserError(
-            f"torch.compile with braze takes no mode (mode={mode!r} came); give braze.compile's options as options={{...}}"
+            f"torch.compile with braze takes no mode (mode={mode!r} came); "
+            "give braze.compile's options as options={...}"
         )
     return compiled_graph(graph_module, call_options(options or {}))
 
