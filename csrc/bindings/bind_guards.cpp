@@ -30,6 +30,12 @@ py::list object_list(const std::vector<std::pair<std::string, PyObject*>>& objec
   return list;
 }
 
+std::vector<at::TensorImpl*> impls_of(const std::vector<at::Tensor>& tensors) {
+  std::vector<at::TensorImpl*> impls;
+  for (const at::Tensor& tensor : tensors) impls.push_back(tensor.unsafeGetTensorImpl());
+  return impls;
+}
+
 void bind_arguments(py::module_& module) {
   py::class_<ArgumentSpec, std::shared_ptr<ArgumentSpec>>(module, "ArgumentSpec")
       .def_static("build", build_arguments, py::arg("args"), py::arg("kwargs"), py::arg("keyword_order_matters") = true,
@@ -104,20 +110,23 @@ void bind_state_guards(py::module_& module) {
            })
       .def("add_alias_links",
            [](StateGuards& guards, const std::vector<at::Tensor>& inputs, const std::vector<py::object>& tensors) {
-             std::vector<at::TensorImpl*> impls;
-             for (const at::Tensor& input : inputs) impls.push_back(input.unsafeGetTensorImpl());
+             std::vector<at::TensorImpl*> impls = impls_of(inputs);
              std::vector<PyObject*> objects;
              for (const py::object& tensor : tensors) objects.push_back(tensor.ptr());
              guards.add_alias_links(impls.data(), impls.size(), objects);
            })
       .def("add_offsets",
            [](StateGuards& guards, const std::vector<at::Tensor>& arguments) {
-             std::vector<at::TensorImpl*> impls;
-             for (const at::Tensor& argument : arguments) impls.push_back(argument.unsafeGetTensorImpl());
+             std::vector<at::TensorImpl*> impls = impls_of(arguments);
              guards.add_offsets(impls.data(), impls.size());
            },
            "The storage offsets of these argument tensors matter. After add_alias_links.")
       .def("check", &StateGuards::check)
+      .def("check_aliases",
+           [](const StateGuards& guards, const std::vector<at::Tensor>& arguments) {
+             std::vector<at::TensorImpl*> impls = impls_of(arguments);
+             return guards.check_aliases(impls.data(), impls.size());
+           })
       .def("changed", &StateGuards::changed)
       .def("describe", &StateGuards::describe)
       .def("__len__", &StateGuards::size)

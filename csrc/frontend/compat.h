@@ -35,14 +35,10 @@ class PrecisionSettings {
     using Settings = std::unordered_map<Key, at::Float32Precision, c10::hash<Key>>;
     static_assert(sizeof(Settings) == sizeof(std::unordered_map<int, at::Float32Precision>));
     auto& settings = *reinterpret_cast<const Settings*>(reinterpret_cast<const char*>(&context) + context_flags_end);
-    for (const auto& setting : settings) {
-      if (count_ < precision_count) addresses_[count_++] = &setting.second;
-    }
-    all_ = settings.size() == count_;
+    TORCH_CHECK(settings.size() == precision_count, "braze: at::Context has ", settings.size(), " precision settings, not ", precision_count);
+    for (const auto& setting : settings) addresses_[count_++] = &setting.second;
   }
 
-  /// False when there are more settings than we know of.
-  bool all() const { return all_; }
   void copy(uint8_t* bytes) const {
     for (size_t i = 0; i < count_; ++i) bytes[i] = static_cast<uint8_t>(*addresses_[i]);
   }
@@ -50,7 +46,6 @@ class PrecisionSettings {
  private:
   const at::Float32Precision* addresses_[precision_count] = {};
   size_t count_ = 0;
-  bool all_ = false;
 };
 
 }  // namespace braze::compat

@@ -299,6 +299,7 @@ bool StateGuards::check_list(const Items& list) {
 
 bool StateGuards::check_set(const Items& set) {
   if (PySet_GET_SIZE(set.object) != set.count) return false;
+  if (set.count == 0) return true;
   Py_ssize_t position = 0;
   PyObject* key;
   Py_hash_t hash;

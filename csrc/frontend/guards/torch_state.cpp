@@ -11,11 +11,16 @@
 #include <c10/core/impl/TorchDispatchModeTLS.h>
 #include <torch/csrc/jit/frontend/tracer.h>
 
+#include <type_traits>
+
 #if defined(__x86_64__)
 #include <xmmintrin.h>
 #endif
 
 namespace braze {
+
+static_assert(std::has_unique_object_representations_v<TorchState>, "padding would be compared");
+
 namespace {
 
 /// Denormals flushed, rounding mode: what decides the bits of float arithmetic on this thread, without the sticky exception flags.

@@ -28,15 +28,17 @@ class TorchState {
  private:
   TorchState() { std::memset(static_cast<void*>(this), 0, sizeof *this); }
 
+  // Widest first, so that there is no padding to compare.
   uint64_t included_keys_, excluded_keys_;
+  uint32_t threads_;
+  uint32_t float_control_;
+  uint16_t function_modes_, dispatch_modes_;
   uint8_t grad_mode_, inference_mode_, forward_grad_mode_, view_replay_;
   uint8_t autocast_cpu_, autocast_cuda_, autocast_cpu_dtype_, autocast_cuda_dtype_, autocast_cache_;
   uint8_t default_dtype_, function_disabled_, tracing_;
-  uint16_t function_modes_, dispatch_modes_;
-  uint32_t threads_;
-  uint32_t float_control_;
   uint8_t float32_precision_[compat::precision_count];
   uint8_t context_[compat::context_flags_size];
+  uint8_t unused_[8 - (16 + compat::precision_count + compat::context_flags_size) % 8];
 };
 
 }  // namespace braze

@@ -81,7 +81,7 @@ def problem_of_c_call(function, caller):
     if caller == "torch":
         return f"{module}.{name}" if module.startswith("numpy.random") else None
     full = f"{module}.{name}"
-    if full in trusted.HARMLESS or module in trusted.HARMLESS_MODULES:
+    if full in trusted.HARMLESS:
         return None
     owner = getattr(function, "__self__", None)
     if owner is not None and not isinstance(owner, types.ModuleType):

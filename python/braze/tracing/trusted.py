@@ -154,7 +154,6 @@ HARMLESS = frozenset(
     """posix.fspath posix.getcwd gc.isenabled gc.enable gc.disable gc.collect posix.stat posix.lstat time.strftime _io.StringIO _io.text_encoding
     _thread.get_ident _thread.allocate_lock""".split()
 )
-HARMLESS_MODULES = frozenset({"_warnings"})
 
 # PyTorch's C functions that read or hand over what no guard sees.
 REFUSED_TORCH = frozenset(
