@@ -1,5 +1,7 @@
 #include "backends/reference/interpret_graph.h"
 
+#include <cstring>
+
 #include "backends/reference/reduce.h"
 #include "graph/print.h"
 #include "ops/evaluate.h"
@@ -133,8 +135,14 @@ class Interpreter {
 
   void update(const Node& node) {
     buffers_[node.results[0]] = buffers_[std::get<Access>(node.operands[0]).value];
+    const Access* written = std::get_if<Access>(&node.operands[1]);
+    const int width = info(graph_.value(node.results[0]).dtype).bytes;
     for_each_position(node.region.sizes, [&](const Position& at) {
-      store(node.results[0], address(node.region, at), load(node.operands[1], at));
+      const int64_t to = address(node.region, at);
+      if (!written) return store(node.results[0], to, load(node.operands[1], at));
+      // Bytes, since elements of a dtype that only library operators compute with move too.
+      std::memcpy(buffers_[node.results[0]].data() + to * width,
+                  buffers_[written->value].data() + address(written->geometry, at) * width, width);
     });
   }
 

@@ -15,6 +15,8 @@ class Generator {
   RandomProgram run(int nodes) {
     for (int i = 0; i < 3; ++i) add_input(DType::f32);
     add_input(DType::i64);
+    if (chance(40)) add_input(DType::c128);
+    if (chance(40)) add_input(DType::u16);
     for (int i = 0; i < nodes; ++i) step();
     finish();
     return std::move(program_);
@@ -35,7 +37,10 @@ class Generator {
     const Geometry shape = Geometry::contiguous(some_sizes());
     const ValueId id = graph().add_input(dtype, std::max<int64_t>(shape.numel(), 0));
     std::vector<std::byte> memory(graph().value(id).length * info(dtype).bytes);
-    for (int64_t i = 0; i < graph().value(id).length; ++i)
+    const bool stored = info(dtype).kind == DTypeKind::Stored;
+    for (std::byte& byte : memory)
+      if (stored) byte = static_cast<std::byte>(below(256));
+    for (int64_t i = 0; i < graph().value(id).length && !stored; ++i)
       store_element(memory.data() + i * info(dtype).bytes, dtype == DType::i64
                                                                ? Scalar::of_int(dtype, below(4) - 2)
                                                                : Scalar::of_double(dtype, (below(65) - 32) / 8.0));
@@ -181,14 +186,30 @@ class Generator {
 
   void rounded() {
     const Access first = pick(DType::f32);
-    const ValueId half = elementwise(Op::cast_, DType::bf16, first.geometry.sizes, {first});
-    elementwise(Op::cast_, DType::f32, first.geometry.sizes, {viewed_back(half)});
+    const DType dtype = chance(50) ? DType::bf16 : chance(50) ? DType::f16 : DType::f64;
+    const ValueId other = elementwise(Op::cast_, dtype, first.geometry.sizes, {first});
+    elementwise(Op::cast_, DType::f32, first.geometry.sizes, {graph().whole(other)});
   }
 
-  Operand viewed_back(ValueId id) { return graph().whole(id); }
+  void reduce_truth() {
+    const Access first = viewed(pick(DType::f32));
+    const std::vector<int64_t> sizes = first.geometry.sizes;
+    if (sizes.empty()) return;
+    const ValueId positive = elementwise(Op::ge_, DType::b1, sizes, {first, fitting(DType::f32, sizes)});
+    Node node;
+    node.op = chance(50) ? Op::any_ : Op::all_;
+    node.reduce_dims = {below(static_cast<int>(sizes.size()))};
+    node.operands = {graph().whole(positive)};
+    std::vector<int64_t> kept = sizes;
+    kept[node.reduce_dims[0]] = 1;
+    const ValueId id = graph().append(std::move(node), DType::b1, dense(kept));
+    pool_.push_back(graph().whole(id));
+    elementwise(Op::cast_, DType::f32, kept, {graph().whole(id)});
+  }
 
   void reduce() {
     static const Op ops[] = {Op::sum_, Op::max_, Op::min_, Op::sum_, Op::argmax_, Op::argmin_};
+    if (chance(15)) return reduce_truth();
     const Access access = viewed(pick(DType::f32));
     const Geometry& g = access.geometry;
     if (g.sizes.empty()) return;
@@ -216,7 +237,22 @@ class Generator {
     }
   }
 
+  /// A value of a dtype that only library operators compute with is moved by updates.
+  void move_stored() {
+    const DType dtype = chance(50) ? DType::c128 : DType::u16;
+    std::vector<Access> some;
+    for (const Access& access : pool_)
+      if (graph().value(access.value).dtype == dtype) some.push_back(access);
+    if (some.empty()) return;
+    const Access base = some[below(static_cast<int>(some.size()))];
+    const Access read = viewed(some[below(static_cast<int>(some.size()))]);
+    Geometry region{0, read.geometry.sizes, Geometry::contiguous(read.geometry.sizes).strides};
+    if (region.extent() > graph().value(base.value).length) return;
+    append_update(base.value, region, read);
+  }
+
   void update() {
+    if (chance(15)) return move_stored();
     const Access base = pick(DType::f32);
     const Value& buffer = graph().value(base.value);
     if (buffer.length == 0) return;
@@ -264,7 +300,11 @@ class Generator {
     Node node;
     node.op = Op::gather_;
     node.indexed = {{g.sizes[d], g.strides[d]}};
-    node.operands = {fixed, small_index(g.sizes)};
+    Operand index = small_index(g.sizes);
+    if (chance(40)) {
+      index = graph().whole(elementwise(Op::cast_, DType::i32, g.sizes, {index}));
+    }
+    node.operands = {fixed, index};
     const ValueId id = graph().append(std::move(node), DType::f32, dense(g.sizes));
     pool_.push_back(graph().whole(id));
   }
