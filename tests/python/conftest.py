@@ -15,7 +15,13 @@ if "BRAZE_CACHE_DIR" not in os.environ:
     os.environ["BRAZE_CACHE_DIR"] = session_cache.name
 
 # Smallest share of cases compiled once a whole suite has run: suite -> (outcomes that count, share, cases).
-FLOORS = {}
+FLOORS = {
+    "operators": (("compiled",), 0.40, 600),
+    "operator samples": (("compiled", "extern"), 0.75, 9000),
+    "programs": (("compiled",), 0.75, 300),
+    "generated aliasing programs": (("compiled",), 0.60, 300),
+    "models": (("compiled",), 0.75, 18),
+}
 
 totals = collections.defaultdict(collections.Counter)
 

@@ -3,9 +3,13 @@
 import os
 import pathlib
 import shutil
+import sys
+import tempfile
 
 import pytest
 from forking_worker import Worker
+
+import braze
 
 FUNCTIONS = 6
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="needs to change owners")
@@ -18,8 +22,8 @@ def worker():
     worker.close()
 
 
-def ask(worker, folder, **request):
-    environment = {"BRAZE_CACHE_DIR": str(folder), **request.pop("environment", {})}
+def ask(worker, cache, **request):
+    environment = {"BRAZE_CACHE_DIR": str(cache), **request.pop("environment", {})}
     answers = worker.ask(environment=environment, functions=FUNCTIONS, **request)
     for answer in answers:
         assert answer.get("wrong") == [], answer
@@ -182,23 +186,25 @@ def test_folder_cannot_be_made(worker):
     assert answer["cache"]["problem"], answer
 
 
-def test_read_only_folder(worker, tmp_path):
-    folder = tmp_path / "cache"
-    folder.mkdir(mode=0o500)
-    request = {}
-    if os.geteuid() == 0:
-        request["user"] = 12345
-        for parent in [folder, *folder.parents][:3]:
-            parent.chmod(0o755 if parent != folder else 0o500)
-        os.chown(folder, 12345, 12345)
-        if not reachable_for_others(folder.parent):
-            pytest.skip("the temporary folder is closed to other users")
-    ask(worker, folder, **request)
-    assert files(folder) == []
+def open_to_all(path):
+    return all(parent.stat().st_mode & 0o001 for parent in pathlib.Path(path).resolve().parents)
 
 
-def reachable_for_others(path):
-    return all(parent.stat().st_mode & 0o001 for parent in [path, *path.parents])
+def test_read_only_folder(worker):
+    with tempfile.TemporaryDirectory(prefix="braze-read-only-") as outside:
+        folder = pathlib.Path(outside) / "cache"
+        folder.mkdir()
+        request = {}
+        if os.geteuid() == 0:  # root may write anywhere, so the child becomes somebody else
+            if not all(map(open_to_all, (sys.prefix, sys.base_prefix, braze.__file__))):
+                pytest.skip("this Python is closed to other users")
+            request["user"] = 12345
+            os.chmod(outside, 0o755)
+            os.chown(folder, 12345, 12345)
+        folder.chmod(0o500)
+        (answer,) = ask(worker, folder, **request)
+        assert answer["cache"]["problem"], answer
+        assert files(folder) == []
 
 
 def test_full_disk(worker, tmp_path):
