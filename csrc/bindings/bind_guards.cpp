@@ -115,12 +115,6 @@ void bind_state_guards(py::module_& module) {
              for (const py::object& tensor : tensors) objects.push_back(tensor.ptr());
              guards.add_alias_links(impls.data(), impls.size(), objects);
            })
-      .def("add_offsets",
-           [](StateGuards& guards, const std::vector<at::Tensor>& arguments) {
-             std::vector<at::TensorImpl*> impls = impls_of(arguments);
-             guards.add_offsets(impls.data(), impls.size());
-           },
-           "The storage offsets of these argument tensors matter. After add_alias_links.")
       .def("check", &StateGuards::check)
       .def("check_aliases",
            [](const StateGuards& guards, const std::vector<at::Tensor>& arguments) {

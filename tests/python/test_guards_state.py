@@ -5,6 +5,7 @@ import contextvars
 import dataclasses
 import enum
 import functools
+import os
 import sys
 import types
 
@@ -301,6 +302,61 @@ def test_context_variable():
     assert not holds(state)
     VARIABLE.reset(token)
     assert holds(state)
+
+
+def test_environment(monkeypatch):
+    for function in (lambda x: x * float(os.getenv("BRAZE_TEST", "1")), lambda x: x * float(os.environ.get("BRAZE_TEST", "1"))):
+        state = state_of(function, torch.ones(2))
+        monkeypatch.setenv("BRAZE_TEST", "2")
+        assert not holds(state)
+        monkeypatch.delenv("BRAZE_TEST")
+
+
+def test_setting_of_the_library():
+    def f(x):
+        return x * torch.backends.mha.get_fastpath_enabled()
+
+    state = state_of(f, torch.ones(2))
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        assert not holds(state)
+    finally:
+        torch.backends.mha.set_fastpath_enabled(True)
+    assert holds(state)
+
+
+def test_stores_of_the_specialising_interpreter():
+    """Attribute and item stores that have run often take shortcuts in the interpreter; each must still move what the guards look at."""
+
+    class Thing:
+        pass
+
+    thing, slotted, items = Thing(), Slotted(), {"scale": 1}
+    thing.scale = 1
+    state = state_of(lambda x: x * thing.scale * slotted.scale * items["scale"] * SCALE, torch.ones(2))
+
+    def store(target, value):
+        target.scale = value
+
+    def store_item(target, value):
+        target["scale"] = value
+
+    def store_global(value):
+        global SCALE
+        SCALE = value
+
+    start = slotted.scale, SCALE
+    for _ in range(100):
+        for change, restore in (
+            (lambda: store(thing, 2), lambda: store(thing, 1)),
+            (lambda: store(slotted, 5), lambda: store(slotted, start[0])),
+            (lambda: store_item(items, 2), lambda: store_item(items, 1)),
+            (lambda: store_global(7.0), lambda: store_global(start[1])),
+        ):
+            change()
+            assert not holds(state)
+            restore()
+            assert holds(state)
 
 
 def test_computed_attribute_names():

@@ -76,10 +76,6 @@ void AliasLinks::build(at::TensorImpl* const* inputs, size_t count, const std::v
   }
 }
 
-void AliasLinks::add_offsets(at::TensorImpl* const* inputs, size_t count) {
-  for (size_t i = 0; i < count; ++i) offsets_.push_back(inputs[i]->storage_offset());
-}
-
 bool AliasLinks::is_of_state(const at::TensorImpl* tensor) const { return state_filter_.test(filter_bit(tensor)) && state_.count(tensor) != 0; }
 
 bool AliasLinks::same_objects_hold(at::TensorImpl* const* inputs, size_t count) const {
@@ -97,9 +93,6 @@ bool AliasLinks::check(at::TensorImpl* const* inputs, size_t count) const {
     } else if (is_of_state(inputs[i])) {
       return false;
     }
-  }
-  for (size_t i = 0; i < offsets_.size(); ++i) {
-    if (inputs[i]->storage_offset() != offsets_[i]) return false;
   }
   for (const Link& link : links_) {
     const at::TensorImpl *a = impl(link.a, inputs), *b = impl(link.b, inputs);

@@ -20,9 +20,6 @@ class AliasLinks {
   /// `state`: the tensor objects found in the Python state, borrowed; the state guards keep them.
   void build(at::TensorImpl* const* inputs, size_t count, const std::vector<PyObject*>& state);
 
-  /// From now on the storage offsets of the inputs are part of the relations.
-  void add_offsets(at::TensorImpl* const* inputs, size_t count);
-
   bool check(at::TensorImpl* const* inputs, size_t count) const;
 
  private:
@@ -43,7 +40,6 @@ class AliasLinks {
 
   std::vector<uint32_t> first_same_;    // for each input the first one that is the same object
   std::vector<PyObject*> state_tensor_;  // for each input the tensor of the state it is, or null
-  std::vector<int64_t> offsets_;  // for each input, when they matter
   std::vector<Link> links_;
   std::unordered_set<const at::TensorImpl*> state_;
   std::bitset<4096> state_filter_;

@@ -54,8 +54,6 @@ class StateGuards {
   /// How the input tensors of the recorded call relate to each other and to the tensors of the state.
   void add_alias_links(at::TensorImpl* const* inputs, size_t count, const std::vector<PyObject*>& tensors);
 
-  /// Their storage offsets matter as well: the call read one, or made a view by an absolute offset.
-  void add_offsets(at::TensorImpl* const* inputs, size_t count) { links_.add_offsets(inputs, count); }
 
   /// Hot. Whether every guarded place is as recorded.
   bool check();

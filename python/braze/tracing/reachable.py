@@ -25,9 +25,9 @@ import torch
 
 from braze import _C
 from braze.tracing import trusted
-from braze.tracing.executed_code import imported_modules, names_of, reads_unnamed_attributes
+from braze.tracing.executed_code import imported_modules, names_of, problem_of_c_call, reads_unnamed_attributes
 from braze.tracing.refusal import Refusal
-from braze.tracing.visible import instance_kind, slots_of
+from braze.tracing.visible import instance_kind, is_python_class, slots_of
 
 MOST_OBJECTS = 200_000
 MOST_ITEMS = 100_000
@@ -81,6 +81,7 @@ class Snapshot:
         self.todo = []
         self.found_codes = set()
         self.user_names = names_of(code for code in executed.codes if trusted.origin(code.co_filename) == "user")
+        self.calls_back = not trusted.HIGHER_ORDER.isdisjoint(self.user_names)
         self.in_library = False  # what is being expanded belongs to PyTorch or the standard library: what cannot be seen there is theirs to keep
         self.argument_guards = _C.StateGuards()
         self.argument_containers = []
@@ -184,7 +185,10 @@ class Snapshot:
         names = set().union(*map(own_names, codes))
         used = sorted(names & namespace.keys())
         if trusted.origin(codes[0].co_filename) != "user":
-            self.guards.add_listed(namespace, tuple(key for key in used if key not in stored_globals(namespace)), name)
+            stored = set().union(*map(stored_globals, codes))
+            self.guards.add_listed(namespace, tuple(key for key in used if key not in stored), name)
+            if name == "os":
+                self.visit(os.environ, "os.environ")
             for key in used:
                 if key.startswith("_global_"):
                     self.visit(namespace[key], f"{name}.{key}")
@@ -245,6 +249,8 @@ class Snapshot:
 
     def expand_builtin(self, function, path):
         owner = function.__self__
+        if self.calls_back and type(function) is types.BuiltinFunctionType and (problem := problem_of_c_call(function, "stdlib")):
+            return self.refuse("impure_call", f"{problem}, which C code could call")
         if owner is not None and not isinstance(owner, (types.ModuleType, type)):
             self.visit(owner, f"{path}.__self__")
 
@@ -370,6 +376,8 @@ class Snapshot:
             self.guards.add_class(base, class_name(base), own and self.whole)
             if not own:
                 continue
+            if base is cls and not is_python_class(cls):
+                return self.refuse("unknown_state", f"{path}: the C type {class_module(cls)}.{class_name(cls)}")
             for name, value in _get_class_dict(base).items():
                 if self.whole or name in self.names or (is_special(name) and is_code(value)):
                     if name not in _OF_NO_USE:
@@ -488,21 +496,12 @@ def by_namespace(codes):
     return groups.values()
 
 
-_STORES = {}
-
-
-def stored_globals(namespace):
-    """Global names that functions of this trusted module assign: flags and caches of its own."""
-    name = namespace.get("__name__")
-    if name not in _STORES:
-        stored = set()
-        for value in list(namespace.values()):
-            if isinstance(value, types.FunctionType) and value.__globals__ is namespace:
-                code = value.__code__
-                if _STORE_GLOBAL in code.co_code[::2]:
-                    stored.update(code.co_names)
-        _STORES[name] = stored
-    return _STORES[name]
+@functools.lru_cache(maxsize=4096)
+def stored_globals(code):
+    """Global names this code assigns: when it is trusted code, flags and caches of its own."""
+    if _STORE_GLOBAL not in code.co_code[::2]:
+        return frozenset()
+    return frozenset(instruction.argval for instruction in dis.get_instructions(code) if instruction.opcode == _STORE_GLOBAL)
 
 
 def is_builtin_of_python(value):

@@ -41,6 +41,8 @@ def is_trusted_module(name):
     if not isinstance(name, str):
         return False
     top = name.partition(".")[0]
+    if name.startswith("numpy.random"):
+        return False
     return (top in TRUSTED_PACKAGES or top in sys.stdlib_module_names) and top != "__main__"
 
 
@@ -161,6 +163,9 @@ REFUSED_TORCH = frozenset(
     _cuda_memoryStats _cuda_getMemoryInfo _cuda_memorySnapshot set_num_threads set_num_interop_threads set_default_dtype
     _set_default_tensor_type""".split()
 )
+
+# Functions of C that call what they are given: such calls raise no event.
+HIGHER_ORDER = frozenset({"map", "filter", "reduce", "starmap", "accumulate", "iter", "partial", "defaultdict", "takewhile", "dropwhile", "groupby"})
 
 # Names by which code reaches attributes it does not spell out.
 COMPUTED_ACCESS = frozenset({"getattr", "setattr", "hasattr", "delattr"})
