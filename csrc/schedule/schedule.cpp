@@ -2,8 +2,10 @@
 #include <string>
 #include <unordered_map>
 
+#include "passes/pass.h"
 #include "schedule/arena_layout.h"
 #include "schedule/buffers.h"
+#include "schedule/distribute_parts.h"
 #include "schedule/forward_updates.h"
 #include "schedule/fuse.h"
 #include "schedule/liveness.h"
@@ -142,6 +144,7 @@ class PlanWriter {
 Plan schedule(const Graph& original, const HasOutVariant& has_out_variant) {
   Graph graph = original;
   forward_updates(graph);
+  if (distribute_parts(graph)) dce(graph);
   split_reductions(graph);
   const std::vector<FusionGroup> groups = fuse(graph);
   const Liveness liveness = find_live(graph, groups);

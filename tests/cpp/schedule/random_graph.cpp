@@ -275,16 +275,25 @@ class Generator {
     return id;
   }
 
-  /// A concatenation: an unwritten buffer filled part by part.
+  /// A concatenation: an unwritten buffer filled part by part, and sometimes work on it.
   void join() {
-    const std::vector<int64_t> part = {4, 6};
+    const int parts = 2 + below(2), dim = below(2);
+    std::vector<int64_t> sizes = {4, 6}, ends;
+    sizes[dim] = 0;
+    for (int i = 0; i < parts; ++i) ends.push_back(sizes[dim] += chance(60) ? 8 : 1 + below(9));
     Node node;
     node.op = Op::empty_;
-    ValueId id = graph().append(std::move(node), DType::f32, Geometry::contiguous({4, 12}));
+    ValueId id = graph().append(std::move(node), DType::f32, dense(sizes));
     const Geometry whole = graph().value(id).shape;
-    id = append_update(id, narrowed(whole, 1, 0, 6), fitting(DType::f32, part));
-    pool_.erase(std::find(pool_.begin(), pool_.end(), graph().whole(id)));  // half of it holds nothing anyone may read
-    append_update(id, narrowed(whole, 1, 6, 6), fitting(DType::f32, part));
+    for (int i = 0; i < parts; ++i) {
+      const int64_t start = i == 0 ? 0 : ends[i - 1];
+      const Geometry region = narrowed(whole, dim, start, ends[i] - start);
+      id = append_update(id, region, fitting(DType::f32, region.sizes));
+      // Until the last part is there, the rest holds nothing anyone may read.
+      if (i + 1 < parts) pool_.erase(std::find(pool_.begin(), pool_.end(), graph().whole(id)));
+    }
+    for (int i = below(4); i > 0; --i)
+      id = elementwise(Op::add_, DType::f32, sizes, {graph().whole(id), fitting(DType::f32, sizes)});
   }
 
   void gather() {
