@@ -7,12 +7,14 @@
 namespace braze {
 namespace {
 
-constexpr int64_t kSmall = 64 * 1024;         // elements not worth a second kernel
-constexpr int64_t kEnoughRows = 64;           // results that are work enough by themselves
+constexpr int64_t kSmall = 64 * 1024;   // elements not worth a second kernel
+constexpr int64_t kEnoughRows = 16;     // rows that are work enough by themselves; splitting them costs memory traffic
+constexpr int64_t kEnoughColumns = 64;  // the same for columns, which are slow to walk when long
 constexpr int64_t kColumnsTogether = 16;      // neighbouring columns are one piece of work
 constexpr int64_t kLeastRowChunk = 4 * 1024;  // elements of a row in a chunk
 constexpr int64_t kMostRowChunk = 16 * 1024;
 constexpr int64_t kFewestColumnRows = 64;  // elements of a column in a chunk
+constexpr int64_t kRowPieces = 64;         // pieces of work wanted from rows
 constexpr int64_t kColumnPieces = 256;     // pieces of work wanted from columns
 
 /// The divisor of `n` that is closest to `wanted` as a ratio.
@@ -40,9 +42,9 @@ class Splitter {
     if (elements < kSmall || kept == 0) return std::nullopt;
     const int64_t reduced = elements / kept;
     const int64_t rows = columns() ? std::max<int64_t>(kept / kColumnsTogether, 1) : kept;
-    if (rows >= kEnoughRows) return std::nullopt;
+    if (rows >= (columns() ? kEnoughColumns : kEnoughRows)) return std::nullopt;
     const int64_t wanted = columns() ? std::max(kFewestColumnRows, reduced * rows / kColumnPieces)
-                                     : std::clamp(elements / kEnoughRows, kLeastRowChunk, kMostRowChunk);
+                                     : std::clamp(elements / kRowPieces, kLeastRowChunk, kMostRowChunk);
     std::vector<int> order = node_.reduce_dims;
     std::sort(order.begin(), order.end(), [&](int a, int b) { return domain.strides[a] < domain.strides[b]; });
     std::vector<int64_t> inner(domain.sizes.size(), 1);
