@@ -51,8 +51,10 @@ py::object build_output_tree(py::object result, py::function classify, std::pair
 
 void bind_output_tree(py::module_& module) {
   py::class_<OutputTree, std::shared_ptr<OutputTree>>(module, "OutputTree")
-      .def_static("build", build_output_tree, py::arg("result"), py::arg("classify"), py::arg("objects") = std::pair<py::list, py::list>(),
-                  "`classify(tensor)` is ('input', slot), (anything else, index of the output) or None. `objects`: those that existed before, and the "
+      .def_static("build", build_output_tree, py::arg("result"), py::arg("classify"),
+                  py::arg("objects") = std::pair<py::list, py::list>(),
+                  "`classify(tensor)` is ('input', slot), (anything else, index of the output) or None. `objects`: "
+                  "those that existed before, and the "
                   "containers of the arguments. The tree, or a refusal as (reason, detail).")
       .def("make",
            [](const OutputTree& tree, std::vector<at::Tensor> outputs, std::vector<at::Tensor> inputs) {
@@ -82,16 +84,20 @@ int entry_clear(PyObject* object) {
   return 0;
 }
 
-std::shared_ptr<Entry> make_entry(std::shared_ptr<ArgumentSpec> arguments, const TorchState& torch_state, std::shared_ptr<StateGuards> state,
-                                  const std::vector<py::object>& captured, std::shared_ptr<Executable> executable,
-                                  std::shared_ptr<OutputTree> outputs, const std::vector<std::string>& paths) {
+std::shared_ptr<Entry> make_entry(std::shared_ptr<ArgumentSpec> arguments, const TorchState& torch_state,
+                                  std::shared_ptr<StateGuards> state, const std::vector<py::object>& captured,
+                                  std::shared_ptr<Executable> executable, std::shared_ptr<OutputTree> outputs,
+                                  const std::vector<std::string>& paths) {
   auto tensors = std::make_shared<CapturedTensors>();
   for (size_t i = 0; i < captured.size(); ++i) {
     Refusal refusal;
-    if (!tensors->add(i < paths.size() ? paths[i] : "captured tensor", captured[i].ptr(), refusal)) throw py::value_error("Entry: " + refusal.detail);
+    if (!tensors->add(i < paths.size() ? paths[i] : "captured tensor", captured[i].ptr(), refusal))
+      throw py::value_error("Entry: " + refusal.detail);
   }
   if (!arguments || !state || !executable || !outputs) throw py::value_error("Entry: a part is None");
-  return std::make_shared<Entry>(EntryParts{std::move(arguments), std::move(state), tensors, std::move(executable), std::move(outputs)}, torch_state);
+  return std::make_shared<Entry>(
+      EntryParts{std::move(arguments), std::move(state), tensors, std::move(executable), std::move(outputs)},
+      torch_state);
 }
 
 const char* state_of(const Entry& entry) {
@@ -110,22 +116,28 @@ void bind_entry(py::module_& module) {
     type->ht_type.tp_clear = entry_clear;
   });
   py::class_<Entry, std::shared_ptr<Entry>>(module, "Entry", collected)
-      .def(py::init(&make_entry), py::arg("arguments"), py::arg("torch_state"), py::arg("state"), py::arg("captured"), py::arg("executable"),
-           py::arg("outputs"), py::arg("paths") = std::vector<std::string>(), "`captured`: the tensors, and in `paths` where they were found.")
-      .def_static("eager",
-                  [](std::shared_ptr<ArgumentSpec> arguments, const TorchState& torch_state) {
-                    return std::make_shared<Entry>(EntryParts{std::move(arguments), {}, {}, {}, {}}, torch_state);
-                  },
-                  "An entry whose calls run the function, without looking further.")
+      .def(py::init(&make_entry), py::arg("arguments"), py::arg("torch_state"), py::arg("state"), py::arg("captured"),
+           py::arg("executable"), py::arg("outputs"), py::arg("paths") = std::vector<std::string>(),
+           "`captured`: the tensors, and in `paths` where they were found.")
+      .def_static(
+          "eager",
+          [](std::shared_ptr<ArgumentSpec> arguments, const TorchState& torch_state) {
+            return std::make_shared<Entry>(EntryParts{std::move(arguments), {}, {}, {}, {}}, torch_state);
+          },
+          "An entry whose calls run the function, without looking further.")
       .def("describe_arguments", &Entry::describe_arguments)
       .def("describe_guards", &Entry::describe_guards)
       .def_property_readonly("is_dead", &Entry::is_dead)
       .def_property_readonly("state", state_of)
       .def_property_readonly("hits", [](const Entry& entry) { return entry.counters.hits; })
       .def_property_readonly("compiled_calls", [](const Entry& entry) { return entry.counters.compiled; })
-      .def_property_readonly("declined_calls", [](const Entry& entry) { return entry.counters.declined; }, "Calls the executable asked to run eagerly.")
+      .def_property_readonly(
+          "declined_calls", [](const Entry& entry) { return entry.counters.declined; },
+          "Calls the executable asked to run eagerly.")
       .def_property_readonly("shadowed_calls", [](const Entry& entry) { return entry.counters.shadowed; })
-      .def_property_readonly("compiled_microseconds", [](const Entry& entry) { return entry.trial.compiled_microseconds(); }, "Best of the trial, or None.")
+      .def_property_readonly(
+          "compiled_microseconds", [](const Entry& entry) { return entry.trial.compiled_microseconds(); },
+          "Best of the trial, or None.")
       .def_property_readonly("eager_microseconds", [](const Entry& entry) { return entry.trial.eager_microseconds(); });
 }
 
@@ -134,10 +146,13 @@ void bind_entry(py::module_& module) {
 void bind_call(py::module_& module) {
   module.attr("Callable") = py::reinterpret_borrow<py::object>(reinterpret_cast<PyObject*>(callable_type()));
   py::class_<Executable, std::shared_ptr<Executable>>(module, "Executable");
-  py::class_<PyExecutable, Executable, std::shared_ptr<PyExecutable>>(module, "PyExecutable").def(py::init<py::object>());
+  py::class_<PyExecutable, Executable, std::shared_ptr<PyExecutable>>(module, "PyExecutable")
+      .def(py::init<py::object>());
   bind_output_tree(module);
   bind_entry(module);
-  module.def("push_passthrough", [] { ++passthrough_depth; }, "Compiled callables on this thread just call their function until the matching pop.");
+  module.def(
+      "push_passthrough", [] { ++passthrough_depth; },
+      "Compiled callables on this thread just call their function until the matching pop.");
   module.def("pop_passthrough", [] { --passthrough_depth; });
   module.def("set_compilation_disabled", [](bool disabled) { compilation_disabled = disabled; });
 }

@@ -47,28 +47,31 @@ void bind_arguments(py::module_& module) {
              CallInputs inputs;
              return spec.check(arguments.values.data(), arguments.positional, arguments.keyword_names.get(), inputs);
            })
-      .def("tensors",
-           [](const ArgumentSpec& spec, py::tuple args, py::dict kwargs) {
-             VectorArguments arguments(args.ptr(), kwargs.ptr());
-             CallInputs inputs;
-             if (!spec.check(arguments.values.data(), arguments.positional, arguments.keyword_names.get(), inputs)) {
-               throw py::value_error("ArgumentSpec.tensors: the arguments are not the ones it was built from");
-             }
-             py::list tensors;
-             for (at::TensorImpl* tensor : inputs.tensors) {
-               tensors.append(at::Tensor(c10::intrusive_ptr<at::TensorImpl, at::UndefinedTensorImpl>::reclaim_copy(tensor)));
-             }
-             return tensors;
-           },
-           "The tensors of a matching call in flatten order.")
+      .def(
+          "tensors",
+          [](const ArgumentSpec& spec, py::tuple args, py::dict kwargs) {
+            VectorArguments arguments(args.ptr(), kwargs.ptr());
+            CallInputs inputs;
+            if (!spec.check(arguments.values.data(), arguments.positional, arguments.keyword_names.get(), inputs)) {
+              throw py::value_error("ArgumentSpec.tensors: the arguments are not the ones it was built from");
+            }
+            py::list tensors;
+            for (at::TensorImpl* tensor : inputs.tensors) {
+              tensors.append(
+                  at::Tensor(c10::intrusive_ptr<at::TensorImpl, at::UndefinedTensorImpl>::reclaim_copy(tensor)));
+            }
+            return tensors;
+          },
+          "The tensors of a matching call in flatten order.")
       .def("explain",
            [](const ArgumentSpec& spec, py::tuple args, py::dict kwargs) {
              VectorArguments arguments(args.ptr(), kwargs.ptr());
              return spec.explain(arguments.values.data(), arguments.positional, arguments.keyword_names.get());
            })
       .def_property_readonly("tensor_count", &ArgumentSpec::tensor_count)
-      .def_property_readonly("objects", [](const ArgumentSpec& spec) { return object_list(spec.objects()); },
-                             "(path, object) of the arguments matched by identity.")
+      .def_property_readonly(
+          "objects", [](const ArgumentSpec& spec) { return object_list(spec.objects()); },
+          "(path, object) of the arguments matched by identity.")
       .def("describe", &ArgumentSpec::describe);
 }
 
@@ -86,24 +89,33 @@ void bind_state_guards(py::module_& module) {
       .def(py::init<>())
       .def("set_names", [](StateGuards& guards, py::object names) { guards.set_names(names.ptr()); })
       .def("add_weak_root", [](StateGuards& guards, py::object object) { guards.add_weak_root(object.ptr()); })
-      .def("add_type", [](StateGuards& guards, py::object object, const std::string& path) { guards.add_type(object.ptr(), path); })
+      .def("add_type",
+           [](StateGuards& guards, py::object object, const std::string& path) { guards.add_type(object.ptr(), path); })
       .def("add_instance_dict",
            [](StateGuards& guards, py::object object, const std::string& path) -> py::object {
              PyObject* dict = guards.add_instance_dict(object.ptr(), path);
              return dict ? py::reinterpret_borrow<py::object>(dict) : py::none();
            })
-      .def("add_listed",
-           [](StateGuards& guards, py::dict dict, py::tuple keys, const std::string& path) { guards.add_dict(dict.ptr(), Scope::Listed, keys.ptr(), path); })
-      .def("add_named", [](StateGuards& guards, py::object dict, const std::string& path) { guards.add_dict(dict.ptr(), Scope::Named, nullptr, path); })
-      .def("add_items", [](StateGuards& guards, py::object dict, const std::string& path) { guards.add_dict(dict.ptr(), Scope::All, nullptr, path); })
-      .def("add_frozen", [](StateGuards& guards, py::dict dict, const std::string& path) { guards.add_frozen(dict.ptr(), path); })
-      .def("add_context_variable",
-           [](StateGuards& guards, py::object variable, const std::string& path) { guards.add_context_variable(variable.ptr(), path); })
-      .def("add_list", [](StateGuards& guards, py::object list, const std::string& path) { guards.add_list(list.ptr(), path); })
-      .def("add_set", [](StateGuards& guards, py::object set, const std::string& path) { guards.add_set(set.ptr(), path); })
-      .def("add_cell", [](StateGuards& guards, py::object cell, const std::string& path) { guards.add_cell(cell.ptr(), path); })
-      .def("add_function", [](StateGuards& guards, py::object function, const std::string& path) { guards.add_function(function.ptr(), path); })
-      .def("add_class", [](StateGuards& guards, py::object cls, const std::string& path, bool all) { guards.add_class(cls.ptr(), all, path); })
+      .def("add_listed", [](StateGuards& guards, py::dict dict, py::tuple keys,
+                            const std::string& path) { guards.add_dict(dict.ptr(), Scope::Listed, keys.ptr(), path); })
+      .def("add_named", [](StateGuards& guards, py::object dict,
+                           const std::string& path) { guards.add_dict(dict.ptr(), Scope::Named, nullptr, path); })
+      .def("add_items", [](StateGuards& guards, py::object dict,
+                           const std::string& path) { guards.add_dict(dict.ptr(), Scope::All, nullptr, path); })
+      .def("add_frozen",
+           [](StateGuards& guards, py::dict dict, const std::string& path) { guards.add_frozen(dict.ptr(), path); })
+      .def("add_context_variable", [](StateGuards& guards, py::object variable,
+                                      const std::string& path) { guards.add_context_variable(variable.ptr(), path); })
+      .def("add_list",
+           [](StateGuards& guards, py::object list, const std::string& path) { guards.add_list(list.ptr(), path); })
+      .def("add_set",
+           [](StateGuards& guards, py::object set, const std::string& path) { guards.add_set(set.ptr(), path); })
+      .def("add_cell",
+           [](StateGuards& guards, py::object cell, const std::string& path) { guards.add_cell(cell.ptr(), path); })
+      .def("add_function", [](StateGuards& guards, py::object function,
+                              const std::string& path) { guards.add_function(function.ptr(), path); })
+      .def("add_class", [](StateGuards& guards, py::object cls, const std::string& path,
+                           bool all) { guards.add_class(cls.ptr(), all, path); })
       .def("add_member",
            [](StateGuards& guards, py::object object, py::object descriptor, const std::string& path) {
              return guards.add_member(object.ptr(), descriptor.ptr(), path);
@@ -132,7 +144,8 @@ void bind_state_guards(py::module_& module) {
 void bind_guards(py::module_& module) {
   const char* what = nullptr;
   if (!cpython::layouts_hold(&what)) {
-    throw py::import_error(std::string("braze does not know this Python's ") + what + "; it supports CPython 3.11 and 3.12");
+    throw py::import_error(std::string("braze does not know this Python's ") + what +
+                           "; it supports CPython 3.11 and 3.12");
   }
   bind_arguments(module);
   bind_torch_state(module);

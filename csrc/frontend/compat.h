@@ -1,4 +1,5 @@
-// Private PyTorch details, each in one place, so that a new version is checked here. tests/python/test_compat.py has a test for each.
+// Private PyTorch details, each in one place, so that a new version is checked here. tests/python/test_compat.py has a
+// test for each.
 #pragma once
 
 #include <ATen/Context.h>
@@ -12,8 +13,8 @@
 
 namespace braze::compat {
 
-// at::Context keeps its flags (determinism, cuDNN, oneDNN, SDP, BLAS preferences) as plain members between the once_flags and the precision
-// map. Its getters cost a call each and some throw, so the flags are compared as bytes.
+// at::Context keeps its flags (determinism, cuDNN, oneDNN, SDP, BLAS preferences) as plain members between the
+// once_flags and the precision map. Its getters cost a call each and some throw, so the flags are compared as bytes.
 inline constexpr size_t context_flags_begin = sizeof(std::array<c10::once_flag, at::COMPILE_TIME_MAX_DEVICE_TYPES>);
 inline constexpr size_t context_flags_end =
     sizeof(at::Context) - sizeof(at::Allocator*) - sizeof(std::unordered_map<int, at::Float32Precision>);
@@ -24,8 +25,9 @@ inline void copy_context_flags(const at::Context& context, uint8_t* bytes) {
   std::memcpy(bytes, reinterpret_cast<const uint8_t*>(&context) + context_flags_begin, context_flags_size);
 }
 
-/// The float32 precision settings, which lie in a map after the flags; its getters resolve inheritance at some 20 ns each. What was set decides
-/// what they answer, so that is compared. The addresses stay: settings are assigned, never erased.
+/// The float32 precision settings, which lie in a map after the flags; its getters resolve inheritance at some 20 ns
+/// each. What was set decides what they answer, so that is compared. The addresses stay: settings are assigned, never
+/// erased.
 inline constexpr size_t precision_count = 9;
 
 class PrecisionSettings {
@@ -35,7 +37,8 @@ class PrecisionSettings {
     using Settings = std::unordered_map<Key, at::Float32Precision, c10::hash<Key>>;
     static_assert(sizeof(Settings) == sizeof(std::unordered_map<int, at::Float32Precision>));
     auto& settings = *reinterpret_cast<const Settings*>(reinterpret_cast<const char*>(&context) + context_flags_end);
-    TORCH_CHECK(settings.size() == precision_count, "braze: at::Context has ", settings.size(), " precision settings, not ", precision_count);
+    TORCH_CHECK(settings.size() == precision_count, "braze: at::Context has ", settings.size(),
+                " precision settings, not ", precision_count);
     for (const auto& setting : settings) addresses_[count_++] = &setting.second;
   }
 

@@ -1,4 +1,6 @@
-"""The compiled callable with entries whose executable is a Python function: dispatch, trial, outputs, lifetime, threads."""
+"""The compiled callable with entries whose executable is a Python function: dispatch, trial, outputs, lifetime,
+threads.
+"""
 
 import collections
 import copy

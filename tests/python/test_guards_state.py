@@ -1,4 +1,6 @@
-"""Guards on Python state: each kind of place a function can read from is changed, and the guards must notice; unread places must not matter."""
+"""Guards on Python state: each kind of place a function can read from is changed, and the guards must notice; unread
+places must not matter.
+"""
 
 import collections
 import contextvars
@@ -305,7 +307,10 @@ def test_context_variable():
 
 
 def test_environment(monkeypatch):
-    for function in (lambda x: x * float(os.getenv("BRAZE_TEST", "1")), lambda x: x * float(os.environ.get("BRAZE_TEST", "1"))):
+    for function in (
+        lambda x: x * float(os.getenv("BRAZE_TEST", "1")),
+        lambda x: x * float(os.environ.get("BRAZE_TEST", "1")),
+    ):
         state = state_of(function, torch.ones(2))
         monkeypatch.setenv("BRAZE_TEST", "2")
         assert not holds(state)
@@ -326,7 +331,9 @@ def test_setting_of_the_library():
 
 
 def test_stores_of_the_specialising_interpreter():
-    """Attribute and item stores that have run often take shortcuts in the interpreter; each must still move what the guards look at."""
+    """Attribute and item stores that have run often take shortcuts in the interpreter; each must still move what the
+    guards look at.
+    """
 
     class Thing:
         pass

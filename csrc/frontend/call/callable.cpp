@@ -29,8 +29,7 @@ struct CallCounters {
 };
 
 struct Callable {
-  PyObject_HEAD
-  PyObject* dict;
+  PyObject_HEAD PyObject* dict;
   PyObject* weak_references;
   vectorcallfunc vectorcall;
   PyObject* function;
@@ -40,7 +39,10 @@ struct Callable {
   CallCounters counters;
 };
 
-int64_t now_ns() { return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+int64_t now_ns() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
 
 PyObject* call_function(Callable* self, PyObject* const* args, size_t nargsf, PyObject* keyword_names) {
   if (self->function == nullptr) {
@@ -51,8 +53,10 @@ PyObject* call_function(Callable* self, PyObject* const* args, size_t nargsf, Py
 }
 
 /// handler.method(first, args, kwargs)
-PyObject* call_handler(Callable* self, const char* method, PyObject* first, PyObject* const* args, size_t nargsf, PyObject* keyword_names) {
-  PyRef tuple = PyRef::steal(pack_positional(args, nargsf)), dict = PyRef::steal(pack_keywords(args, nargsf, keyword_names));
+PyObject* call_handler(Callable* self, const char* method, PyObject* first, PyObject* const* args, size_t nargsf,
+                       PyObject* keyword_names) {
+  PyRef tuple = PyRef::steal(pack_positional(args, nargsf)),
+        dict = PyRef::steal(pack_keywords(args, nargsf, keyword_names));
   PyRef name = PyRef::steal(PyUnicode_InternFromString(method));
   if (!tuple || !dict || !name) return nullptr;
   return PyObject_CallMethodObjArgs(self->handler, name.get(), first, tuple.get(), dict.get(), nullptr);
@@ -61,7 +65,8 @@ PyObject* call_handler(Callable* self, const char* method, PyObject* first, PyOb
 bool is_shadow_turn(uint64_t hits) { return hits >= first_shadow && (hits & (hits - 1)) == 0; }
 
 /// One sample of the trial: the entry or the function, whichever is due.
-PyObject* run_on_trial(Callable* self, Entry& entry, const TorchState& state, PyObject* const* args, size_t nargsf, PyObject* keyword_names) {
+PyObject* run_on_trial(Callable* self, Entry& entry, const TorchState& state, PyObject* const* args, size_t nargsf,
+                       PyObject* keyword_names) {
   if (entry.trial.next_is_eager()) {
     ++entry.counters.eager_by_choice;
     int64_t start = now_ns();
@@ -71,15 +76,17 @@ PyObject* run_on_trial(Callable* self, Entry& entry, const TorchState& state, Py
   }
   CallInputs inputs;
   int64_t start = now_ns();  // the guards are part of what the entry costs
-  if (!entry.matches(state, args, static_cast<size_t>(PyVectorcall_NARGS(nargsf)), keyword_names, inputs)) return nullptr;
+  if (!entry.matches(state, args, static_cast<size_t>(PyVectorcall_NARGS(nargsf)), keyword_names, inputs))
+    return nullptr;
   PyObject* result = entry.run(inputs);
   if (result != nullptr) entry.trial.add_compiled(now_ns() - start);
   return result;
 }
 
-/// Null without a Python error: the call takes another path than the one recorded (a value differs, an index is out of range).
-PyObject* run_entry(Callable* self, const PyRef& object, Entry& entry, const TorchState& state, CallInputs& inputs, PyObject* const* args,
-                    size_t nargsf, PyObject* keyword_names) {
+/// Null without a Python error: the call takes another path than the one recorded (a value differs, an index is out of
+/// range).
+PyObject* run_entry(Callable* self, const PyRef& object, Entry& entry, const TorchState& state, CallInputs& inputs,
+                    PyObject* const* args, size_t nargsf, PyObject* keyword_names) {
   uint64_t hits = ++entry.counters.hits;
   PyObject* result = nullptr;
   if (entry.is_eager()) return call_function(self, args, nargsf, keyword_names);
@@ -112,7 +119,9 @@ PyObject* callable_vectorcall(PyObject* object, PyObject* const* args, size_t na
     std::vector<Slot>& slots = *self->slots;
     for (size_t i = 0; i < slots.size(); ++i) {
       if (slots[i].entry->matches(state, args, positional, keyword_names, inputs)) {
-        if (i > 0) std::rotate(slots.begin(), slots.begin() + static_cast<ptrdiff_t>(i), slots.begin() + static_cast<ptrdiff_t>(i) + 1);
+        if (i > 0)
+          std::rotate(slots.begin(), slots.begin() + static_cast<ptrdiff_t>(i),
+                      slots.begin() + static_cast<ptrdiff_t>(i) + 1);
         PyRef held = slots[0].object;
         PyObject* result = run_entry(self, held, *slots[0].entry, state, inputs, args, nargsf, keyword_names);
         if (result != nullptr || PyErr_Occurred()) return result;
@@ -133,7 +142,8 @@ PyObject* callable_vectorcall(PyObject* object, PyObject* const* args, size_t na
 PyObject* callable_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
   static const char* names[] = {"function", "handler", nullptr};
   PyObject *function, *handler;
-  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO:Callable", const_cast<char**>(names), &function, &handler)) return nullptr;
+  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO:Callable", const_cast<char**>(names), &function, &handler))
+    return nullptr;
   if (!PyCallable_Check(function)) {
     PyErr_Format(PyExc_TypeError, "Callable: got a %s where a callable is needed", Py_TYPE(function)->tp_name);
     return nullptr;
@@ -190,7 +200,9 @@ void callable_dealloc(PyObject* object) {
   Py_DECREF(type);
 }
 
-PyObject* callable_repr(PyObject* object) { return PyUnicode_FromFormat("<braze.compile of %R>", reinterpret_cast<Callable*>(object)->function); }
+PyObject* callable_repr(PyObject* object) {
+  return PyUnicode_FromFormat("<braze.compile of %R>", reinterpret_cast<Callable*>(object)->function);
+}
 
 PyObject* callable_get(PyObject* self, PyObject* instance, PyObject*) {
   return instance == nullptr || instance == Py_None ? Py_NewRef(self) : PyMethod_New(self, instance);
@@ -209,7 +221,8 @@ void purge(Callable* self) {
 /// Called with the weak reference of an object that died; bound to a weak reference of the callable.
 PyObject* on_death(PyObject* callable_reference, PyObject*) {
   PyRef object = PyRef::borrow(PyWeakref_GET_OBJECT(callable_reference));
-  if (object.get() != Py_None && reinterpret_cast<Callable*>(object.get())->slots != nullptr) purge(reinterpret_cast<Callable*>(object.get()));
+  if (object.get() != Py_None && reinterpret_cast<Callable*>(object.get())->slots != nullptr)
+    purge(reinterpret_cast<Callable*>(object.get()));
   Py_RETURN_NONE;
 }
 
@@ -247,7 +260,8 @@ PyObject* callable_add_entry(PyObject* object, PyObject* const* args, Py_ssize_t
     }
     self->slots->insert(self->slots->begin(), std::move(slot));
   } catch (const pybind11::cast_error&) {
-    PyErr_Format(PyExc_TypeError, "Callable.add_entry: got a %s where an Entry is needed", Py_TYPE(entry_object)->tp_name);
+    PyErr_Format(PyExc_TypeError, "Callable.add_entry: got a %s where an Entry is needed",
+                 Py_TYPE(entry_object)->tp_name);
     return nullptr;
   }
   Py_RETURN_NONE;
@@ -277,14 +291,15 @@ PyObject* callable_clear_entries(PyObject* object, PyObject*) {
 PyObject* callable_entries(PyObject* object, void*) {
   auto& slots = *reinterpret_cast<Callable*>(object)->slots;
   PyObject* list = PyList_New(static_cast<Py_ssize_t>(slots.size()));
-  for (size_t i = 0; list && i < slots.size(); ++i) PyList_SET_ITEM(list, static_cast<Py_ssize_t>(i), Py_NewRef(slots[i].object.get()));
+  for (size_t i = 0; list && i < slots.size(); ++i)
+    PyList_SET_ITEM(list, static_cast<Py_ssize_t>(i), Py_NewRef(slots[i].object.get()));
   return list;
 }
 
 PyObject* callable_counters(PyObject* object, void*) {
   const CallCounters& counters = reinterpret_cast<Callable*>(object)->counters;
-  return Py_BuildValue("{s:K,s:K,s:K,s:K}", "misses", counters.misses, "passed_through", counters.passed_through, "intercepted",
-                       counters.intercepted, "evicted", counters.evicted);
+  return Py_BuildValue("{s:K,s:K,s:K,s:K}", "misses", counters.misses, "passed_through", counters.passed_through,
+                       "intercepted", counters.intercepted, "evicted", counters.evicted);
 }
 
 PyObject* callable_explain_miss(PyObject* object, PyObject* const* args, Py_ssize_t nargs, PyObject* keyword_names) {
@@ -308,7 +323,8 @@ PyMethodDef methods[] = {
     {"remove_entry", callable_remove_entry, METH_O, "Drops this entry if it is there."},
     {"disable", callable_disable, METH_NOARGS, "From now on every call is a plain call of the function."},
     {"clear", callable_clear_entries, METH_NOARGS, "Drops all entries."},
-    {"explain_miss", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(callable_explain_miss)), METH_FASTCALL | METH_KEYWORDS,
+    {"explain_miss", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(callable_explain_miss)),
+     METH_FASTCALL | METH_KEYWORDS,
      "For a call with these arguments: for each entry why it does not answer, or '' where it does."},
     {"__reduce__", callable_reduce, METH_NOARGS, nullptr},
     {nullptr, nullptr, 0, nullptr}};
@@ -338,8 +354,9 @@ PyType_Slot type_slots[] = {{Py_tp_new, reinterpret_cast<void*>(callable_new)},
                             {Py_tp_doc, const_cast<char*>("A compiled function. Callable(function, handler).")},
                             {0, nullptr}};
 
-PyType_Spec type_spec = {"braze._C.Callable", sizeof(Callable), 0,
-                         Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_METHOD_DESCRIPTOR, type_slots};
+PyType_Spec type_spec = {
+    "braze._C.Callable", sizeof(Callable), 0,
+    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_METHOD_DESCRIPTOR, type_slots};
 
 }  // namespace
 

@@ -19,7 +19,8 @@ PyObject* Entry::run(const CallInputs& inputs) {
   END_HANDLE_TH_ERRORS
 }
 
-std::string Entry::explain_miss(const TorchState& now, PyObject* const* args, size_t positional, PyObject* keyword_names) {
+std::string Entry::explain_miss(const TorchState& now, PyObject* const* args, size_t positional,
+                                PyObject* keyword_names) {
   if (std::vector<std::string> names = torch_state_.difference(now); !names.empty()) {
     std::string text = "PyTorch state differs: ";
     for (size_t i = 0; i < names.size(); ++i) text += (i ? ", " : "") + names[i];
@@ -30,7 +31,8 @@ std::string Entry::explain_miss(const TorchState& now, PyObject* const* args, si
   if (std::string text = parts_.state->explain(); !text.empty()) return text + " changed";
   if (std::string text = parts_.captured->explain(); !text.empty()) return text;
   CallInputs inputs;
-  return matches(now, args, positional, keyword_names, inputs) ? "" : "the arguments alias other tensors, or no longer do";
+  return matches(now, args, positional, keyword_names, inputs) ? ""
+                                                               : "the arguments alias other tensors, or no longer do";
 }
 
 std::vector<std::string> Entry::describe_guards() const {

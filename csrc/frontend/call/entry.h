@@ -19,15 +19,15 @@
 namespace braze {
 
 struct EntryCounters {
-  uint64_t hits = 0;           // guards held
-  uint64_t compiled = 0;       // the executable answered
-  uint64_t declined = 0;       // the executable asked for an eager run
+  uint64_t hits = 0;             // guards held
+  uint64_t compiled = 0;         // the executable answered
+  uint64_t declined = 0;         // the executable asked for an eager run
   uint64_t eager_by_choice = 0;  // trial samples and calls of an entry found slower
   uint64_t shadowed = 0;
 };
 
-/// The parts of an entry, any of the shared ones made by Python code; captured and state may be null. Without an executable the entry
-/// stands for calls that are known to be eager's: they go to the function with no further ado.
+/// The parts of an entry, any of the shared ones made by Python code; captured and state may be null. Without an
+/// executable the entry stands for calls that are known to be eager's: they go to the function with no further ado.
 struct EntryParts {
   std::shared_ptr<ArgumentSpec> arguments;
   std::shared_ptr<StateGuards> state;
@@ -41,10 +41,12 @@ class Entry {
   Entry(EntryParts parts, const TorchState& torch_state);
 
   /// Hot. Whether the call is one this entry answers; fills `inputs`.
-  bool matches(const TorchState& now, PyObject* const* args, size_t positional, PyObject* keyword_names, CallInputs& inputs) {
+  bool matches(const TorchState& now, PyObject* const* args, size_t positional, PyObject* keyword_names,
+               CallInputs& inputs) {
     if (!(torch_state_ == now) || !parts_.arguments->check(args, positional, keyword_names, inputs)) return false;
-    return is_eager() || (parts_.state->check() && parts_.state->check_aliases(inputs.tensors.data(), inputs.tensors.size()) &&
-                          parts_.captured->check(inputs));
+    return is_eager() ||
+           (parts_.state->check() && parts_.state->check_aliases(inputs.tensors.data(), inputs.tensors.size()) &&
+            parts_.captured->check(inputs));
   }
 
   /// Runs it. Null with a Python error, or null without one: run eagerly.

@@ -12,8 +12,8 @@ class Executable {
  public:
   virtual ~Executable() = default;
 
-  /// `inputs`: the argument tensors in flatten order, then the captured ones, borrowed for the call. Fills `outputs` and returns true;
-  /// false when the call must run eagerly instead, in which case nothing was written.
+  /// `inputs`: the argument tensors in flatten order, then the captured ones, borrowed for the call. Fills `outputs`
+  /// and returns true; false when the call must run eagerly instead, in which case nothing was written.
   virtual bool run(at::TensorImpl* const* inputs, size_t count, std::vector<at::Tensor>& outputs) = 0;
 };
 

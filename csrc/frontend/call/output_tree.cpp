@@ -11,18 +11,25 @@ namespace {
 
 PyTypeObject* ordered_dict_type() { return &PyODict_Type; }
 
-bool is_struct_sequence(PyTypeObject* type) { return PyType_IsSubtype(type, &PyTuple_Type) && PyObject_HasAttrString(reinterpret_cast<PyObject*>(type), "n_sequence_fields"); }
-
-bool is_named_tuple(PyTypeObject* type) {
-  return PyType_IsSubtype(type, &PyTuple_Type) && PyObject_HasAttrString(reinterpret_cast<PyObject*>(type), "_fields") && type->tp_dictoffset == 0;
+bool is_struct_sequence(PyTypeObject* type) {
+  return PyType_IsSubtype(type, &PyTuple_Type) &&
+         PyObject_HasAttrString(reinterpret_cast<PyObject*>(type), "n_sequence_fields");
 }
 
-/// The builtin type whose memory layout and constructor an instance of `type` has; null when its class makes instances by Python code.
+bool is_named_tuple(PyTypeObject* type) {
+  return PyType_IsSubtype(type, &PyTuple_Type) &&
+         PyObject_HasAttrString(reinterpret_cast<PyObject*>(type), "_fields") && type->tp_dictoffset == 0;
+}
+
+/// The builtin type whose memory layout and constructor an instance of `type` has; null when its class makes instances
+/// by Python code.
 PyTypeObject* plain_base(PyTypeObject* type) {
   if (!PyType_HasFeature(type, Py_TPFLAGS_HEAPTYPE)) return nullptr;
   for (PyTypeObject* base : {ordered_dict_type(), &PyDict_Type, &PyBaseObject_Type}) {
     if (!PyType_IsSubtype(type, base)) continue;
-    Py_ssize_t fields = base->tp_basicsize + static_cast<Py_ssize_t>(2 * sizeof(PyObject*));  // at most a __dict__ and weak references beside it
+    Py_ssize_t fields =
+        base->tp_basicsize +
+        static_cast<Py_ssize_t>(2 * sizeof(PyObject*));  // at most a __dict__ and weak references beside it
     bool plain = type->tp_new == base->tp_new && type->tp_itemsize == 0 && type->tp_basicsize <= fields;
     return plain ? base : nullptr;
   }
@@ -84,11 +91,16 @@ class OutputTree::Builder {
   bool add_tensor(PyObject* object, const std::string& path) {
     TensorSource source = classify_(object);
     if (source.kind == TensorSource::Unknown) return refuse(path + " is a tensor the recording did not see being made");
-    if (source.kind == TensorSource::Output && !THPVariable_CheckExact(object)) return refuse(path + " is a " + Py_TYPE(object)->tp_name);
+    if (source.kind == TensorSource::Output && !THPVariable_CheckExact(object))
+      return refuse(path + " is a " + Py_TYPE(object)->tp_name);
     if (source.kind == TensorSource::Output && Py_TYPE(object) != reinterpret_cast<PyTypeObject*>(THPVariableClass)) {
       return refuse(path + " is a new Parameter");
     }
-    push({source.kind == TensorSource::Output ? Kind::Output : Kind::Input, static_cast<uint32_t>(source.index), {}, {}, {}});
+    push({source.kind == TensorSource::Output ? Kind::Output : Kind::Input,
+          static_cast<uint32_t>(source.index),
+          {},
+          {},
+          {}});
     return true;
   }
 
@@ -107,7 +119,8 @@ class OutputTree::Builder {
     if (PyTuple_Check(object)) {
       if (is_struct_sequence(type)) {
         PyRef hidden = PyRef::steal(PyObject_GetAttrString(reinterpret_cast<PyObject*>(type), "n_fields"));
-        if (hidden && PyLong_AsSsize_t(hidden.get()) == PyTuple_GET_SIZE(object)) return add_items(object, Kind::StructSequence, path);
+        if (hidden && PyLong_AsSsize_t(hidden.get()) == PyTuple_GET_SIZE(object))
+          return add_items(object, Kind::StructSequence, path);
         PyErr_Clear();
       } else if (is_named_tuple(type)) {
         return add_items(object, Kind::NamedTuple, path);
@@ -153,7 +166,9 @@ class OutputTree::Builder {
     }
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(names.get()); ++i) {
       PyObject* name = PyTuple_GET_ITEM(names.get(), i);
-      if (!add(PyDict_GetItemWithError(attributes, name), path + "." + (PyUnicode_Check(name) ? PyUnicode_AsUTF8(name) : "?"))) return false;
+      if (!add(PyDict_GetItemWithError(attributes, name),
+               path + "." + (PyUnicode_Check(name) ? PyUnicode_AsUTF8(name) : "?")))
+        return false;
     }
     return true;
   }
@@ -169,7 +184,8 @@ class OutputTree::Builder {
 
 class OutputTree::Maker {
  public:
-  Maker(const OutputTree& tree, std::vector<at::Tensor>& outputs, at::TensorImpl* const* inputs) : tree_(tree), outputs_(outputs), inputs_(inputs) {}
+  Maker(const OutputTree& tree, std::vector<at::Tensor>& outputs, at::TensorImpl* const* inputs)
+      : tree_(tree), outputs_(outputs), inputs_(inputs) {}
 
   PyObject* make() {
     size_t at = cursor_++;
@@ -177,7 +193,8 @@ class OutputTree::Maker {
     switch (node.kind) {
       case Kind::Output: return THPVariable_Wrap(outputs_[node.index]);
       case Kind::Input:
-        return THPVariable_Wrap(at::Tensor(c10::intrusive_ptr<at::TensorImpl, at::UndefinedTensorImpl>::reclaim_copy(inputs_[node.index])));
+        return THPVariable_Wrap(
+            at::Tensor(c10::intrusive_ptr<at::TensorImpl, at::UndefinedTensorImpl>::reclaim_copy(inputs_[node.index])));
       case Kind::Constant: return Py_NewRef(node.value.get());
       case Kind::Object: return Py_XNewRef(tree_.objects_[node.index].get());
       case Kind::Again: return Py_XNewRef(made_[node.index]);
@@ -213,7 +230,8 @@ class OutputTree::Maker {
         PyRef items = make_tuple(node.index);
         PyRef arguments = items ? PyRef::steal(PyTuple_Pack(1, items.get())) : PyRef();
         if (!arguments) return nullptr;
-        return node.kind == Kind::NamedTuple ? PyTuple_Type.tp_new(type, arguments.get(), nullptr) : PyObject_Call(node.type.get(), arguments.get(), nullptr);
+        return node.kind == Kind::NamedTuple ? PyTuple_Type.tp_new(type, arguments.get(), nullptr)
+                                             : PyObject_Call(node.type.get(), arguments.get(), nullptr);
       }
       case Kind::List: {
         PyRef list = PyRef::steal(PyList_New(node.index));
@@ -237,14 +255,17 @@ class OutputTree::Maker {
       PyRef item = PyRef::steal(make());
       if (!item) return nullptr;
       PyObject* key = PyTuple_GET_ITEM(node.value.get(), i);
-      if ((ordered ? PyODict_SetItem(object.get(), key, item.get()) : PyDict_SetItem(object.get(), key, item.get())) < 0) return nullptr;
+      if ((ordered ? PyODict_SetItem(object.get(), key, item.get()) : PyDict_SetItem(object.get(), key, item.get())) <
+          0)
+        return nullptr;
     }
     Py_ssize_t attributes = PyTuple_GET_SIZE(node.attributes.get());
     if (attributes == 0) return object.release();
     PyRef dict = PyRef::steal(PyObject_GenericGetDict(object.get(), nullptr));
     for (Py_ssize_t i = 0; dict && i < attributes; ++i) {
       PyRef value = PyRef::steal(make());
-      if (!value || PyDict_SetItem(dict.get(), PyTuple_GET_ITEM(node.attributes.get(), i), value.get()) < 0) return nullptr;
+      if (!value || PyDict_SetItem(dict.get(), PyTuple_GET_ITEM(node.attributes.get(), i), value.get()) < 0)
+        return nullptr;
     }
     return dict ? object.release() : nullptr;
   }
@@ -256,16 +277,21 @@ class OutputTree::Maker {
   c10::SmallVector<PyObject*, 8> made_;
 };
 
-std::unique_ptr<OutputTree> OutputTree::build(PyObject* result, const Classify& classify, const std::unordered_set<PyObject*>& existing,
+std::unique_ptr<OutputTree> OutputTree::build(PyObject* result, const Classify& classify,
+                                              const std::unordered_set<PyObject*>& existing,
                                               const std::unordered_set<PyObject*>& of_arguments, Refusal& refusal) {
   std::unique_ptr<OutputTree> tree(new OutputTree);
-  return Builder(*tree, classify, existing, of_arguments, refusal).add(result, "the result") ? std::move(tree) : nullptr;
+  return Builder(*tree, classify, existing, of_arguments, refusal).add(result, "the result") ? std::move(tree)
+                                                                                             : nullptr;
 }
 
-PyObject* OutputTree::make(std::vector<at::Tensor>& outputs, at::TensorImpl* const* inputs) const { return Maker(*this, outputs, inputs).make(); }
+PyObject* OutputTree::make(std::vector<at::Tensor>& outputs, at::TensorImpl* const* inputs) const {
+  return Maker(*this, outputs, inputs).make();
+}
 
 std::string OutputTree::describe() const {
-  static constexpr const char* names[] = {"output", "input", "constant", "object", "again", "tuple", "namedtuple", "structseq", "list", "dict", "instance"};
+  static constexpr const char* names[] = {"output",     "input",     "constant", "object", "again",   "tuple",
+                                          "namedtuple", "structseq", "list",     "dict",   "instance"};
   std::string text;
   for (const Node& node : nodes_) {
     if (!text.empty()) text += ' ';

@@ -9,8 +9,8 @@
 #include <unordered_set>
 #include <vector>
 
-#include "frontend/guards/python_value.h"
 #include "frontend/capture/refusal.h"
+#include "frontend/guards/python_value.h"
 
 namespace braze {
 
@@ -20,16 +20,18 @@ struct TensorSource {
   size_t index = 0;  // of the executable's outputs, or of the call's inputs (the very object is returned)
 };
 
-/// Built from the result of a traced call. Tensors come from the executable or are inputs; immutable values are kept; objects that existed
-/// before the call are returned themselves; tuples (named and structseq too), lists, dicts and plain instances (of a class whose state is its __dict__, and for
-/// subclasses of dict and OrderedDict their items) are made anew. An object met twice is made once. Anything else is refused.
+/// Built from the result of a traced call. Tensors come from the executable or are inputs; immutable values are kept;
+/// objects that existed before the call are returned themselves; tuples (named and structseq too), lists, dicts and
+/// plain instances (of a class whose state is its __dict__, and for subclasses of dict and OrderedDict their items) are
+/// made anew. An object met twice is made once. Anything else is refused.
 class OutputTree {
  public:
   using Classify = std::function<TensorSource(PyObject* tensor)>;
 
-  /// `existing`: the objects known to have existed before the call and vouched for by the guards. `of_arguments`: containers the caller passed; a
-  /// result that contains one is refused.
-  static std::unique_ptr<OutputTree> build(PyObject* result, const Classify& classify, const std::unordered_set<PyObject*>& existing,
+  /// `existing`: the objects known to have existed before the call and vouched for by the guards. `of_arguments`:
+  /// containers the caller passed; a result that contains one is refused.
+  static std::unique_ptr<OutputTree> build(PyObject* result, const Classify& classify,
+                                           const std::unordered_set<PyObject*>& existing,
                                            const std::unordered_set<PyObject*>& of_arguments, Refusal& refusal);
 
   /// A new reference; null with a Python error set, or without one when an object to be returned has died.
@@ -39,13 +41,25 @@ class OutputTree {
   int visit(visitproc visit, void* arg) const;
 
  private:
-  enum class Kind : uint8_t { Output, Input, Constant, Object, Again, Tuple, NamedTuple, StructSequence, List, Dict, Instance };
+  enum class Kind : uint8_t {
+    Output,
+    Input,
+    Constant,
+    Object,
+    Again,
+    Tuple,
+    NamedTuple,
+    StructSequence,
+    List,
+    Dict,
+    Instance
+  };
   struct Node {
     Kind kind;
     uint32_t index = 0;  // output, input, object, earlier node (Again), or number of children
     PyRef type;
-    PyRef value;         // Constant: the object. Dict, Instance: the tuple of keys of the items
-    PyRef attributes;    // Instance: the tuple of names of its __dict__; their values follow those of the items
+    PyRef value;       // Constant: the object. Dict, Instance: the tuple of keys of the items
+    PyRef attributes;  // Instance: the tuple of names of its __dict__; their values follow those of the items
   };
   class Builder;
   class Maker;

@@ -1,4 +1,5 @@
-// When compiled callables step aside and just call their function: while this thread records, or when compilation is switched off.
+// When compiled callables step aside and just call their function: while this thread records, or when compilation is
+// switched off.
 #pragma once
 
 namespace braze {

@@ -8,8 +8,8 @@
 
 namespace braze {
 
-/// Calls alternate between the two until each has three samples; the entry wins when its best is at most 3% above eager's best. A close loser gets up to
-/// eight samples each, for the machine may have been busy.
+/// Calls alternate between the two until each has three samples; the entry wins when its best is at most 3% above
+/// eager's best. A close loser gets up to eight samples each, for the machine may have been busy.
 class Trial {
  public:
   enum class Verdict : uint8_t { Undecided, Faster, Slower };

@@ -19,7 +19,8 @@ inline PyObject* pack_positional(PyObject* const* args, size_t nargsf) {
 
 inline PyObject* pack_keywords(PyObject* const* args, size_t nargsf, PyObject* keyword_names) {
   PyRef dict = PyRef::steal(PyDict_New());
-  Py_ssize_t positional = PyVectorcall_NARGS(nargsf), count = keyword_names == nullptr ? 0 : PyTuple_GET_SIZE(keyword_names);
+  Py_ssize_t positional = PyVectorcall_NARGS(nargsf),
+             count = keyword_names == nullptr ? 0 : PyTuple_GET_SIZE(keyword_names);
   for (Py_ssize_t i = 0; dict && i < count; ++i) {
     if (PyDict_SetItem(dict.get(), PyTuple_GET_ITEM(keyword_names, i), args[positional + i]) < 0) return nullptr;
   }

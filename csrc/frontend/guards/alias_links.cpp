@@ -29,7 +29,8 @@ void find_same_objects(at::TensorImpl* const* inputs, size_t count, uint32_t* fi
 }
 
 uintptr_t storage_begin(const at::TensorImpl* tensor) {
-  return tensor->has_storage() ? reinterpret_cast<uintptr_t>(tensor->unsafe_storage().unsafeGetStorageImpl()->data()) : 0;
+  return tensor->has_storage() ? reinterpret_cast<uintptr_t>(tensor->unsafe_storage().unsafeGetStorageImpl()->data())
+                               : 0;
 }
 
 uintptr_t storage_end(const at::TensorImpl* tensor) {
@@ -37,7 +38,8 @@ uintptr_t storage_end(const at::TensorImpl* tensor) {
 }
 
 int64_t address(const at::TensorImpl* tensor) {
-  return static_cast<int64_t>(storage_begin(tensor)) + tensor->storage_offset() * static_cast<int64_t>(tensor->itemsize());
+  return static_cast<int64_t>(storage_begin(tensor)) +
+         tensor->storage_offset() * static_cast<int64_t>(tensor->itemsize());
 }
 
 }  // namespace
@@ -61,7 +63,9 @@ void AliasLinks::build(at::TensorImpl* const* inputs, size_t count, const std::v
     }
     ends.push_back({object, 0});
   }
-  std::stable_sort(ends.begin(), ends.end(), [&](const End& a, const End& b) { return storage_begin(impl(a, inputs)) < storage_begin(impl(b, inputs)); });
+  std::stable_sort(ends.begin(), ends.end(), [&](const End& a, const End& b) {
+    return storage_begin(impl(a, inputs)) < storage_begin(impl(b, inputs));
+  });
   const End* first = nullptr;
   uintptr_t stop = 0;
   for (const End& end : ends) {
@@ -76,7 +80,9 @@ void AliasLinks::build(at::TensorImpl* const* inputs, size_t count, const std::v
   }
 }
 
-bool AliasLinks::is_of_state(const at::TensorImpl* tensor) const { return state_filter_.test(filter_bit(tensor)) && state_.count(tensor) != 0; }
+bool AliasLinks::is_of_state(const at::TensorImpl* tensor) const {
+  return state_filter_.test(filter_bit(tensor)) && state_.count(tensor) != 0;
+}
 
 bool AliasLinks::same_objects_hold(at::TensorImpl* const* inputs, size_t count) const {
   if (count <= 1) return true;

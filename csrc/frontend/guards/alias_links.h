@@ -1,8 +1,9 @@
-// Which input tensors of the recorded call were the same object as, or shared memory with, another input or a tensor of the Python state.
+// Which input tensors of the recorded call were the same object as, or shared memory with, another input or a tensor of
+// the Python state.
 #pragma once
 
-#include <Python.h>
 #include <ATen/core/Tensor.h>
+#include <Python.h>
 
 #include <bitset>
 #include <unordered_set>
@@ -10,9 +11,11 @@
 
 namespace braze {
 
-/// The recording gives one slot to one tensor object and follows writes through shared storages, so it holds only while these relations do:
+/// The recording gives one slot to one tensor object and follows writes through shared storages, so it holds only while
+/// these relations do:
 ///  - inputs that were one object still are, and inputs that were distinct objects still are (Python sees `a is b`);
-///  - an input that was a tensor of the state (its slot then stands for both) still is that tensor, and no other input is one;
+///  - an input that was a tensor of the state (its slot then stands for both) still is that tensor, and no other input
+///  is one;
 ///  - tensors whose storages met still have the same distance in memory.
 /// Memory that starts to be shared matters only to a program that writes, which looks itself.
 class AliasLinks {
@@ -36,9 +39,11 @@ class AliasLinks {
   static at::TensorImpl* impl(const End& end, at::TensorImpl* const* inputs);
   bool same_objects_hold(at::TensorImpl* const* inputs, size_t count) const;
   bool is_of_state(const at::TensorImpl* tensor) const;
-  static size_t filter_bit(const void* address) { return (reinterpret_cast<uintptr_t>(address) >> 4) * 0x9E3779B97F4A7C15ull >> 52; }
+  static size_t filter_bit(const void* address) {
+    return (reinterpret_cast<uintptr_t>(address) >> 4) * 0x9E3779B97F4A7C15ull >> 52;
+  }
 
-  std::vector<uint32_t> first_same_;    // for each input the first one that is the same object
+  std::vector<uint32_t> first_same_;     // for each input the first one that is the same object
   std::vector<PyObject*> state_tensor_;  // for each input the tensor of the state it is, or null
   std::vector<Link> links_;
   std::unordered_set<const at::TensorImpl*> state_;

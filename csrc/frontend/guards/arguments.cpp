@@ -13,10 +13,13 @@ namespace {
 constexpr size_t most_nodes = 4096;
 
 /// Items of a tuple type are all there is to it: no instance dict beside them.
-bool is_plain_tuple(PyObject* object) { return PyTuple_Check(object) && (PyTuple_CheckExact(object) || _PyObject_GetDictPtr(object) == nullptr); }
+bool is_plain_tuple(PyObject* object) {
+  return PyTuple_Check(object) && (PyTuple_CheckExact(object) || _PyObject_GetDictPtr(object) == nullptr);
+}
 
 bool is_singleton(PyObject* object) {
-  return object == Py_None || object == Py_True || object == Py_False || object == Py_Ellipsis || object == Py_NotImplemented;
+  return object == Py_None || object == Py_True || object == Py_False || object == Py_Ellipsis ||
+         object == Py_NotImplemented;
 }
 
 }  // namespace
@@ -180,7 +183,8 @@ class ArgumentSpec::Matcher {
   c10::SmallVector<PyObject*, 8> containers_;
 };
 
-std::unique_ptr<ArgumentSpec> ArgumentSpec::build(PyObject* args, PyObject* kwargs, bool keyword_order_matters, Refusal& refusal) {
+std::unique_ptr<ArgumentSpec> ArgumentSpec::build(PyObject* args, PyObject* kwargs, bool keyword_order_matters,
+                                                  Refusal& refusal) {
   std::unique_ptr<ArgumentSpec> spec(new ArgumentSpec);
   Builder builder(*spec, refusal);
   spec->positional_ = static_cast<size_t>(PyTuple_GET_SIZE(args));
@@ -252,13 +256,17 @@ std::vector<std::string> ArgumentSpec::describe() const {
 
 std::string ArgumentSpec::explain(PyObject* const* args, size_t positional, PyObject* keyword_names) const {
   size_t keywords = keyword_names == nullptr ? 0 : static_cast<size_t>(PyTuple_GET_SIZE(keyword_names));
-  if (positional != positional_) return std::to_string(positional) + " positional arguments, not " + std::to_string(positional_);
-  if (keywords != keyword_nodes_.size()) return std::to_string(keywords) + " keyword arguments, not " + std::to_string(keyword_nodes_.size());
+  if (positional != positional_)
+    return std::to_string(positional) + " positional arguments, not " + std::to_string(positional_);
+  if (keywords != keyword_nodes_.size())
+    return std::to_string(keywords) + " keyword arguments, not " + std::to_string(keyword_nodes_.size());
   CallInputs inputs;
   Matcher matcher(*this, inputs);
   auto failure = [&](PyObject* object) {
     const Node& node = nodes_[matcher.cursor - 1];
-    std::string now = THPVariable_CheckExact(object) ? TensorSpecs::describe(THPVariable_Unpack(object).unsafeGetTensorImpl()) : describe_value(object);
+    std::string now = THPVariable_CheckExact(object)
+                          ? TensorSpecs::describe(THPVariable_Unpack(object).unsafeGetTensorImpl())
+                          : describe_value(object);
     return describe()[matcher.cursor - 1] + (node.path < positional_ + keywords ? ", now " + now : "");
   };
   for (size_t i = 0; i < positional; ++i) {
@@ -266,7 +274,8 @@ std::string ArgumentSpec::explain(PyObject* const* args, size_t positional, PyOb
   }
   for (size_t i = 0; i < keywords; ++i) {
     size_t at = 0;
-    while (at < keywords && !same_value(PyTuple_GET_ITEM(keyword_names, at), PyTuple_GET_ITEM(keyword_names_.get(), i))) ++at;
+    while (at < keywords && !same_value(PyTuple_GET_ITEM(keyword_names, at), PyTuple_GET_ITEM(keyword_names_.get(), i)))
+      ++at;
     if (at == keywords) return "no keyword argument " + describe_value(PyTuple_GET_ITEM(keyword_names_.get(), i));
     if (at != i && keyword_order_matters_) return "keyword arguments in another order";
     if (!matcher.match(args[positional + at], false)) return failure(args[positional + at]);

@@ -8,13 +8,14 @@
 #include <utility>
 #include <vector>
 
-#include "frontend/guards/python_value.h"
 #include "frontend/capture/refusal.h"
+#include "frontend/guards/python_value.h"
 #include "frontend/guards/tensor_specs.h"
 
 namespace braze {
 
-/// The input tensors of one call in flatten order, and owned references to those that only a container of the caller's keeps alive.
+/// The input tensors of one call in flatten order, and owned references to those that only a container of the caller's
+/// keeps alive.
 struct CallInputs {
   c10::SmallVector<at::TensorImpl*, 32> tensors;
   c10::SmallVector<PyObject*, 4> held;
@@ -30,13 +31,15 @@ struct CallInputs {
   }
 };
 
-/// Tuples (of any tuple type without a __dict__), lists and dicts (exact types) are matched by structure; tensors by TensorSpecs; immutable
-/// values by type and value; any other object by identity, held weakly where its type allows. Positional and keyword arguments are kept as passed.
+/// Tuples (of any tuple type without a __dict__), lists and dicts (exact types) are matched by structure; tensors by
+/// TensorSpecs; immutable values by type and value; any other object by identity, held weakly where its type allows.
+/// Positional and keyword arguments are kept as passed.
 class ArgumentSpec {
  public:
   /// Null with a refusal when an argument is of a kind that is not vouched for.
   /// `keyword_order_matters`: the function has a **kwargs parameter, so it can see the order.
-  static std::unique_ptr<ArgumentSpec> build(PyObject* args, PyObject* kwargs, bool keyword_order_matters, Refusal& refusal);
+  static std::unique_ptr<ArgumentSpec> build(PyObject* args, PyObject* kwargs, bool keyword_order_matters,
+                                             Refusal& refusal);
 
   /// Vectorcall arguments. When true, `inputs` has the tensors in flatten order.
   bool check(PyObject* const* args, size_t positional, PyObject* keyword_names, CallInputs& inputs) const;
@@ -44,7 +47,8 @@ class ArgumentSpec {
   size_t tensor_count() const { return tensors_.size(); }
   const TensorSpecs& tensors() const { return tensors_; }
 
-  /// The objects matched by identity with their paths ("args[1].config"): roots of the state snapshot. Dead ones are left out.
+  /// The objects matched by identity with their paths ("args[1].config"): roots of the state snapshot. Dead ones are
+  /// left out.
   std::vector<std::pair<std::string, PyObject*>> objects() const;
   /// An object matched by identity has died: this spec can never hold again.
   bool is_dead() const;

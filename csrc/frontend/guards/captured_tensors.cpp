@@ -5,7 +5,9 @@
 
 namespace braze {
 
-at::TensorImpl* CapturedTensors::impl(size_t index) const { return THPVariable_Unpack(tensors_[index].get()).unsafeGetTensorImpl(); }
+at::TensorImpl* CapturedTensors::impl(size_t index) const {
+  return THPVariable_Unpack(tensors_[index].get()).unsafeGetTensorImpl();
+}
 
 bool CapturedTensors::add(const std::string& path, PyObject* tensor, Refusal& refusal) {
   if (!THPVariable_CheckExact(tensor)) {
@@ -23,7 +25,8 @@ bool CapturedTensors::add(const std::string& path, PyObject* tensor, Refusal& re
 
 std::string CapturedTensors::explain() const {
   for (size_t i = 0; i < tensors_.size(); ++i) {
-    if (!specs_.check(i, impl(i))) return paths_[i] + ": " + specs_.describe(i) + ", now " + TensorSpecs::describe(impl(i));
+    if (!specs_.check(i, impl(i)))
+      return paths_[i] + ": " + specs_.describe(i) + ", now " + TensorSpecs::describe(impl(i));
   }
   return "";
 }

@@ -1,4 +1,5 @@
-// The tensors a recorded trace read that were neither arguments nor made inside: parameters, buffers, globals, closure variables.
+// The tensors a recorded trace read that were neither arguments nor made inside: parameters, buffers, globals, closure
+// variables.
 #pragma once
 
 #include <Python.h>
@@ -11,8 +12,8 @@
 
 namespace braze {
 
-/// That each is still the object in its place is guarded by the state guards. Here its metadata is checked and its TensorImpl read anew at each
-/// call, so a changed `.data`, device or shape is seen and nothing of its numbers is kept.
+/// That each is still the object in its place is guarded by the state guards. Here its metadata is checked and its
+/// TensorImpl read anew at each call, so a changed `.data`, device or shape is seen and nothing of its numbers is kept.
 class CapturedTensors {
  public:
   /// False with a refusal for a tensor of a kind that is not vouched for.

@@ -41,7 +41,8 @@ bool tags_move() {
   uint64_t replaced = version_tag(raw);
   PyDict_DelItemString(dict.get(), "a");
   uint64_t deleted = version_tag(raw);
-  return start != inserted && inserted != replaced && replaced != deleted && version_tag(reinterpret_cast<PyDictObject*>(other.get())) != deleted;
+  return start != inserted && inserted != replaced && replaced != deleted &&
+         version_tag(reinterpret_cast<PyDictObject*>(other.get())) != deleted;
 }
 
 bool order_moves() {
@@ -55,7 +56,8 @@ bool order_moves() {
 
 bool attributes_show() {
   PyRef type = PyRef::steal(PyObject_CallFunction(reinterpret_cast<PyObject*>(&PyType_Type), "s(){}", "Probe"));
-  PyRef first = PyRef::steal(type ? PyObject_CallNoArgs(type.get()) : nullptr), second = PyRef::steal(type ? PyObject_CallNoArgs(type.get()) : nullptr);
+  PyRef first = PyRef::steal(type ? PyObject_CallNoArgs(type.get()) : nullptr),
+        second = PyRef::steal(type ? PyObject_CallNoArgs(type.get()) : nullptr);
   if (!first || !second || !has_no_attributes(first.get())) return false;
   PyObject_SetAttrString(first.get(), "a", Py_None);
   if (has_no_attributes(first.get()) || !has_no_attributes(second.get())) return false;
@@ -86,7 +88,10 @@ bool has_no_attributes(PyObject* object) {
 bool layouts_hold(const char** what) {
   bool tags = tags_move(), order = order_moves(), attributes = attributes_show();
   PyErr_Clear();
-  *what = !tags ? "dict version tags" : !order ? "order counter of OrderedDict" : !attributes ? "instance attributes" : nullptr;
+  *what = !tags         ? "dict version tags"
+          : !order      ? "order counter of OrderedDict"
+          : !attributes ? "instance attributes"
+                        : nullptr;
   return tags && order && attributes;
 }
 

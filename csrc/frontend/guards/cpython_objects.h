@@ -1,4 +1,5 @@
-// The layouts of CPython objects the guards read directly, for the versions we build on. A self-test at import refuses a Python that differs.
+// The layouts of CPython objects the guards read directly, for the versions we build on. A self-test at import refuses
+// a Python that differs.
 #pragma once
 
 #include <Python.h>
@@ -25,10 +26,12 @@ inline const size_t* order_counter(PyObject* ordered_dict) {
   return &reinterpret_cast<OrderedDictLayout*>(ordered_dict)->state;
 }
 
-/// The address of the object's __dict__ slot, with the dict made if the values were kept inline; null when its type has none.
+/// The address of the object's __dict__ slot, with the dict made if the values were kept inline; null when its type has
+/// none.
 inline PyObject** dict_slot(PyObject* object) { return _PyObject_GetDictPtr(object); }
 
-/// Whether an instance whose type has a managed __dict__ (any class made by a class statement) has no attributes. Makes no dict.
+/// Whether an instance whose type has a managed __dict__ (any class made by a class statement) has no attributes. Makes
+/// no dict.
 bool has_no_attributes(PyObject* object);
 
 /// Whether version tags and order counters move as assumed. False with `what` naming the assumption that does not hold.

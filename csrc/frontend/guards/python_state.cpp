@@ -74,7 +74,8 @@ void StateGuards::add_dict(PyObject* dict, Scope scope, PyObject* keys, const st
   DictContent content{scope, {}, path};
   PyObject *key, *value;
   if (scope == Scope::Listed) {
-    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(keys); ++i) content.items.emplace_back(PyTuple_GET_ITEM(keys, i), lookup(dict, PyTuple_GET_ITEM(keys, i)));
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(keys); ++i)
+      content.items.emplace_back(PyTuple_GET_ITEM(keys, i), lookup(dict, PyTuple_GET_ITEM(keys, i)));
   } else if (PyODict_Check(dict) && scope == Scope::All) {
     PyRef iterator = PyRef::steal(PyODict_Type.tp_iter(dict));
     PyRef order = PyRef::steal(iterator ? PySequence_Tuple(iterator.get()) : nullptr);
@@ -82,7 +83,8 @@ void StateGuards::add_dict(PyObject* dict, Scope scope, PyObject* keys, const st
       content.items.emplace_back(PyTuple_GET_ITEM(order.get(), i), lookup(dict, PyTuple_GET_ITEM(order.get(), i)));
     }
     own(order.get());
-    orders_.push_back({dict, cpython::order_counter(dict), *cpython::order_counter(dict), static_cast<uint32_t>(contents_.size())});
+    orders_.push_back(
+        {dict, cpython::order_counter(dict), *cpython::order_counter(dict), static_cast<uint32_t>(contents_.size())});
   } else {
     Py_ssize_t position = 0;
     while (PyDict_Next(dict, &position, &key, &value)) {
@@ -153,7 +155,8 @@ void StateGuards::add_function(PyObject* function, const std::string& path) {
 
 void StateGuards::add_class(PyObject* cls, bool all, const std::string& path) {
   auto* type = reinterpret_cast<PyTypeObject*>(cls);
-  if (!PyType_HasFeature(type, Py_TPFLAGS_HEAPTYPE) || PyType_HasFeature(type, Py_TPFLAGS_IMMUTABLETYPE)) return own(cls);
+  if (!PyType_HasFeature(type, Py_TPFLAGS_HEAPTYPE) || PyType_HasFeature(type, Py_TPFLAGS_IMMUTABLETYPE))
+    return own(cls);
   add_type(cls, path);
   add_pointer(&type->tp_mro, path + ".__mro__");
   add_dict(type->tp_dict, all ? Scope::All : Scope::NamedAndSpecial, nullptr, path + ".__dict__");
@@ -162,7 +165,9 @@ void StateGuards::add_class(PyObject* cls, bool all, const std::string& path) {
 bool StateGuards::add_member(PyObject* object, PyObject* descriptor, const std::string& path) {
   if (Py_TYPE(descriptor) != &PyMemberDescr_Type) return false;
   const PyMemberDef* member = reinterpret_cast<PyMemberDescrObject*>(descriptor)->d_member;
-  if ((member->type != T_OBJECT_EX && member->type != T_OBJECT) || !PyObject_TypeCheck(object, PyDescr_TYPE(descriptor))) return false;
+  if ((member->type != T_OBJECT_EX && member->type != T_OBJECT) ||
+      !PyObject_TypeCheck(object, PyDescr_TYPE(descriptor)))
+    return false;
   own(object);
   add_pointer(reinterpret_cast<PyObject**>(reinterpret_cast<char*>(object) + member->offset), path);
   return true;
@@ -177,10 +182,12 @@ void StateGuards::add_alias_links(at::TensorImpl* const* inputs, size_t count, c
 bool StateGuards::check() {
   if (cleared_ || !roots_alive()) return false;
   for (Pointer& pointer : pointers_) {
-    if (__builtin_expect(*pointer.address != pointer.expected, 0) && !same(*pointer.address, pointer.expected)) return false;
+    if (__builtin_expect(*pointer.address != pointer.expected, 0) && !same(*pointer.address, pointer.expected))
+      return false;
   }
   for (size_t i = 0; i < dicts_.size(); ++i) {
-    if (__builtin_expect(cpython::version_tag(dicts_[i].dict) != dicts_[i].tag, 0) && !recheck(dicts_[i], contents_[i])) return false;
+    if (__builtin_expect(cpython::version_tag(dicts_[i].dict) != dicts_[i].tag, 0) && !recheck(dicts_[i], contents_[i]))
+      return false;
   }
   for (Order& order : orders_) {
     if (__builtin_expect(*order.counter != order.expected, 0) && !recheck(order)) return false;
@@ -266,7 +273,8 @@ bool StateGuards::recheck_all(PyObject* dict, const DictContent& content, std::s
   Py_ssize_t position = 0;
   size_t i = 0;
   while (PyDict_Next(dict, &position, &key, &value)) {
-    if (!same(key, content.items[i].first) || !same(value, content.items[i].second)) return differs("[" + describe_value(key) + "]");
+    if (!same(key, content.items[i].first) || !same(value, content.items[i].second))
+      return differs("[" + describe_value(key) + "]");
     ++i;
   }
   return true;
@@ -352,11 +360,14 @@ std::vector<std::string> StateGuards::describe() const {
       continue;
     }
     for (auto& [key, value] : content.items) {
-      lines.push_back(content.path + "[" + describe_value(key) + "] " + (value ? "is " + describe_value(value) : "is absent"));
+      lines.push_back(content.path + "[" + describe_value(key) + "] " +
+                      (value ? "is " + describe_value(value) : "is absent"));
     }
   }
-  for (size_t i = 0; i < lists_.size(); ++i) lines.push_back(list_paths_[i] + " has the same " + std::to_string(lists_[i].count) + " items");
-  for (size_t i = 0; i < sets_.size(); ++i) lines.push_back(set_paths_[i] + " has the same " + std::to_string(sets_[i].count) + " elements");
+  for (size_t i = 0; i < lists_.size(); ++i)
+    lines.push_back(list_paths_[i] + " has the same " + std::to_string(lists_[i].count) + " items");
+  for (size_t i = 0; i < sets_.size(); ++i)
+    lines.push_back(set_paths_[i] + " has the same " + std::to_string(sets_[i].count) + " elements");
   for (size_t i = 0; i < context_.size(); ++i) {
     lines.push_back(context_paths_[i] + " is " + (context_[i].second ? describe_value(context_[i].second) : "unset"));
   }

@@ -1,13 +1,18 @@
 // The Python state a recorded trace depends on, as flat local guards that a scan of a few contiguous arrays checks.
 //
-// The snapshot is closed: every object it reached is guarded locally (its class, its dict's keys, its items, its fields), and every edge it followed is one of
-// those guarded places. So if no guarded place has changed, nothing reachable through the names the code uses has changed.
-// A place is compared by identity first; immutable values that are equal in type and bits are interchangeable.
-//  - Pointer: a word that holds an object (ob_type, __dict__ slot, cell contents, function fields, slots, mro). Compared directly.
-//  - Dict: its version tag, unique in the process for every change of every dict. Only a moved tag makes us look inside, and if what matters is
+// The snapshot is closed: every object it reached is guarded locally (its class, its dict's keys, its items, its
+// fields), and every edge it followed is one of those guarded places. So if no guarded place has changed, nothing
+// reachable through the names the code uses has changed. A place is compared by identity first; immutable values that
+// are equal in type and bits are interchangeable.
+//  - Pointer: a word that holds an object (ob_type, __dict__ slot, cell contents, function fields, slots, mro).
+//  Compared directly.
+//  - Dict: its version tag, unique in the process for every change of every dict. Only a moved tag makes us look
+//  inside, and if what matters is
 //    the same the new tag is kept, so `self.step += 1` on a name nobody reads costs one look a call.
-//  - List, set: length and item pointers. OrderedDict: the counter of its order as well, for move_to_end changes no version tag.
-// Everything is owned, except the weak roots: argument objects, which the guards must not keep alive. Once one has died no check succeeds.
+//  - List, set: length and item pointers. OrderedDict: the counter of its order as well, for move_to_end changes no
+//  version tag.
+// Everything is owned, except the weak roots: argument objects, which the guards must not keep alive. Once one has died
+// no check succeeds.
 #pragma once
 
 #include <Python.h>
@@ -24,8 +29,8 @@ namespace braze {
 
 class StateGuards {
  public:
-  /// How much of a dict matters. Listed: the given keys, absent ones included. Named: all keys among the names of `set_names` (and, for classes, special
-  /// method names). All: every key and their order.
+  /// How much of a dict matters. Listed: the given keys, absent ones included. Named: all keys among the names of
+  /// `set_names` (and, for classes, special method names). All: every key and their order.
   enum class Scope : uint8_t { Listed, Named, NamedAndSpecial, All, Frozen };
 
   StateGuards() = default;
@@ -33,8 +38,8 @@ class StateGuards {
   StateGuards& operator=(const StateGuards&) = delete;
 
   // Building. `path` is Python text that says where the thing is: "self.layers[0].weight".
-  void set_names(PyObject* names);         // a set of str
-  void add_weak_root(PyObject* object);    // before anything else refers to it
+  void set_names(PyObject* names);       // a set of str
+  void add_weak_root(PyObject* object);  // before anything else refers to it
   void add_type(PyObject* object, const std::string& path);
   /// Guards which dict is the object's __dict__; returns it (borrowed), null when its type has none.
   PyObject* add_instance_dict(PyObject* object, const std::string& path);
@@ -49,16 +54,18 @@ class StateGuards {
   void add_function(PyObject* function, const std::string& path);
   /// __mro__, metaclass and dict of a class that can change; `all`: its whole dict instead of the names.
   void add_class(PyObject* cls, bool all, const std::string& path);
-  /// A field of the object that `descriptor` (a member descriptor of its class) reads. False when it is not a plain object field.
+  /// A field of the object that `descriptor` (a member descriptor of its class) reads. False when it is not a plain
+  /// object field.
   bool add_member(PyObject* object, PyObject* descriptor, const std::string& path);
   /// How the input tensors of the recorded call relate to each other and to the tensors of the state.
   void add_alias_links(at::TensorImpl* const* inputs, size_t count, const std::vector<PyObject*>& tensors);
 
-
   /// Hot. Whether every guarded place is as recorded.
   bool check();
   /// Hot. Whether the input tensors alias as recorded. After `check`.
-  bool check_aliases(at::TensorImpl* const* inputs, size_t count) const { return !has_links_ || links_.check(inputs, count); }
+  bool check_aliases(at::TensorImpl* const* inputs, size_t count) const {
+    return !has_links_ || links_.check(inputs, count);
+  }
 
   /// The paths of all places that differ now. Cold.
   std::vector<std::string> changed();

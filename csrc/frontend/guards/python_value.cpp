@@ -60,11 +60,12 @@ ObjectRef::ObjectRef(PyObject* object) {
 bool is_immutable_value(PyObject* object) {
   PyTypeObject* type = Py_TYPE(object);
   if (object == Py_None || object == Py_Ellipsis || object == Py_NotImplemented) return true;
-  if (type == &PyLong_Type || type == &PyBool_Type || type == &PyFloat_Type || type == &PyUnicode_Type || type == &PyBytes_Type ||
-      type == &PyComplex_Type || type == &PyRange_Type) {
+  if (type == &PyLong_Type || type == &PyBool_Type || type == &PyFloat_Type || type == &PyUnicode_Type ||
+      type == &PyBytes_Type || type == &PyComplex_Type || type == &PyRange_Type) {
     return true;
   }
-  if (THPDtype_Check(object) || THPDevice_Check(object) || THPLayout_Check(object) || THPMemoryFormat_Check(object)) return true;
+  if (THPDtype_Check(object) || THPDevice_Check(object) || THPLayout_Check(object) || THPMemoryFormat_Check(object))
+    return true;
   if (type == &PySlice_Type) {
     auto* slice = reinterpret_cast<PySliceObject*>(object);
     return is_immutable_value(slice->start) && is_immutable_value(slice->stop) && is_immutable_value(slice->step);

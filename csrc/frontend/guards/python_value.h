@@ -57,8 +57,9 @@ class ObjectRef {
   bool weak_ = false;
 };
 
-/// Types whose values never change: numbers, text, bytes, None, ranges, slices, tuples and frozensets of such, and PyTorch's dtype, device, layout
-/// and memory format. An object of such a type is interchangeable with one that is `same_value`.
+/// Types whose values never change: numbers, text, bytes, None, ranges, slices, tuples and frozensets of such, and
+/// PyTorch's dtype, device, layout and memory format. An object of such a type is interchangeable with one that is
+/// `same_value`.
 bool is_immutable_value(PyObject* object);
 
 /// Equal in exact type and in every bit: 1, 1.0 and True differ, so do 0.0 and -0.0; a NaN equals the same NaN.

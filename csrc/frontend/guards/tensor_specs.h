@@ -1,4 +1,5 @@
-// What a recorded trace assumed of each tensor it was given: everything but the numbers in it. Checked at every call, so the check is inline.
+// What a recorded trace assumed of each tensor it was given: everything but the numbers in it. Checked at every call,
+// so the check is inline.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -23,7 +23,8 @@ static_assert(std::has_unique_object_representations_v<TorchState>, "padding wou
 
 namespace {
 
-/// Denormals flushed, rounding mode: what decides the bits of float arithmetic on this thread, without the sticky exception flags.
+/// Denormals flushed, rounding mode: what decides the bits of float arithmetic on this thread, without the sticky
+/// exception flags.
 uint32_t float_control() {
 #if defined(__x86_64__)
   return _mm_getcsr() & 0xE040;
@@ -69,9 +70,10 @@ TorchState TorchState::current() {
 
 bool TorchState::is_intercepted() const {
   using Keys = c10::DispatchKeySet;
-  constexpr Keys intercepting({c10::DispatchKey::FuncTorchDynamicLayerFrontMode, c10::DispatchKey::FuncTorchDynamicLayerBackMode,
-                               c10::DispatchKey::FuncTorchVmapMode, c10::DispatchKey::VmapMode, c10::DispatchKey::Python,
-                               c10::DispatchKey::PythonDispatcher, c10::DispatchKey::Functionalize, c10::DispatchKey::Tracer,
+  constexpr Keys intercepting({c10::DispatchKey::FuncTorchDynamicLayerFrontMode,
+                               c10::DispatchKey::FuncTorchDynamicLayerBackMode, c10::DispatchKey::FuncTorchVmapMode,
+                               c10::DispatchKey::VmapMode, c10::DispatchKey::Python, c10::DispatchKey::PythonDispatcher,
+                               c10::DispatchKey::Functionalize, c10::DispatchKey::Tracer,
                                c10::DispatchKey::DeferredInit});
   return function_modes_ != 0 || dispatch_modes_ != 0 || function_disabled_ != 0 || tracing_ != 0 ||
          Keys(Keys::RAW, included_keys_).has_any(intercepting);
@@ -86,15 +88,18 @@ std::vector<std::string> TorchState::difference(const TorchState& other) const {
   compare(inference_mode_ == other.inference_mode_, "inference mode");
   compare(forward_grad_mode_ == other.forward_grad_mode_, "forward-mode AD");
   compare(autocast_cpu_ == other.autocast_cpu_ && autocast_cuda_ == other.autocast_cuda_, "autocast");
-  compare(autocast_cpu_dtype_ == other.autocast_cpu_dtype_ && autocast_cuda_dtype_ == other.autocast_cuda_dtype_, "autocast dtype");
+  compare(autocast_cpu_dtype_ == other.autocast_cpu_dtype_ && autocast_cuda_dtype_ == other.autocast_cuda_dtype_,
+          "autocast dtype");
   compare(autocast_cache_ == other.autocast_cache_, "autocast cache");
   compare(default_dtype_ == other.default_dtype_, "default dtype");
-  compare(function_modes_ == other.function_modes_ && function_disabled_ == other.function_disabled_, "torch function modes or default device");
+  compare(function_modes_ == other.function_modes_ && function_disabled_ == other.function_disabled_,
+          "torch function modes or default device");
   compare(dispatch_modes_ == other.dispatch_modes_, "torch dispatch modes");
   compare(tracing_ == other.tracing_, "torch.jit.trace");
   compare(threads_ == other.threads_, "number of threads");
   compare(float_control_ == other.float_control_, "denormal or rounding mode");
-  compare(std::memcmp(float32_precision_, other.float32_precision_, sizeof float32_precision_) == 0, "float32 precision");
+  compare(std::memcmp(float32_precision_, other.float32_precision_, sizeof float32_precision_) == 0,
+          "float32 precision");
   compare(std::memcmp(context_, other.context_, sizeof context_) == 0, "determinism or backend flags");
   if (names.empty() && !(*this == other)) names.emplace_back("dispatcher state of the thread");
   return names;

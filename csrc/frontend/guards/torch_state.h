@@ -10,8 +10,9 @@
 
 namespace braze {
 
-/// Grad and inference mode, autocast, the dispatcher's thread-local keys (functorch layers, Python modes), mode stacks (a default device is one),
-/// determinism, precision and backend flags, number of threads, default dtype, rounding and denormal control.
+/// Grad and inference mode, autocast, the dispatcher's thread-local keys (functorch layers, Python modes), mode stacks
+/// (a default device is one), determinism, precision and backend flags, number of threads, default dtype, rounding and
+/// denormal control.
 class TorchState {
  public:
   /// The state of this thread now. Tens of ns.
@@ -19,7 +20,8 @@ class TorchState {
 
   bool operator==(const TorchState& other) const { return std::memcmp(this, &other, sizeof *this) == 0; }
 
-  /// A function or dispatch mode, functorch layer or tracer is active, or torch function is disabled: nothing recorded applies.
+  /// A function or dispatch mode, functorch layer or tracer is active, or torch function is disabled: nothing recorded
+  /// applies.
   bool is_intercepted() const;
 
   /// The names of the fields that differ, for explain.

@@ -1,7 +1,10 @@
-"""What ran during a traced call: every Python code object with its globals, and every C function, judged by the tables of trusted.py."""
+"""What ran during a traced call: every Python code object with its globals, and every C function, judged by the
+tables of trusted.py.
+"""
 
 import contextvars
 import dis
+import gc
 import sys
 import types
 
@@ -12,10 +15,12 @@ _IMPORT_NAME = dis.opmap["IMPORT_NAME"]
 
 
 class ExecutedCode:
-    """A context manager. `codes` maps each code object that ran to its globals; `context_variables` are those read or set; `refusal` is set
+    """A context manager. `codes` maps each code object that ran to its globals; `context_variables` are those read
+    or set; `refusal` is set
     when something ran that cannot be vouched for.
 
-    An interpreter profiler that someone else installed on this thread cannot be shared: such a call is refused and nothing is noted.
+    An interpreter profiler that someone else installed on this thread cannot be shared: such a call is refused and
+    nothing is noted.
     """
 
     def __init__(self):
@@ -24,6 +29,8 @@ class ExecutedCode:
         self.refusal = None
 
     def __enter__(self):
+        self.collects = gc.isenabled()
+        gc.disable()  # or finalisers of unrelated objects would run as if the call ran them
         if sys.getprofile() is not None:
             self.refusal = Refusal("profiler")
         else:
@@ -31,6 +38,8 @@ class ExecutedCode:
         return self
 
     def __exit__(self, *exception):
+        if self.collects:
+            gc.enable()
         if sys.getprofile() == self._on_event:
             sys.setprofile(None)
         elif self.refusal is None:
@@ -86,7 +95,7 @@ def problem_of_c_call(function, caller):
     owner = getattr(function, "__self__", None)
     if owner is not None and not isinstance(owner, types.ModuleType):
         return problem_of_method(function, caller)
-    if module in trusted.PURE_MODULES and name not in trusted.PURE_MODULES[module]:
+    if module in trusted.PURE_MODULES and name not in trusted.REFUSED_OF_PURE.get(module, ()):
         return None
     if caller == "stdlib" and module not in trusted.IMPURE_MODULES and module != "builtins":
         return None
@@ -102,14 +111,24 @@ def problem_of_method(function, caller):
             return f"{cls.__name__}.{name}"
         if type(cls.__dict__.get(name)) in C_METHODS:
             full = f"{cls.__module__}.{cls.__qualname__}"
-            if full in trusted.PLAIN_TYPES or cls.__module__.partition(".")[0] == "torch" or issubclass(cls, BaseException):
+            if (
+                full in trusted.PLAIN_TYPES
+                or cls.__module__.partition(".")[0] == "torch"
+                or issubclass(cls, BaseException)
+            ):
                 return None
             return None if caller == "stdlib" and cls.__module__ not in trusted.IMPURE_MODULES else f"{full}.{name}"
     return f"{type(owner).__module__}.{function.__qualname__}"
 
 
 C_METHODS = frozenset(
-    {types.MethodDescriptorType, types.WrapperDescriptorType, types.ClassMethodDescriptorType, types.BuiltinFunctionType, staticmethod}
+    {
+        types.MethodDescriptorType,
+        types.WrapperDescriptorType,
+        types.ClassMethodDescriptorType,
+        types.BuiltinFunctionType,
+        staticmethod,
+    }
 )
 
 
@@ -126,7 +145,9 @@ def identify(function):
 
 
 def names_of(codes):
-    """The names by which this code can reach attributes: co_names, and constant strings that look like names, nested code included."""
+    """The names by which this code can reach attributes: co_names, and constant strings that look like names, nested
+    code included.
+    """
     names = set()
     todo = list(codes)
     while todo:
@@ -183,7 +204,8 @@ def reads_unnamed_attributes(code):
 def has_constant_name(instructions, position):
     """Whether the call of the function loaded at `position` has a constant string as its second argument.
 
-    The height of the stack over the function says where an argument ends: the first is complete when the constant is loaded at height 1, and the
+    The height of the stack over the function says where an argument ends: the first is complete when the constant is
+    loaded at height 1, and the
     constant is an argument by itself when nothing after it, up to the call, brings the height back to 2.
     """
     height, constant = 0, False
@@ -200,13 +222,21 @@ def has_constant_name(instructions, position):
             constant = following.startswith("LOAD_") or following in ("PRECALL", "CALL", "KW_NAMES", "PUSH_NULL")
             height = 2
             continue
-        height += dis.stack_effect(instruction.opcode, instruction.arg if instruction.opcode >= dis.HAVE_ARGUMENT else None)
-        if height < 1 or (constant and height <= 2) or (not constant and height >= 2 and not is_nested(instructions, i)):
+        height += dis.stack_effect(
+            instruction.opcode, instruction.arg if instruction.opcode >= dis.HAVE_ARGUMENT else None
+        )
+        if (
+            height < 1
+            or (constant and height <= 2)
+            or (not constant and height >= 2 and not is_nested(instructions, i))
+        ):
             return False
     return False
 
 
 def is_nested(instructions, position):
-    """Whether the first argument is still being computed after `position`: something later takes it from the stack again."""
+    """Whether the first argument is still being computed after `position`: something later takes it from the stack
+    again.
+    """
     following = instructions[position + 1].opname
     return not following.startswith("LOAD_CONST")

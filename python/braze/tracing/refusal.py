@@ -5,7 +5,9 @@ import dataclasses
 
 @dataclasses.dataclass(frozen=True)
 class Refusal:
-    """`reason` is the name of a row of fallback.def, `detail` the object or call it is about, `where` the user's "file:line" if known."""
+    """`reason` is the name of a row of fallback.def, `detail` the object or call it is about, `where` the user's
+    "file:line" if known.
+    """
 
     reason: str
     detail: str = ""

@@ -1,30 +1,34 @@
 """Which code is known: the tables that say what Python and C functions may do while a call is traced.
 
-Code of PyTorch, NumPy and the standard library is trusted: it keeps no state that a later call could see, but for the rows here.
+Code of PyTorch, NumPy and the standard library is trusted: it keeps no state that a later call could see, but for
+the rows here.
 Of C functions the rows say what they are; one that has no row is refused when the user's code calls it.
 """
 
 import functools
+import importlib.util
 import sys
 import sysconfig
+
+
+def words(text):
+    return frozenset(text.split())
+
 
 TRUSTED_PACKAGES = frozenset({"torch", "numpy", "braze", "typing_extensions", "functorch"})
 
 
+@functools.cache
 def _folders():
-    import numpy
-    import torch
-
-    import braze
-
-    packages = [module.__path__[0] + "/" for module in (torch, numpy, braze)]
+    specs = [importlib.util.find_spec(name) for name in ("torch", "numpy", "braze")]
+    packages = [spec.submodule_search_locations[0] + "/" for spec in specs if spec is not None]
     paths = sysconfig.get_paths()
     return tuple(packages), (paths["stdlib"] + "/", paths["platstdlib"] + "/")
 
 
 @functools.cache
 def origin(filename):
-    """"torch" for PyTorch, NumPy and braze, "stdlib" for Python's own files, "user" for all else."""
+    """Whose file this is: "torch" for PyTorch, NumPy and braze, "stdlib" for Python's own, "user" for all else."""
     packages, stdlib = _folders()
     if filename.startswith(packages):
         return "user" if "/numpy/random/" in filename else "torch"
@@ -46,7 +50,8 @@ def is_trusted_module(name):
     return (top in TRUSTED_PACKAGES or top in sys.stdlib_module_names) and top != "__main__"
 
 
-# Python functions of the standard library whose answer changes or whose effect is seen: (file ending, function names, or None for all).
+# Python functions of the standard library whose answer changes or whose effect is seen: (file ending, function
+# names, or None for all).
 REFUSED_CODE = (
     ("/random.py", None),
     ("/secrets.py", None),
@@ -79,99 +84,92 @@ def refused_code(filename, name):
     return any(ending in filename and (names is None or name in names) for ending, names in REFUSED_CODE)
 
 
-# C functions by module. Every function of these modules is pure, but for the names after the minus sign.
-PURE_MODULES = {
-    "math": (),
-    "cmath": (),
-    "operator": (),
-    "_operator": (),
-    "itertools": (),
-    "functools": (),
-    "_functools": (),
-    "_bisect": (),
-    "_heapq": (),
-    "_struct": (),
-    "_string": (),
-    "_sre": (),
-    "_json": (),
-    "_statistics": (),
-    "_collections": (),
-    "_collections_abc": (),
-    "_abc": (),
-    "_typing": (),
-    "_weakref": (),
-    "unicodedata": (),
-    "binascii": (),
-    "zlib": (),
-    "_datetime": (),
-    "datetime": (),
-    "_decimal": (),
-    "_tokenize": (),
-    "_ast": (),
-    "errno": (),
-    "_opcode": (),
-    "builtins": ("print", "input", "open", "exec", "eval", "compile", "__import__", "globals", "breakpoint", "help", "id"),
-    "sys": (
-        "_getframe",
-        "_current_frames",
-        "setrecursionlimit",
-        "settrace",
-        "setprofile",
-        "gettrace",
-        "getprofile",
-        "getrefcount",
-        "stdin",
-        "exit",
-        "set_asyncgen_hooks",
-        "getallocatedblocks",
+# Modules whose C functions are pure, and those of two that are not.
+PURE_MODULES = words(
+    """
+    math cmath operator _operator itertools functools _functools _bisect _heapq _struct _string _sre _json _statistics
+    _collections _collections_abc _abc _typing _weakref unicodedata binascii zlib _datetime datetime _decimal _tokenize
+    _ast errno _opcode builtins sys
+    """
+)
+REFUSED_OF_PURE = {
+    "builtins": words("print input open exec eval compile __import__ globals breakpoint help id"),
+    "sys": words(
+        """
+        _getframe _current_frames setrecursionlimit settrace setprofile gettrace getprofile getrefcount exit
+        set_asyncgen_hooks getallocatedblocks
+        """
     ),
 }
 
-# Types (by module and name) whose methods only read or change the object itself; what a change means is seen by comparing the snapshot.
-PLAIN_TYPES = frozenset(
-    """builtins.str builtins.bytes builtins.bytearray builtins.int builtins.float builtins.complex builtins.bool builtins.list builtins.tuple
-    builtins.dict builtins.set builtins.frozenset builtins.range builtins.slice builtins.memoryview builtins.type builtins.object
-    builtins.property builtins.super builtins.generator builtins.coroutine builtins.mappingproxy builtins.NoneType builtins.code
-    builtins.function builtins.method builtins.dict_keys builtins.dict_values builtins.dict_items builtins.BaseException
-    builtins.staticmethod builtins.classmethod
-    builtins.cell builtins.traceback builtins.module builtins.odict_iterator
-    collections.OrderedDict collections.defaultdict collections.deque
-    functools.partial functools._lru_cache_wrapper re.Pattern re.Match
-    _thread.lock _thread.RLock weakref.ReferenceType weakref.ProxyType
-    _io.StringIO _io.BytesIO datetime.timedelta datetime.datetime datetime.date datetime.time datetime.timezone
-    decimal.Decimal fractions.Fraction types.SimpleNamespace types.GenericAlias types.MappingProxyType types.UnionType
-    itertools.count itertools.chain itertools.cycle itertools.repeat""".split()
+# Types (by module and name) whose methods only read or change the object itself; what a change means is seen by
+# comparing the snapshot.
+PLAIN_TYPES = words(
+    """
+    builtins.str builtins.bytes builtins.bytearray builtins.int builtins.float builtins.complex builtins.bool
+    builtins.list builtins.tuple builtins.dict builtins.set builtins.frozenset builtins.range builtins.slice
+    builtins.memoryview builtins.type builtins.object builtins.property builtins.super builtins.generator
+    builtins.coroutine builtins.mappingproxy builtins.NoneType builtins.code builtins.function builtins.method
+    builtins.dict_keys builtins.dict_values builtins.dict_items builtins.BaseException builtins.staticmethod
+    builtins.classmethod builtins.cell builtins.traceback builtins.module builtins.odict_iterator
+    collections.OrderedDict collections.defaultdict collections.deque functools.partial
+    functools._lru_cache_wrapper re.Pattern re.Match _thread.lock _thread.RLock weakref.ReferenceType
+    weakref.ProxyType _io.StringIO _io.BytesIO datetime.timedelta datetime.datetime datetime.date datetime.time
+    datetime.timezone decimal.Decimal fractions.Fraction types.SimpleNamespace types.GenericAlias
+    types.MappingProxyType types.UnionType itertools.count itertools.chain itertools.cycle itertools.repeat
+    """
 )
 
 # Methods of these types whose answer changes from call to call.
-REFUSED_METHODS = frozenset({("datetime", "now"), ("datetime", "today"), ("datetime", "utcnow"), ("date", "today"), ("type", "__subclasses__")})
+REFUSED_METHODS = frozenset(
+    {("datetime", "now"), ("datetime", "today"), ("datetime", "utcnow"), ("date", "today"), ("type", "__subclasses__")}
+)
 
-# C modules the standard library itself may not call in a traced call either: their answer changes or their effect is seen.
-IMPURE_MODULES = frozenset(
-    """time _random random posix nt _socket select _ssl _posixsubprocess fcntl mmap signal resource _ctypes _io _uuid _hashlib_random
-    _asyncio _multiprocessing _queue _winapi msvcrt readline termios _curses syslog grp pwd spwd crypt gc faulthandler tracemalloc""".split()
+# C modules the standard library itself may not call in a traced call either: their answer changes or their effect is
+# seen.
+IMPURE_MODULES = words(
+    """
+    time _random random posix nt _socket select _ssl _posixsubprocess fcntl mmap signal resource _ctypes _io
+    _uuid _hashlib_random _asyncio _multiprocessing _queue _winapi msvcrt readline termios _curses syslog grp
+    pwd spwd crypt gc faulthandler tracemalloc
+    """
 )
 # ... except these functions of them.
-HARMLESS = frozenset(
-    """posix.fspath posix.getcwd gc.isenabled gc.enable gc.disable gc.collect posix.stat posix.lstat time.strftime _io.StringIO _io.text_encoding
-    _thread.get_ident _thread.allocate_lock""".split()
+HARMLESS = words(
+    """
+    posix.fspath posix.getcwd gc.isenabled gc.enable gc.disable gc.collect posix.stat posix.lstat time.strftime
+    _io.StringIO _io.text_encoding _thread.get_ident _thread.allocate_lock
+    """
 )
 
 # PyTorch's C functions that read or hand over what no guard sees.
-REFUSED_TORCH = frozenset(
-    """manual_seed seed initial_seed get_state set_state get_rng_state set_rng_state from_numpy frombuffer from_file _from_dlpack
-    _cuda_memoryStats _cuda_getMemoryInfo _cuda_memorySnapshot set_num_threads set_num_interop_threads set_default_dtype
-    _set_default_tensor_type""".split()
+REFUSED_TORCH = words(
+    """
+    manual_seed seed initial_seed get_state set_state get_rng_state set_rng_state from_numpy frombuffer
+    from_file _from_dlpack _cuda_memoryStats _cuda_getMemoryInfo _cuda_memorySnapshot set_num_threads
+    set_num_interop_threads set_default_dtype _set_default_tensor_type
+    """
 )
 
 # Functions of C that call what they are given: such calls raise no event.
-HIGHER_ORDER = frozenset({"map", "filter", "reduce", "starmap", "accumulate", "iter", "partial", "defaultdict", "takewhile", "dropwhile", "groupby"})
+HIGHER_ORDER = words(
+    """
+    reduce filter starmap iter defaultdict dropwhile groupby takewhile map accumulate partial
+    """
+)
 
 # Names by which code reaches attributes it does not spell out.
 COMPUTED_ACCESS = frozenset({"getattr", "setattr", "hasattr", "delattr"})
-WHOLE_OBJECT_ACCESS = frozenset({"__dict__", "vars", "dir", "__getattribute__", "__reduce__", "__reduce_ex__", "__getstate__", "attrgetter", "methodcaller"})
+WHOLE_OBJECT_ACCESS = words(
+    """
+    __getstate__ dir vars methodcaller __reduce_ex__ __reduce__ __dict__ __getattribute__ attrgetter
+    """
+)
 # Functions of the standard library that read all attributes of an object they are given.
-WHOLE_OBJECT_CODE = (("/copy.py", {"copy", "deepcopy"}), ("/dataclasses.py", {"asdict", "astuple", "replace", "_asdict_inner"}))
+WHOLE_OBJECT_CODE = (
+    ("/copy.py", {"copy", "deepcopy"}),
+    ("/dataclasses.py", {"asdict", "astuple", "replace", "_asdict_inner"}),
+)
 
 
 @functools.cache
@@ -180,14 +178,16 @@ def reads_whole_objects(filename, name):
 
 
 # C types known to hold no state, or state that another eye sees (PyTorch's own, locks): compared by identity alone.
-STATELESS_TYPES = frozenset(
-    """builtins.builtin_function_or_method builtins.method_descriptor builtins.wrapper_descriptor builtins.method-wrapper
-    builtins.getset_descriptor builtins.member_descriptor builtins.classmethod_descriptor builtins.code builtins.ellipsis
-    builtins.NotImplementedType re.Pattern _thread.lock _thread.RLock types.GenericAlias types.UnionType typing.TypeVar
-    typing.ParamSpec typing.TypeVarTuple typing.ParamSpecArgs typing.ParamSpecKwargs typing.TypeAliasType typing.Generic
-    _abc._abc_data _collections._tuplegetter
-    datetime.timedelta datetime.datetime datetime.date datetime.time datetime.timezone decimal.Decimal
-    operator.itemgetter operator.attrgetter operator.methodcaller
-    numpy.ufunc numpy._ArrayFunctionDispatcher numpy.dtype""".split()
+STATELESS_TYPES = words(
+    """
+    builtins.builtin_function_or_method builtins.method_descriptor builtins.wrapper_descriptor
+    builtins.method-wrapper builtins.getset_descriptor builtins.member_descriptor
+    builtins.classmethod_descriptor builtins.code builtins.ellipsis builtins.NotImplementedType re.Pattern
+    _thread.lock _thread.RLock types.GenericAlias types.UnionType typing.TypeVar typing.ParamSpec
+    typing.TypeVarTuple typing.ParamSpecArgs typing.ParamSpecKwargs typing.TypeAliasType typing.Generic
+    _abc._abc_data _collections._tuplegetter datetime.timedelta datetime.datetime datetime.date datetime.time
+    datetime.timezone decimal.Decimal operator.itemgetter operator.attrgetter operator.methodcaller numpy.ufunc
+    numpy._ArrayFunctionDispatcher numpy.dtype
+    """
 )
 REFUSED_TYPE_MODULES = ("numpy.random", "_random", "random")

@@ -37,7 +37,8 @@ _REFUSED_BASES = (torch.jit.ScriptFunction, torch.jit.ScriptModule, torch._C.Scr
 
 @functools.cache
 def instance_kind(cls):
-    """"object", "dict", "list", "set", "tuple", "property" or "static" when an instance dict, slots and the items or functions are all the
+    """ "object", "dict", "list", "set", "tuple", "property" or "static" when an instance dict, slots and the items
+    or functions are all the
     state there is; "stateless" when identity is
     all that matters or another eye sees the state; "hidden" when there may be state we cannot see.
     """
@@ -55,7 +56,8 @@ def instance_kind(cls):
 
 
 def is_own_state_of_torch(cls):
-    """C types of PyTorch: devices, streams, generators, operators. Their effects pass through the dispatcher or are compared after the call.
+    """C types of PyTorch: devices, streams, generators, operators. Their effects pass through the dispatcher or are
+    compared after the call.
     NumPy's scalars do not change.
     """
     top = cls.__module__.partition(".")[0]
@@ -88,4 +90,3 @@ def slots_of(cls):
         for name, value in _get_class_dict(base).items()
         if type(value) is types.MemberDescriptorType
     )
-

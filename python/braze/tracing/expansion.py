@@ -1,0 +1,353 @@
+"""What each kind of object adds to the reachable state: which places become guards, and what is visited next."""
+
+import collections
+import contextvars
+import enum
+import functools
+import gc
+import logging
+import os
+import sys
+import types
+import weakref
+
+import torch
+
+from braze import _C
+from braze.tracing import trusted
+from braze.tracing.executed_code import problem_of_c_call
+from braze.tracing.visible import instance_kind, is_python_class, slots_of
+
+MOST_ITEMS = 100_000
+_get_mro = type.__dict__["__mro__"].__get__
+_get_class_dict = type.__dict__["__dict__"].__get__
+_CONTAINER_ATTRIBUTES = ("._modules", "._parameters", "._buffers")
+_OF_NO_USE = frozenset(
+    {
+        "__dict__",
+        "__weakref__",
+        "__annotations__",
+        "__doc__",
+        "__dataclass_fields__",
+        "__dataclass_params__",
+        "__match_args__",
+    }
+)
+_LOGGER_STATE = ("level", "disabled", "propagate", "parent", "handlers", "filters")
+
+
+class Expansion:
+    """One method for each kind of object. The walk itself, with its `visit` and `refuse`, is Snapshot's."""
+
+    def expand(self, value, path):
+        cls = type(value)
+        handler = HANDLERS.get(cls)
+        if handler is not None:
+            return handler(self, value, path)
+        if issubclass(cls, torch.Tensor):
+            return self.expand_tensor(value, path)
+        if issubclass(cls, types.ModuleType):
+            return self.expand_module(value, path)
+        if issubclass(cls, type):
+            return self.expand_class(value, path)
+        if issubclass(cls, logging.Logger):
+            return self.expand_logger(value, path)
+        self.expand_instance(value, path)
+
+    def expand_function(self, function, path):
+        code = function.__code__
+        if trusted.origin(code.co_filename) != "user" and not self.has_user_closure(function):
+            return
+        self.expand_attributes(function, path)
+        if code not in self.executed.codes:
+            return
+        self.found_codes.add(code)
+        self.guards.add_function(function, path)
+        for name, cell in zip(code.co_freevars, function.__closure__ or ()):
+            self.visit(cell, f"{path}.<{name}>")
+        self.visit_items(function.__defaults__ or (), f"{path}.__defaults__")
+        if function.__kwdefaults__ is not None:
+            self.visit(function.__kwdefaults__, f"{path}.__kwdefaults__")
+
+    def has_user_closure(self, function):
+        """A wrapper of the standard library or PyTorch around something, as functools.wraps and torch.no_grad make."""
+        return function.__closure__ is not None and function.__code__ in self.executed.codes
+
+    def expand_method(self, method, path):
+        self.visit(method.__self__, path_of_self(method, path))
+        self.visit(method.__func__, path)
+
+    def expand_builtin(self, function, path):
+        owner = function.__self__
+        if (
+            self.calls_back
+            and type(function) is types.BuiltinFunctionType
+            and (problem := problem_of_c_call(function, "stdlib"))
+        ):
+            return self.refuse("impure_call", f"{problem}, which C code could call")
+        if owner is not None and not isinstance(owner, (types.ModuleType, type)):
+            self.visit(owner, f"{path}.__self__")
+
+    def expand_partial(self, partial, path):
+        self.guards.add_type(partial, path)
+        for name in ("func", "args", "keywords"):
+            self.guards.add_member(partial, _get_class_dict(functools.partial)[name], f"{path}.{name}")
+            self.visit(getattr(partial, name), f"{path}.{name}")
+        self.expand_attributes(partial, path)
+
+    def expand_cached_function(self, wrapper, path):
+        """A functools.cache: while nothing enters or leaves it, a hit returns what it returned before, as in eager."""
+        function = getattr(wrapper, "__wrapped__", None)
+        self.visit(function, f"{path}.__wrapped__")
+        code = getattr(function, "__code__", None)
+        if code is not None and trusted.origin(code.co_filename) != "user":
+            return
+        for cache in gc.get_referents(wrapper):
+            if type(cache) is dict and cache is not getattr(wrapper, "__dict__", None):
+                self.guards.add_frozen(cache, f"the cache of {path}")
+                for cached in cached_results(cache):
+                    self.visit(cached, f"{path}(...)")
+
+    def expand_compiled(self, compiled, path):
+        """A compiled callable inside the call runs its function."""
+        self.visit(compiled.function, path)
+
+    def expand_static(self, method, path):
+        self.visit(method.__func__, path)
+
+    def expand_property(self, prop, path):
+        for function in (prop.fget, prop.fset, prop.fdel):
+            if function is not None:
+                self.visit(function, path)
+
+    def expand_context_variable(self, variable, path):
+        self.guards.add_context_variable(variable, path)
+        self.visit(variable.get(None), path)
+
+    def expand_cell(self, cell, path):
+        self.guards.add_cell(cell, path)
+        try:
+            content = cell.cell_contents
+        except ValueError:
+            return
+        self.visit(content, path)
+
+    def expand_list(self, values, path):
+        if self.is_too_large(values, path):
+            return
+        self.guards.add_list(values, path)
+        self.visit_items(values, path)
+
+    def expand_tuple(self, values, path):
+        if not self.is_too_large(values, path):
+            self.visit_items(values, path)
+
+    def expand_set(self, values, path):
+        if self.is_too_large(values, path):
+            return
+        if isinstance(values, set):
+            self.guards.add_set(values, path)
+        for value in values:
+            self.visit(value, f"{path}{{}}")
+
+    def expand_dict(self, values, path):
+        if self.is_too_large(values, path):
+            return
+        self.guards.add_items(values, path)
+        base = next((path.removesuffix(ending) for ending in _CONTAINER_ATTRIBUTES if path.endswith(ending)), None)
+        for key, value in dict.items(values):
+            self.visit(key, f"{path} (a key)")
+            self.visit(value, f"{base}.{key}" if base is not None else f"{path}[{short(key)}]")
+
+    def expand_default_dict(self, values, path):
+        self.guards.add_type(values, path)
+        self.guards.add_member(
+            values, _get_class_dict(collections.defaultdict)["default_factory"], f"{path}.default_factory"
+        )
+        self.visit(values.default_factory, f"{path}.default_factory")
+        self.expand_dict(values, path)
+
+    def expand_view(self, view, path):
+        for referent in gc.get_referents(view):
+            if not isinstance(referent, type):
+                self.visit(referent, path)
+
+    def expand_weak_reference(self, reference, path):
+        target = reference()
+        if target is None:
+            return self.refuse("unknown_state", f"{path}: a dead weak reference")
+        if not isinstance(target, type) and id(target) not in self.seen:
+            self.guards.add_weak_root(target)
+        self.visit(target, f"{path}()")
+
+    def expand_tensor(self, tensor, path):
+        if type(tensor) in (torch.Tensor, torch.nn.Parameter):
+            self.tensors.append((path, tensor))
+        self.tensor_paths[id(tensor)] = path
+        self.guards.add_type(tensor, path)
+        self.expand_attributes(tensor, path)
+
+    def expand_module(self, module, path):
+        self.guards.add_type(module, path)
+        namespace = self.guards.add_instance_dict(module, path)
+        self.guards.add_named(namespace, path)
+        follow = not trusted.is_trusted_module(dict.get(namespace, "__name__"))
+        for name in self.user_names & namespace.keys():  # trusted code knows the modules it reads
+            value = namespace[name]
+            if follow or isinstance(value, types.ModuleType) or value is os.environ or value is sys.modules:
+                self.visit(value, f"{path}.{name}")
+            elif not isinstance(value, (type, types.FunctionType)):
+                self.in_library = True
+                self.visit(value, f"{path}.{name}")
+                self.in_library = False
+        if follow and type(module) is not types.ModuleType:
+            self.visit(type(module), type(module).__name__)
+
+    def expand_class(self, cls, path):
+        for base in _get_mro(cls):
+            if id(base) in self.seen and base is not cls:
+                continue
+            self.seen[id(base)] = base
+            own = not trusted.is_trusted_module(class_module(base))
+            self.guards.add_class(base, class_name(base), own and self.whole)
+            if not own:
+                continue
+            if base is cls and not is_python_class(cls):
+                return self.refuse("unknown_state", f"{path}: the C type {class_module(cls)}.{class_name(cls)}")
+            for name, value in _get_class_dict(base).items():
+                if name in _OF_NO_USE:
+                    continue
+                if self.whole or name in self.names or (is_special(name) and is_code(value)):
+                    self.visit(value, f"{class_name(base)}.{name}")
+        if type(cls) is not type and not trusted.is_trusted_module(class_module(type(cls))):
+            self.visit(type(cls), type(cls).__name__)
+
+    def expand_logger(self, logger, path):
+        """Its level decides whether code logs; a call that logs is refused elsewhere."""
+        namespace = self.guards.add_instance_dict(logger, path)
+        self.guards.add_listed(namespace, _LOGGER_STATE, path)
+        manager = self.guards.add_instance_dict(logging.Logger.manager, "logging.Logger.manager")
+        self.guards.add_listed(manager, ("_disable",), "logging.Logger.manager")
+        if namespace.get("parent") is not None:
+            self.visit(namespace["parent"], f"{path}.parent")
+
+    def expand_instance(self, value, path):
+        cls = type(value)
+        kind = instance_kind(cls)
+        if kind == "stateless" or (kind == "hidden" and self.in_library):
+            return
+        if kind == "hidden":
+            return self.refuse("unknown_state", f"{path}: {cls.__module__}.{cls.__qualname__}")
+        self.guards.add_type(value, path)
+        self.visit(cls, cls.__qualname__)
+        self.expand_attributes(value, path)
+        for name, descriptor in slots_of(cls):
+            if self.whole or name in self.names:
+                self.guards.add_member(value, descriptor, f"{path}.{name}")
+                try:
+                    content = descriptor.__get__(value)
+                except AttributeError:
+                    continue
+                self.visit(content, f"{path}.{name}")
+        if kind != "object":
+            CONTENTS[kind](self, value, path)
+
+    def expand_attributes(self, value, path):
+        """The instance dict: the names the code uses, or all of it."""
+        namespace = self.guards.add_instance_dict(value, path)
+        if namespace is None:
+            return
+        cls = type(value)
+        whole = self.whole and (
+            isinstance(value, torch.nn.Module) or class_module(cls).partition(".")[0] not in trusted.TRUSTED_PACKAGES
+        )
+        if whole:
+            self.guards.add_items(namespace, path)
+        else:
+            self.guards.add_named(namespace, path)
+        for name in list(namespace) if whole else self.names & namespace.keys():
+            self.visit(namespace[name], f"{path}.{name}")
+
+    def visit_items(self, values, path):
+        for i, value in enumerate(values):
+            self.visit(value, f"{path}[{i}]")
+
+    def is_too_large(self, values, path):
+        if len(values) > MOST_ITEMS:
+            self.refuse("state_too_large", f"{path} has {len(values)} items")
+            return True
+        return False
+
+
+HANDLERS = {
+    types.FunctionType: Expansion.expand_function,
+    types.MethodType: Expansion.expand_method,
+    types.BuiltinFunctionType: Expansion.expand_builtin,
+    types.MethodWrapperType: Expansion.expand_builtin,
+    functools.partial: Expansion.expand_partial,
+    type(functools.cache(ascii)): Expansion.expand_cached_function,
+    _C.Callable: Expansion.expand_compiled,
+    staticmethod: Expansion.expand_static,
+    classmethod: Expansion.expand_static,
+    property: Expansion.expand_property,
+    types.CellType: Expansion.expand_cell,
+    contextvars.ContextVar: Expansion.expand_context_variable,
+    list: Expansion.expand_list,
+    tuple: Expansion.expand_tuple,
+    set: Expansion.expand_set,
+    frozenset: Expansion.expand_set,
+    dict: Expansion.expand_dict,
+    collections.OrderedDict: Expansion.expand_dict,
+    collections.defaultdict: Expansion.expand_default_dict,
+    types.MappingProxyType: Expansion.expand_view,
+    type({}.keys()): Expansion.expand_view,
+    type({}.values()): Expansion.expand_view,
+    type({}.items()): Expansion.expand_view,
+    weakref.ReferenceType: Expansion.expand_weak_reference,
+    types.ModuleType: Expansion.expand_module,
+    type: Expansion.expand_class,
+    enum.EnumMeta: Expansion.expand_class,
+}
+
+
+CONTENTS = {
+    "dict": Expansion.expand_dict,
+    "list": Expansion.expand_list,
+    "set": Expansion.expand_set,
+    "tuple": Expansion.expand_tuple,
+    "property": Expansion.expand_property,
+    "static": Expansion.expand_static,
+}
+
+
+def class_name(cls):
+    return type.__dict__["__qualname__"].__get__(cls)
+
+
+def class_module(cls):
+    module = _get_class_dict(cls).get("__module__") if cls.__flags__ & 1 << 9 else cls.__module__
+    return module if isinstance(module, str) else ""
+
+
+def is_special(name):
+    return name.startswith("__") and name.endswith("__") and len(name) > 4
+
+
+def is_code(value):
+    return isinstance(value, (types.FunctionType, property, staticmethod, classmethod, functools.partial))
+
+
+def cached_results(cache):
+    """What the dict of a functools cache holds: results, or for a bounded one links to them."""
+    for value in cache.values():
+        yield from gc.get_referents(value) if type(value).__name__ == "_lru_list_elem" else (value,)
+
+
+def path_of_self(method, path):
+    name = method.__func__.__name__ if hasattr(method.__func__, "__name__") else ""
+    return path.removesuffix(f".{name}") if path.endswith(f".{name}") and path.count(".") > 1 else "self"
+
+
+def short(key):
+    text = repr(key) if _C.is_immutable_value(key) else type(key).__name__
+    return text if len(text) <= 40 else text[:37] + "..."
