@@ -10,12 +10,17 @@ constexpr std::byte kGarbage{0xcd};
 
 class Runner {
  public:
-  Runner(const Plan& plan, std::vector<Memory>& inputs, const CallFunction& call)
-      : plan_(plan), inputs_(inputs), call_(call), arena_(plan.arena_bytes, kGarbage), owned_(plan.owned_slots) {
+  Runner(const Plan& plan, std::vector<Buffer>& inputs, const CallFunction& call, const KernelFunction& run_kernel)
+      : plan_(plan),
+        inputs_(inputs),
+        call_(call),
+        run_kernel_(run_kernel ? run_kernel : interpret_kernel),
+        arena_(plan.arena_bytes, kGarbage),
+        owned_(plan.owned_slots) {
     for (const OutputBuffer& output : plan.outputs) outputs_.push_back(garbage(output.dtype, output.length));
   }
 
-  std::vector<Memory> run() {
+  std::vector<Buffer> run() {
     for (const Step& step : plan_.steps) std::visit([&](const auto& s) { run(s); }, step);
     for (size_t i = 0; i < outputs_.size(); ++i)
       if (const int32_t slot = plan_.outputs[i].owned; slot >= 0) outputs_[i] = owned_[slot];
@@ -23,7 +28,7 @@ class Runner {
   }
 
  private:
-  static Memory garbage(DType dtype, int64_t length) { return Memory(length * info(dtype).bytes, kGarbage); }
+  static Buffer garbage(DType dtype, int64_t length) { return Buffer(length * info(dtype).bytes, kGarbage); }
 
   std::byte* at(const BufferRef& place) {
     switch (place.kind) {
@@ -39,7 +44,7 @@ class Runner {
     const Kernel& kernel = plan_.kernels[step.kernel];
     std::vector<void*> params;
     for (const BufferRef& place : step.params) params.push_back(at(place));
-    check_user(interpret_kernel(kernel, params.data(), 0, kernel.parallel_points()) == 0, "an index is out of range");
+    check_user(run_kernel_(kernel, params.data(), 0, kernel.parallel_points()) == 0, "an index is out of range");
   }
 
   void run(const ExternStep& step) {
@@ -55,16 +60,18 @@ class Runner {
   }
 
   const Plan& plan_;
-  std::vector<Memory>& inputs_;
+  std::vector<Buffer>& inputs_;
   const CallFunction& call_;
-  Memory arena_;
-  std::vector<Memory> outputs_, owned_;
+  const KernelFunction run_kernel_;
+  Buffer arena_;
+  std::vector<Buffer> outputs_, owned_;
 };
 
 }  // namespace
 
-std::vector<Memory> run_plan(const Plan& plan, std::vector<Memory>& inputs, const CallFunction& call) {
-  return Runner(plan, inputs, call).run();
+std::vector<Buffer> run_plan(const Plan& plan, std::vector<Buffer>& inputs, const CallFunction& call,
+                             const KernelFunction& run_kernel) {
+  return Runner(plan, inputs, call, run_kernel).run();
 }
 
 }  // namespace braze

@@ -5,8 +5,8 @@
 #include "graph/print.h"
 #include "graph/verify.h"
 #include "passes/pass.h"
-#include "random_graph.h"
 #include "schedule/distribute_parts.h"
+#include "schedule/random_graph.h"
 
 using namespace braze;
 

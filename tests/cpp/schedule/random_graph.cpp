@@ -1,4 +1,4 @@
-#include "random_graph.h"
+#include "schedule/random_graph.h"
 
 #include <algorithm>
 

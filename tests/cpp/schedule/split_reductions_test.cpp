@@ -31,7 +31,7 @@ Graph reduction(Op op, DType dtype, const Geometry& geometry, const std::vector<
 /// How many steps the reduction takes; checks on the way that the plan gives the graph's numbers.
 size_t steps_of(Op op, DType dtype, const Geometry& geometry, const std::vector<int>& dims) {
   const Graph graph = reduction(op, dtype, geometry, dims);
-  std::vector<Memory> inputs(1, Memory(graph.value(0).length * info(dtype).bytes));
+  std::vector<Buffer> inputs(1, Buffer(graph.value(0).length * info(dtype).bytes));
   for (int64_t i = 0; i < graph.value(0).length; ++i) {
     const int64_t number = (i * 7919) % 101 - 50;
     store_element(inputs[0].data() + i * info(dtype).bytes, is_floating(dtype)
