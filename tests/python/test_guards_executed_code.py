@@ -1,6 +1,8 @@
 """What may not run in a call that is to be replayed: functions whose answer changes, and effects the world sees."""
 
 import datetime
+import importlib
+import inspect
 import logging
 import os
 import random
@@ -39,6 +41,9 @@ LOGGER = logging.getLogger("braze.test")
         lambda x: (LOGGER.error("seen"), x)[1],
         lambda x: (warnings.warn("seen", stacklevel=1), x)[1],
         lambda x: x + sys.getrefcount(x),
+        lambda x: x + os.path.exists(__file__),
+        lambda x: x + importlib.import_module("braze").__name__.count("z"),
+        lambda x: x + inspect.currentframe().f_back.f_lineno,
         lambda x: x + list(map(time.sleep, [0.0]))[0] if False else x * next(iter(time.time, None)),
         lambda x: x + numpy.random.RandomState(0).rand(),
         lambda x: x + numpy.random.default_rng(0).random(),

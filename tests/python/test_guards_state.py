@@ -7,6 +7,7 @@ import contextvars
 import dataclasses
 import enum
 import functools
+import operator
 import os
 import sys
 import types
@@ -409,6 +410,21 @@ def test_import_inside_the_function():
         assert not holds(state)
     finally:
         del sys.modules[module.__name__]
+
+
+def test_attribute_getter():
+    holder = types.SimpleNamespace(inner=types.SimpleNamespace(scale=2.0))
+    read = operator.attrgetter("inner.scale")
+    state = state_of(lambda x: x * read(holder), torch.ones(2))
+    holder.inner.scale = 3.0
+    assert not holds(state)
+
+
+def test_library_function_used_by_the_library(monkeypatch):
+    layer = nn.Linear(2, 2)
+    state = state_of(lambda x: layer(x), torch.ones(2))
+    monkeypatch.setattr(nn.functional, "linear", lambda x, weight, bias: x)
+    assert not holds(state)
 
 
 def test_cached_function():

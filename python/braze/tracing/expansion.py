@@ -6,6 +6,7 @@ import enum
 import functools
 import gc
 import logging
+import operator
 import os
 import sys
 import types
@@ -111,6 +112,14 @@ class Expansion:
     def expand_compiled(self, compiled, path):
         """A compiled callable inside the call runs its function."""
         self.visit(compiled.function, path)
+
+    def expand_getter(self, getter, path):
+        """operator.attrgetter and methodcaller: names that no code spells out."""
+        _, arguments = getter.__reduce__()
+        for argument in arguments:
+            self.visit(argument, path)
+            if isinstance(argument, str):
+                self.met_names.update(argument.split("."))
 
     def expand_static(self, method, path):
         self.visit(method.__func__, path)
@@ -287,6 +296,8 @@ HANDLERS = {
     functools.partial: Expansion.expand_partial,
     type(functools.cache(ascii)): Expansion.expand_cached_function,
     _C.Callable: Expansion.expand_compiled,
+    operator.attrgetter: Expansion.expand_getter,
+    operator.methodcaller: Expansion.expand_getter,
     staticmethod: Expansion.expand_static,
     classmethod: Expansion.expand_static,
     property: Expansion.expand_property,

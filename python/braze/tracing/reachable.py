@@ -68,6 +68,7 @@ class Snapshot(Expansion):
         self.seen = {}
         self.todo = []
         self.found_codes = set()
+        self.watched = set()  # modules whose attributes are compared but not followed
         self.user_names = names_of(code for code in executed.codes if trusted.origin(code.co_filename) == "user")
         self.calls_back = not trusted.HIGHER_ORDER.isdisjoint(self.user_names)
         # What is being expanded is of PyTorch or the standard library: what cannot be seen there is theirs to keep.
@@ -94,6 +95,8 @@ class Snapshot(Expansion):
         for path, value in spec.objects if spec is not None else ():
             self.guards.add_weak_root(value)
             self.visit(value, path)
+        if frames := trusted.FRAME_NAMES & self.user_names:
+            self.refuse("impure_call", f"frames are read: {min(frames)}")
         self.walk_argument_containers(args, kwargs)
         self.visit(function, root_name(function))
         for cls in (torch.Tensor, torch.nn.Parameter):  # the classes of what the call makes
@@ -170,8 +173,12 @@ class Snapshot(Expansion):
             if name == "os":
                 self.visit(os.environ, "os.environ")
             for key in used:
+                value = namespace[key]
                 if key.startswith("_global_"):
-                    self.visit(namespace[key], f"{name}.{key}")
+                    self.visit(value, f"{name}.{key}")
+                elif isinstance(value, types.ModuleType) and id(value) not in self.watched:
+                    self.watched.add(id(value))
+                    self.guards.add_named(self.guards.add_instance_dict(value, f"{name}.{key}"), f"{name}.{key}")
             return
         own = namespace.get("__builtins__", builtins)
         own = own.__dict__ if isinstance(own, types.ModuleType) else own

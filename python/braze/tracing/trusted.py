@@ -54,6 +54,7 @@ def is_trusted_module(name):
 # names, or None for all).
 REFUSED_CODE = (
     ("/random.py", None),
+    ("/importlib/__init__.py", {"import_module", "reload"}),
     ("/secrets.py", None),
     ("/uuid.py", None),
     ("/tempfile.py", None),
@@ -135,12 +136,7 @@ IMPURE_MODULES = words(
     """
 )
 # ... except these functions of them.
-HARMLESS = words(
-    """
-    posix.fspath posix.getcwd gc.isenabled gc.enable gc.disable gc.collect posix.stat posix.lstat time.strftime
-    _io.StringIO _io.text_encoding _thread.get_ident _thread.allocate_lock
-    """
-)
+HARMLESS = words("posix.fspath gc.isenabled gc.enable gc.disable gc.collect _io.StringIO _io.text_encoding")
 
 # PyTorch's C functions that read or hand over what no guard sees.
 REFUSED_TORCH = words(
@@ -150,6 +146,9 @@ REFUSED_TORCH = words(
     set_num_interop_threads set_default_dtype _set_default_tensor_type
     """
 )
+
+# Names by which code reads the variables of other frames.
+FRAME_NAMES = words("f_back f_locals f_globals gi_frame cr_frame tb_frame currentframe")
 
 # Functions of C that call what they are given: such calls raise no event.
 HIGHER_ORDER = words(
@@ -186,7 +185,7 @@ STATELESS_TYPES = words(
     _thread.lock _thread.RLock types.GenericAlias types.UnionType typing.TypeVar typing.ParamSpec
     typing.TypeVarTuple typing.ParamSpecArgs typing.ParamSpecKwargs typing.TypeAliasType typing.Generic
     _abc._abc_data _collections._tuplegetter datetime.timedelta datetime.datetime datetime.date datetime.time
-    datetime.timezone decimal.Decimal operator.itemgetter operator.attrgetter operator.methodcaller numpy.ufunc
+    datetime.timezone decimal.Decimal operator.itemgetter numpy.ufunc
     numpy._ArrayFunctionDispatcher numpy.dtype
     """
 )
