@@ -59,6 +59,7 @@ void bind_capture(py::module_& m) {
   m.def("start_recording", &start_recording, "Starts recording on this thread; False when another recording runs.");
   m.def("stop_recording", &stop_recording);
   m.def("is_recording", &is_recording);
+  m.def("note_offsets_read", &note_offsets_read);
   m.def("refuse_recording", &refuse_recording, py::arg("reason"), py::arg("detail"));
 }
 

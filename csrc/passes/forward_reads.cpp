@@ -57,8 +57,9 @@ class Forwarder {
     const ValueId original = stand_in_[access->value];
     if (original != access->value && (!mutated || is_private(original))) {
       replace(node, i, Access{original, access->geometry});
-      if (node.op == Op::update_ && i == 0) node.operands[0] = graph_.whole(std::get<Access>(node.operands[0]).value);
+      access = std::get_if<Access>(&node.operands[i]);
     }
+    if (node.op == Op::update_ && i == 0) node.operands[0] = graph_.whole(access->value);  // cover may have changed its shape
     if (mutated || node.op == Op::extern_) return;  // an extern call keeps the memory layout eager gave it
     while (auto next = step(node.operands[i])) {
       if (std::holds_alternative<Scalar>(*next) && !takes_numbers(node, i)) return;

@@ -49,6 +49,7 @@ CompiledCall::CompiledCall(CompiledPlan compiled, const CapturedProgram& program
       constants_(program.constants),
       outputs_(program.outputs),
       mutated_(program.mutated),
+      slot_offsets_(program.slot_offsets),
       launches_(compiled_.plan.steps.size()),
       sites_(compiled_.plan.steps.size()),
       frames_([this] { return std::make_unique<Frame>(compiled_.plan, sites_); }) {
@@ -219,6 +220,8 @@ bool CompiledCall::run_safely(Frame& frame, const Addresses& addresses) {
 }
 
 bool CompiledCall::run(at::TensorImpl* const* inputs, size_t count, std::vector<at::Tensor>& outputs) {
+  for (size_t s = 0; s < slot_offsets_.size(); ++s)
+    if (inputs[s]->storage_offset() != slot_offsets_[s]) return false;
   Addresses addresses = addresses_of(inputs, count);
   if (!written_.empty() && written_inputs_overlap(addresses)) return false;
   auto frame = frames_.take();

@@ -49,6 +49,7 @@ class CompiledCall : public Executable {
   std::vector<at::Tensor> constants_;
   std::vector<TensorOutput> outputs_;
   std::vector<MutatedSlot> mutated_;
+  std::vector<int64_t> slot_offsets_;  // storage offsets that must be as recorded; empty: any
   struct ValueCheck {
     int step;  // after which the value is there
     ValueGuard guard;

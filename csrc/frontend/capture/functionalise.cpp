@@ -1,5 +1,7 @@
 #include "frontend/capture/functionalise.h"
 
+#include <c10/core/InferenceMode.h>
+
 #include <algorithm>
 #include <map>
 #include <unordered_map>
@@ -250,6 +252,8 @@ class Functionaliser {
   }
 
   void finish(const std::vector<at::Tensor>& results) {
+    if (recording_.reads_offsets)
+      for (size_t s = 0; s < arguments_.size() + program_.captured.size(); ++s) program_.slot_offsets.push_back(slots_[s].storage_offset());
     std::map<int, int> output_of_storage;
     for (const auto& result : results) program_.outputs.push_back(output(result, output_of_storage));
     for (auto& buffer : buffers_) {
@@ -288,6 +292,7 @@ class Functionaliser {
       return out;
     }
     if (result.requires_grad()) refuse(Fallback::needs_grad, "a result requires grad");
+    if (result.is_inference() != c10::InferenceMode::is_enabled()) refuse(Fallback::inference_tensors, "a result of the call");
     out.geometry.offset = empty ? 0 : out.geometry.offset - buffer.base;
     if (out.geometry.offset < 0 || out.geometry.extent() > value.length) refuse(Fallback::tensor_layout, "a result of the call");
     auto [it, fresh] = output_of_storage.try_emplace(seen->second, static_cast<int>(graph().outputs.size()));

@@ -59,6 +59,7 @@ struct CapturedProgram {
   std::vector<TensorOutput> outputs;  // one a result tensor
   std::vector<MutatedSlot> mutated;
   std::vector<ValueGuard> value_guards;
+  std::vector<int64_t> slot_offsets;  // arguments' and captured tensors' storage offsets, when the call could see them
   bool memory_matters = false;       // the graph holds for one pattern of shared memory among the slots only
 };
 

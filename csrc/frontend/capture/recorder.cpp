@@ -222,6 +222,7 @@ class LeafCall {
       recorded_.rewritten.push_back(std::move(snapshot));
     }
     auto& recording = session_.recording();
+    if (schema_.name().rfind("aten::as_strided", 0) == 0) recording.reads_offsets = true;
     if (is_empty_factory(schema_.name()))
       for (const auto& output : recorded_.outputs) recording.storages[output.storage].unwritten = true;
     if (lifts()) {
@@ -344,6 +345,10 @@ std::unique_ptr<Recording> stop_recording() {
 }
 
 bool is_recording() { return g_session && c10::impl::tls_is_dispatch_key_included(g_key); }
+
+void note_offsets_read() {
+  if (g_session) g_session->recording().reads_offsets = true;
+}
 
 void refuse_recording(const std::string& reason, const std::string& detail) {
   if (!g_session) return;

@@ -19,6 +19,8 @@ bool start_recording();
 std::unique_ptr<Recording> stop_recording();
 /// True on a thread whose operators are being recorded.
 bool is_recording();
+/// Notes that the place of tensors in their storages was visible to the call.
+void note_offsets_read();
 /// Notes a refusal from another eye than the dispatcher (the first one stays).
 void refuse_recording(const std::string& reason, const std::string& detail);
 

@@ -56,6 +56,7 @@ struct Recording {
   std::vector<RecordedOp> ops;
   std::vector<SeenStorage> storages;
   std::vector<SeenTensor> tensors;
+  bool reads_offsets = false;  // storage_offset() was asked for, or as_strided counted from the start of a storage
   Refusal refusal;
 };
 

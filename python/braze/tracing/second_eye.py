@@ -50,6 +50,8 @@ class SecondEye(TorchFunctionMode):
             reason = READS.get(attribute) if name == "__get__" else WRITES
             if reason and not self._is_harmless_read(attribute, args):
                 _C.refuse_recording(reason, f"Tensor.{attribute}")
+        elif name == "storage_offset":
+            _C.note_offsets_read()
         elif name in LEAKS:
             _C.refuse_recording(LEAKS[name], f"Tensor.{name}")
         return func(*args, **(kwargs or {}))
