@@ -56,8 +56,9 @@ int GroupTable::producer_group(ValueId value) {
 }
 
 const Member& GroupTable::original(ValueId value) {
-  for (const Member& member : group(producer_group(value)).members)
-    if (member.value == value && !member.copied) return member;
+  const std::vector<Member>& members = group(producer_group(value)).members;
+  for (size_t m = members.size(); m-- > 0;)  // mostly one of the last
+    if (members[m].value == value && !members[m].copied) return members[m];
   throw Error(Error::Kind::Internal, "a value is not made in its group");
 }
 

@@ -17,7 +17,17 @@ void move_dims(FusionGroup& group, const std::vector<int>& to, size_t count) {
   for (int& dim : group.position_order) dim = to[dim];
 }
 
+/// Adds dims, up to `count`, along which nothing moves yet.
+void widen(FusionGroup& group, size_t count) {
+  if (group.members.front().result.strides.size() == count) return;
+  group.each_map([&](AddressMap& map) { map.strides.resize(count, 0); });
+}
+
 std::vector<Member> in_node_order(std::vector<Member>& a, std::vector<Member>& b) {
+  if (!a.empty() && !b.empty() && a.back().node < b.front().node) {
+    a.insert(a.end(), std::make_move_iterator(b.begin()), std::make_move_iterator(b.end()));
+    return std::move(a);
+  }
   std::vector<Member> both;
   both.reserve(a.size() + b.size());
   std::merge(std::make_move_iterator(a.begin()), std::make_move_iterator(a.end()), std::make_move_iterator(b.begin()),
@@ -47,7 +57,7 @@ bool merge(FusionGroup& producer, FusionGroup& consumer, const Alignment& alignm
 
   if (producer.members.size() >= consumer.members.size()) {
     move_dims(consumer, to, dims.size());
-    producer.each_map([&](AddressMap& map) { map.strides.resize(dims.size(), 0); });
+    widen(producer, dims.size());
     if (consumer.position_order.empty()) consumer.position_order = producer.position_order;
     consumer.dims = std::move(dims);
   } else {
@@ -63,7 +73,7 @@ bool merge(FusionGroup& producer, FusionGroup& consumer, const Alignment& alignm
       consumer.dims.push_back(producer.dims[p]);
     }
     move_dims(producer, back, consumer.dims.size());
-    consumer.each_map([&](AddressMap& map) { map.strides.resize(consumer.dims.size(), 0); });
+    widen(consumer, consumer.dims.size());
     if (consumer.position_order.empty()) consumer.position_order = producer.position_order;
   }
   consumer.members = in_node_order(producer.members, consumer.members);
