@@ -19,7 +19,8 @@ void find_same_objects(at::TensorImpl* const* inputs, size_t count, uint32_t* fi
     return;
   }
   size_t capacity = std::bit_ceil(count * 2);
-  c10::SmallVector<uint32_t, 256> table(capacity, UINT32_MAX);
+  c10::SmallVector<uint32_t, 256> table;
+  table.assign(capacity, UINT32_MAX);
   for (uint32_t i = 0; i < count; ++i) {
     size_t slot = (reinterpret_cast<uintptr_t>(inputs[i]) >> 4) * 0x9E3779B97F4A7C15ull >> 32 & (capacity - 1);
     while (table[slot] != UINT32_MAX && inputs[table[slot]] != inputs[i]) slot = (slot + 1) & (capacity - 1);
@@ -86,7 +87,8 @@ bool AliasLinks::is_of_state(const at::TensorImpl* tensor) const {
 
 bool AliasLinks::same_objects_hold(at::TensorImpl* const* inputs, size_t count) const {
   if (count <= 1) return true;
-  c10::SmallVector<uint32_t, 64> first(count, 0);
+  c10::SmallVector<uint32_t, 64> first;
+  first.resize(count);
   find_same_objects(inputs, count, first.data());
   return std::equal(first_same_.begin(), first_same_.end(), first.begin());
 }

@@ -53,7 +53,7 @@ class ExecutedCode:
     def _on_event(self, frame, event, argument):
         if event == "call":
             code = frame.f_code
-            if code not in self.codes:
+            if code not in self.codes and not frame.f_globals.get("__name__", "").startswith("braze."):
                 self.codes[code] = frame.f_globals
                 if trusted.refused_code(code.co_filename, code.co_name):
                     self._refuse(f"{code.co_qualname} of {frame.f_globals.get('__name__')}", frame.f_back)

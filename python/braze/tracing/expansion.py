@@ -219,6 +219,8 @@ class Expansion:
             self.seen[id(base)] = base
             own = not trusted.is_trusted_module(class_module(base))
             self.guards.add_class(base, class_name(base), own and self.whole)
+            if self.matches:
+                self.met_names.update(_get_class_dict(base).get("__match_args__", ()))
             if not own:
                 continue
             if base is cls and not is_python_class(cls):

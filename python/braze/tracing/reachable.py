@@ -25,6 +25,7 @@ from braze.tracing.expansion import Expansion, class_name
 from braze.tracing.refusal import Refusal
 
 MOST_OBJECTS = 200_000
+_MATCH_CLASS = dis.opmap["MATCH_CLASS"]
 _STORE_GLOBAL = dis.opmap["STORE_GLOBAL"]
 
 
@@ -33,7 +34,7 @@ def snapshot(function, args, kwargs, executed, spec=None):
 
     `spec`: the ArgumentSpec of the call, by which objects among the arguments are known.
     """
-    names, extra = executed.names(), set()
+    names, extra = executed.names() | {"__getattr__"}, set()
     whole = any(is_whole(code) for code in executed.codes)
     while True:
         state = Snapshot(executed, names | extra, whole)
@@ -70,6 +71,8 @@ class Snapshot(Expansion):
         self.found_codes = set()
         self.watched = set()  # modules whose attributes are compared but not followed
         self.user_names = names_of(code for code in executed.codes if trusted.origin(code.co_filename) == "user")
+        self.user_names.add("__getattr__")  # of modules
+        self.matches = any(_MATCH_CLASS in code.co_code[::2] for code in executed.codes)
         self.calls_back = not trusted.HIGHER_ORDER.isdisjoint(self.user_names)
         # What is being expanded is of PyTorch or the standard library: what cannot be seen there is theirs to keep.
         self.in_library = False
