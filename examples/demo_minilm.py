@@ -15,7 +15,7 @@ import braze
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "benchmarks"))
 from model_zoo import minilm_model, minilm_tokens
-from timing import interleaved
+from timing import guard_microseconds, interleaved
 
 SENTENCES = (
     "The weather is lovely today.",
@@ -39,16 +39,15 @@ SENTENCES = (
 
 def embed(model, tokens):
     """One unit vector a sentence: the mean over its tokens."""
-    input_ids, attention_mask, token_type_ids = tokens
-    hidden = model(input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids).last_hidden_state
-    mask = attention_mask.unsqueeze(-1).to(hidden.dtype)
+    hidden = model(**tokens).last_hidden_state
+    mask = tokens["attention_mask"].unsqueeze(-1).to(hidden.dtype)
     return torch.nn.functional.normalize((hidden * mask).sum(1) / mask.sum(1))
 
 
 def compare(batch, threads, rounds):
     """Embeds the first `batch` sentences with both; returns the table's row, the explanation and both results."""
     torch.set_num_threads(threads)
-    tokens = minilm_tokens(SENTENCES[:batch])
+    tokens = dict(zip(("input_ids", "attention_mask", "token_type_ids"), minilm_tokens(SENTENCES[:batch])))
     eager, compiled = minilm_model(), braze.compile(minilm_model())
     with torch.no_grad():
         for _ in range(6):
@@ -57,6 +56,7 @@ def compare(batch, threads, rounds):
             {"eager": lambda: embed(eager, tokens), "braze": lambda: embed(compiled, tokens)}, rounds=rounds
         )
         expected, actual = embed(eager, tokens), embed(compiled, tokens)
+        overhead = guard_microseconds(compiled, (), tokens)
     explanation = braze.explain(compiled)
     report = explanation.report
     row = {
@@ -68,6 +68,7 @@ def compare(batch, threads, rounds):
         "speed-up": f"{statistics.median(a / b for a, b in zip(times['eager'], times['braze'])):.2f}x",
         "largest error": f"{float((expected - actual).abs().max()):.1e}",
         "smallest cosine": f"{float((expected * actual).sum(1).min()):.7f}",
+        "guards us": "-" if overhead is None else f"{overhead:.1f}",
         "entries": len(report.entries),
         "kernels": sum(entry.kernel_launches for entry in report.entries),
         "extern calls": sum(entry.extern_calls for entry in report.entries),

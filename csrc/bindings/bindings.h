@@ -11,6 +11,7 @@ void bind_capture(pybind11::module_& m);
 void bind_errors(pybind11::module_& m);
 void bind_guards(pybind11::module_& m);
 void bind_options(pybind11::module_& m);
+void bind_overhead(pybind11::module_& m);
 void bind_program(pybind11::module_& m);
 
 }  // namespace braze

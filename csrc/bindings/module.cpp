@@ -30,4 +30,5 @@ PYBIND11_MODULE(_C, m) {
   braze::bind_call(m);
   braze::bind_program(m);
   braze::bind_cache(m);
+  braze::bind_overhead(m);
 }
