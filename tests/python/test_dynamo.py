@@ -87,7 +87,7 @@ def test_module_with_a_graph_break(callables):
     with torch.no_grad():
         for _ in range(5):
             torch.testing.assert_close(function(x), model(x))
-    assert entries(callables) == [1, 1]
+    assert len(callables) >= 2 and set(entries(callables)) == {1}
 
 
 def test_new_weights_are_used(callables):
