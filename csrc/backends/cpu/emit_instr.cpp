@@ -117,7 +117,9 @@ Value* LoopEmitter::compute(int i, int copy, int lanes) {
   const Instr& in = kernel_.body[i];
   const int64_t stride = in.strides.empty() || !layout_.varies[i] ? 0 : in.strides[layout_.lane_axis];
   switch (in.kind) {
-    case InstrKind::Load: return emit_load(code_, in.dtype, base(i, copy), stride, lanes, lanes == 1 ? nullptr : mask_);
+    case InstrKind::Load:
+      if (tile_row_ && layout_.transposed[i]) return tile_load(i);
+      return emit_load(code_, in.dtype, base(i, copy), stride, lanes, lanes == 1 ? nullptr : mask_);
     case InstrKind::Gather: return gather(i, copy, lanes);
     case InstrKind::Index: {
       Value* first = splat(code_, base(i, copy), lanes);

@@ -14,7 +14,7 @@ LoopEmitter::LoopEmitter(Code& code, const LoopLayout& layout, llvm::Function& f
   int copies = layout.point_unroll;
   for (int unroll : layout.unroll) copies = std::max(copies, unroll);
   varying_.assign(copies, Values(count, nullptr));
-  uniform_ = spread_ = offsets_ = kept_ = Values(count, nullptr);
+  uniform_ = spread_ = offsets_ = kept_ = tiles_ = Values(count, nullptr);
 }
 
 void LoopEmitter::run() {
@@ -26,13 +26,16 @@ void LoopEmitter::run() {
   code_.fail = fail;
   Value *begin = function_.getArg(1), *end = function_.getArg(2);
   ir_.SetInsertPoint(entry);
+  auto on_stack = [&](llvm::Type* element, int64_t count) {
+    auto* memory = ir_.CreateAlloca(element, number(count));
+    memory->setAlignment(llvm::Align(64));
+    return memory;
+  };
   for (size_t i = 0; i < kernel_.body.size(); ++i) {
-    if (layout_.kept_from.empty() || layout_.kept_from[i] < 0) continue;
     const DType dtype = kernel_.body[i].dtype;
     llvm::Type* element = dtype == DType::b1 ? ir_.getInt8Ty() : register_element(context, dtype);
-    auto* memory = ir_.CreateAlloca(element, number(kernel_.reduce_points() + layout_.lanes));
-    memory->setAlignment(llvm::Align(64));
-    kept_[i] = memory;
+    if (layout_.kept_from[i] >= 0) kept_[i] = on_stack(element, kernel_.reduce_points() + layout_.lanes);
+    if (layout_.transposed[i]) tiles_[i] = on_stack(memory_element(context, dtype), layout_.lanes * layout_.lanes);
   }
   ir_.CreateCondBr(ir_.CreateICmpSLT(begin, end), start, done);
 
@@ -87,6 +90,23 @@ LoopEmitter::Values LoopEmitter::loop(Value* begin, Value* end, int64_t step, Va
   ir_.CreateCondBr(ir_.CreateICmpSLT(next, end), head, after);
   ir_.SetInsertPoint(after);
   return results;
+}
+
+void LoopEmitter::while_left(Values carried, const std::function<Values(Values)>& body) {
+  BasicBlock* before = ir_.GetInsertBlock();
+  auto* head = BasicBlock::Create(ir_.getContext(), "stretch", &function_);
+  auto* after = BasicBlock::Create(ir_.getContext(), "all", &function_);
+  ir_.CreateBr(head);
+  ir_.SetInsertPoint(head);
+  std::vector<llvm::PHINode*> phis;
+  for (Value* value : carried) {
+    phis.push_back(ir_.CreatePHI(value->getType(), 2));
+    phis.back()->addIncoming(value, before);
+  }
+  const Values next = body(Values(phis.begin(), phis.end()));
+  for (size_t k = 0; k < phis.size(); ++k) phis[k]->addIncoming(next[k], ir_.GetInsertBlock());
+  ir_.CreateCondBr(ir_.CreateICmpSGT(next.back(), number(0)), head, after);
+  ir_.SetInsertPoint(after);
 }
 
 Value* LoopEmitter::while_fits(Value* begin, Value* end, int64_t step, int64_t needs,

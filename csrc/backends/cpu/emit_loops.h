@@ -28,8 +28,15 @@ class LoopEmitter {
   void point(llvm::Value* position, int lanes, int unroll, llvm::Value* mask);
   void enter_outer(const Values& positions);
   Values outer_positions(llvm::Value* linear);
-  Values next_positions(const Values& positions);
+  Values next_positions(const Values& positions, llvm::Value* steps);
   llvm::Value* first_lanes(llvm::Value* count);
+
+  // Square tiles of the last two parallel axes (emit_tiles.cpp).
+  void every_tile(llvm::Value* begin, llvm::Value* end);
+  void tile_rows(const Values& positions);
+  void transpose_tile(int instr);
+  void transpose(Values& block);
+  llvm::Value* tile_load(int instr);
 
   // The reduce axes (emit_passes.cpp).
   using Body = std::function<Accumulators(llvm::Value* position, const Accumulators& carried)>;
@@ -64,6 +71,8 @@ class LoopEmitter {
   /// for (i = begin; i < end; i += step): at least one turn; carried values go round and come out.
   Values loop(llvm::Value* begin, llvm::Value* end, int64_t step, Values carried,
               const std::function<Values(llvm::Value*, Values)>& body);
+  /// while (left > 0) with the values it carries, of which `left` is the last.
+  void while_left(Values carried, const std::function<Values(Values)>& body);
   /// for (i = begin; i + needs <= end; i += step): maybe no turn; the i it stopped at.
   llvm::Value* while_fits(llvm::Value* begin, llvm::Value* end, int64_t step, int64_t needs,
                           const std::function<void(llvm::Value*)>& body);
@@ -91,6 +100,8 @@ class LoopEmitter {
   std::vector<Values> varying_;  // [copy][instr]
   Values offsets_;               // [instr]: of a gather whose indices do not vary
   Values kept_;                  // [instr]: stack memory of values put aside
+  Values tiles_;                 // [instr]: stack memory of a transposed tile
+  llvm::Value* tile_row_ = nullptr;  // the row of the tiles being worked on; null: not in a tile
 };
 
 }  // namespace braze::cpu

@@ -17,7 +17,7 @@ using llvm::Value;
 using P = llvm::CmpInst::Predicate;
 
 #define POLYNOMIAL(name, ...) constexpr double name[] = {__VA_ARGS__};
-#include "../../../kernels/cpu/polynomials.def"
+#include "polynomials.def"
 #undef POLYNOMIAL
 
 constexpr double kLog2E = 0x1.715476p+0, kLn2High = 0x1.62e4p-1,

@@ -18,10 +18,10 @@ LoopEmitter::Values LoopEmitter::outer_positions(Value* linear) {
   return positions;
 }
 
-/// One point further, with carries.
-LoopEmitter::Values LoopEmitter::next_positions(const Values& positions) {
+/// `steps` points further along the last of the outer axes, at most to its end, with carries.
+LoopEmitter::Values LoopEmitter::next_positions(const Values& positions, Value* steps) {
   Values next = positions;
-  Value* carry = number(1);
+  Value* carry = steps;
   for (int axis = layout_.outer_axes; axis-- > 0;) {
     next[axis] = ir_.CreateAdd(positions[axis], carry);
     if (axis == 0) break;
@@ -43,7 +43,7 @@ void LoopEmitter::every_row(Value* begin, Value* end) {
   loop(begin, end, 1, outer_positions(begin), [&](Value*, Values positions) {
     enter_outer(positions);
     run_passes();
-    return next_positions(positions);
+    return next_positions(positions, number(1));
   });
 }
 
@@ -57,6 +57,7 @@ void LoopEmitter::every_point(Value* begin, Value* end) {
     lanes_between(begin, end);
     return;
   }
+  if (layout_.tile_axis >= 0) return every_tile(begin, end);
   Value* extent = number(kernel_.axes[layout_.outer_axes]);
   Value *outer = ir_.CreateUDiv(begin, extent), *column = ir_.CreateURem(begin, extent);
   Values carried = outer_positions(outer);
@@ -71,7 +72,7 @@ void LoopEmitter::every_point(Value* begin, Value* end) {
     Value* wanted = ir_.CreateAdd(start, left);
     Value* stop = ir_.CreateSelect(ir_.CreateICmpSLT(wanted, extent), wanted, extent);
     lanes_between(start, stop);
-    Values next = next_positions(now);
+    Values next = next_positions(now, number(1));
     next.push_back(number(0));
     next.push_back(ir_.CreateSub(left, ir_.CreateSub(stop, start)));
     return next;

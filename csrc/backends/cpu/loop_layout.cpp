@@ -38,6 +38,7 @@ LoopLayout::LoopLayout(const Kernel& source, const Isa& isa) : kernel(with_paral
   choose_lanes(isa);
   place_instructions();
   plan_passes();
+  choose_tiles();
   choose_unrolls();
 }
 
@@ -186,6 +187,18 @@ void LoopLayout::plan_passes() {
   }
 }
 
+void LoopLayout::choose_tiles() {
+  transposed.assign(kernel.body.size(), false);
+  const int axis = outer_axes - 1;
+  if (shape != Shape::Points || axis < 0 || lanes < 4 || lane_extent() < lanes || kernel.axes[axis] < lanes) return;
+  for (size_t i = 0; i < kernel.body.size(); ++i) {
+    const Instr& in = kernel.body[i];
+    if (in.kind != InstrKind::Load || in.strides[lane_axis] <= 1 || in.strides[axis] != 1) continue;
+    transposed[i] = true;
+    tile_axis = axis;
+  }
+}
+
 void LoopLayout::choose_unrolls() {
   auto turns = [&](int cost) {
     int unroll = cost <= 8 ? 4 : cost <= 18 ? 2 : 1;
@@ -200,7 +213,8 @@ void LoopLayout::choose_unrolls() {
   for (size_t i = 0; i < kernel.body.size(); ++i)
     if (level[i] >= point_level) total += cost(kernel.body[i]);
   point_unroll = turns(total);
-  single_copy = masked_tail && total > 18;
+  if (tile_axis >= 0) point_unroll = 1;
+  single_copy = masked_tail && (total > 18 || tile_axis >= 0);
   unroll.assign(passes, point_unroll);
 }
 

@@ -46,6 +46,11 @@ struct LoopLayout {
   int point_unroll = 1;                   // Points, Columns: vectors of parallel points a turn
   bool single_copy = false;  // Points, Columns: so long that it is written once, masked, for full vectors too
 
+  // Points: the parallel axis along which some loads are contiguous that are not so along the lanes; square tiles of
+  // the two axes are transposed on the stack. -1: none.
+  int tile_axis = -1;
+  std::vector<bool> transposed;  // the loads that go through tiles
+
   int level_of_axis(int axis) const;
   bool is_element_store(const Instr& in) const {
     return in.kind == InstrKind::Store && shape != Shape::Points && !in.row;
@@ -58,6 +63,7 @@ struct LoopLayout {
   void place_instructions();
   void plan_passes();
   void choose_unrolls();
+  void choose_tiles();
 
   std::vector<bool> closure(int pass) const;
   bool keep_dear_values(int pass);

@@ -5,6 +5,7 @@
 #include <mutex>
 #include <optional>
 
+#include "emitter_version.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/Config/llvm-config.h"
 #include "llvm/MC/TargetRegistry.h"
@@ -16,8 +17,6 @@
 
 namespace braze::cpu {
 namespace {
-
-constexpr const char* kEmitterVersion = "1";  // raise it when the code made for the same kernel changes
 
 struct Host {
   llvm::Triple triple{llvm::sys::getProcessTriple()};
@@ -83,7 +82,7 @@ std::optional<Isa> make_isa(const std::string& name) {
   isa.fma = isa.half_conversions = !isa.x86 || level >= 1;
   isa.vector_bits = level == 2 ? 512 : level == 1 ? 256 : 128;
   isa.description = h.triple.str() + " " + isa.cpu + " " + isa.features + " vector" + std::to_string(isa.vector_bits) +
-                    " llvm " + LLVM_VERSION_STRING + " emitter " + kEmitterVersion;
+                    " llvm " + LLVM_VERSION_STRING + " emitter " + BRAZE_EMITTER_VERSION;
   return isa;
 }
 

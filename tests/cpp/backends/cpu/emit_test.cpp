@@ -48,6 +48,19 @@ TEST_CASE("strided stores") {
                               type + " out\n  %0: " + type + " = load p0 [23,1]+0\n  store p1 [1,5]+0 %0\n");
 }
 
+TEST_CASE("transposed loads") {
+  for (const char* type : {"f32", "f64", "i16", "b1"})
+    for (auto [n, m] : {std::pair(16, 16), {33, 50}, {64, 7}, {70, 130}, {5, 40}}) {
+      const std::string rows = std::to_string(n), columns = std::to_string(m), element = type,
+                        all = std::to_string(n * m);
+      check_against_interpreter("kernel parallel=[3," + rows + "," + columns + "] reduce=[] vector=2\n  params: p0 " +
+                                element + ", p1 " + element + ", p2 b1, p3 " + element + " out\n  %0: " + element +
+                                " = load p0 [" + all + ",1," + rows + "]+1\n  %1: " + element + " = load p1 [" + all +
+                                "," + columns + ",1]+0\n  %2: b1 = load p2 [0,1,0]+0\n" + "  %3: " + element +
+                                " = where %2, %0, %1\n  store p3 [" + all + "," + columns + ",1]+0 %3\n");
+    }
+}
+
 TEST_CASE("rows: a reduction along the lanes, used again") {
   for (int n : {1, 2, 15, 16, 17, 48, 64, 65, 130, 1000}) {
     const std::string extent = std::to_string(n);
