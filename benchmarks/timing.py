@@ -42,6 +42,7 @@ class Row:
     microseconds: float
     speedup: float  # over the first contender
     largest_error: float
+    made: str = ""  # what braze made of it
 
 
 def arguments(description):
@@ -71,13 +72,14 @@ def run_cases(cases, chosen):
 
 def run_case(case, contenders, threads, rounds):
     torch.compiler.reset()
-    calls = {}
+    calls, made = {}, {}
     with torch.inference_mode(False), torch.no_grad():
         for name in contenders:
             target, inputs = case.make()
             compiled = CONTENDERS[name](target)
             for _ in range(WARM_UP_CALLS):
                 compiled(*inputs)
+            made[name] = compiled
             calls[name] = lambda compiled=compiled, inputs=inputs: compiled(*inputs)
         times = interleaved(calls, rounds=rounds)
         results = {name: call() for name, call in calls.items()}
@@ -90,9 +92,22 @@ def run_case(case, contenders, threads, rounds):
             microseconds=statistics.median(times[name]) * 1e6,
             speedup=statistics.median(a / b for a, b in zip(times[first], times[name])),
             largest_error=largest_error(results[first], results[name]),
+            made=summary(made[name]) if name == "braze" else "",
         )
         for name in contenders
     ]
+
+
+def summary(compiled):
+    """Entries with their launches, and refusals, of a callable and of the children tried in its place."""
+    reports = [braze.explain(compiled).report]
+    parts = []
+    for report in reports:
+        reports += report.children
+        for entry in report.entries:
+            parts.append(f"{entry.state}: {entry.kernel_launches} kernels, {entry.extern_calls} by PyTorch")
+        parts += [f"refused: {refusal.reason} {refusal.detail}".strip() for refusal in report.refusals]
+    return "; ".join(dict.fromkeys(parts))
 
 
 def interleaved(calls, *, rounds=15, seconds_a_round=0.02):
@@ -161,6 +176,6 @@ def print_rows(rows, heading):
     for row in rows:
         print(
             f"{row.case:34} {row.threads:7}  {row.contender:14} {row.microseconds:12.1f} {row.speedup:8.2f}x "
-            f"{row.largest_error:14.2e}",
+            f"{row.largest_error:14.2e}  {row.made}",
             flush=True,
         )
