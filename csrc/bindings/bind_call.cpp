@@ -128,6 +128,14 @@ void bind_entry(py::module_& module) {
       .def("describe_arguments", &Entry::describe_arguments)
       .def("describe_guards", &Entry::describe_guards)
       .def_property_readonly("is_dead", &Entry::is_dead)
+      .def_property_readonly(
+          "captured",
+          [](const Entry& entry) {
+            py::list tensors;
+            for (PyObject* tensor : entry.captured()) tensors.append(py::handle(tensor));
+            return tensors;
+          },
+          "The captured tensors; none once the callable has let go of the entry.")
       .def_property_readonly("state", state_of)
       .def_property_readonly("hits", [](const Entry& entry) { return entry.counters.hits; })
       .def_property_readonly("compiled_calls", [](const Entry& entry) { return entry.counters.compiled; })

@@ -103,6 +103,26 @@ def test_entries_move_to_the_front_and_are_bounded():
     assert call.entries == []
 
 
+def test_dropped_entries_let_go_of_their_state():
+    weight = nn.Parameter(torch.ones(2), requires_grad=False)
+    reference = weakref.ref(weight)
+
+    def f(x):
+        return x * f.weight
+
+    f.weight = weight
+    call = compiled(f)
+    entry = entry_for(f, lambda inputs: [inputs[0] + 100], torch.ones(2), captured=[weight])
+    call.add_entry(entry, False)
+    assert entry.captured == [weight]
+    call.remove_entry(entry)
+    f.weight = None
+    del weight
+    gc.collect()
+    assert entry.captured == []
+    assert reference() is None
+
+
 def test_declined_run_is_eager():
     call = compiled(double)
     call.add_entry(entry_for(double, lambda inputs: None, torch.ones(3)), False)

@@ -5,7 +5,6 @@
 #include <torch/csrc/utils/pybind.h>
 
 #include <chrono>
-#include <optional>
 
 #include "frontend/call/entry.h"
 #include "frontend/call/passthrough.h"
@@ -22,6 +21,18 @@ struct Slot {
   PyRef object;  // the Python object that owns the entry
   Entry* entry;
   std::vector<PyRef> death_watches;
+};
+
+/// Slots on their way out: their entries are retired, then freed when this goes.
+class RetiredSlots {
+ public:
+  void add(Slot&& slot) {
+    slot.entry->retire();
+    slots_.push_back(std::move(slot));
+  }
+
+ private:
+  std::vector<Slot> slots_;
 };
 
 struct CallCounters {
@@ -176,8 +187,10 @@ int callable_traverse(PyObject* object, visitproc visit, void* arg) {
 
 void drop_slots(Callable* self) {
   if (self->slots == nullptr) return;
+  RetiredSlots retired;
   std::vector<Slot> dropped;
   dropped.swap(*self->slots);
+  for (Slot& slot : dropped) retired.add(std::move(slot));
 }
 
 int callable_clear(PyObject* object) {
@@ -209,11 +222,11 @@ PyObject* callable_get(PyObject* self, PyObject* instance, PyObject*) {
 }
 
 void purge(Callable* self) {
-  std::vector<Slot> dropped;
+  RetiredSlots retired;
   auto& slots = *self->slots;
   for (size_t i = slots.size(); i-- > 0;) {
     if (!slots[i].entry->is_dead()) continue;
-    dropped.push_back(std::move(slots[i]));
+    retired.add(std::move(slots[i]));
     slots.erase(slots.begin() + static_cast<ptrdiff_t>(i));
   }
 }
@@ -252,9 +265,9 @@ PyObject* callable_add_entry(PyObject* object, PyObject* const* args, Py_ssize_t
     if (count == 2 && !PyObject_IsTrue(args[1])) entry->trial.skip();
     Slot slot{PyRef::borrow(entry_object), entry, watch_deaths(object, *entry)};
     purge(self);
-    std::optional<Slot> evicted;
+    RetiredSlots evicted;
     if (self->slots->size() >= most_entries) {
-      evicted = std::move(self->slots->back());
+      evicted.add(std::move(self->slots->back()));
       self->slots->pop_back();
       ++self->counters.evicted;
     }
@@ -271,7 +284,8 @@ PyObject* callable_remove_entry(PyObject* object, PyObject* entry_object) {
   auto& slots = *reinterpret_cast<Callable*>(object)->slots;
   for (size_t i = 0; i < slots.size(); ++i) {
     if (slots[i].object.get() != entry_object) continue;
-    Slot removed = std::move(slots[i]);
+    RetiredSlots removed;
+    removed.add(std::move(slots[i]));
     slots.erase(slots.begin() + static_cast<ptrdiff_t>(i));
     break;
   }

@@ -9,6 +9,13 @@ Entry::Entry(EntryParts parts, const TorchState& torch_state) : parts_(std::move
 
 PyObject* Entry::run(const CallInputs& inputs) {
   HANDLE_TH_ERRORS
+  struct Running {  // the executable may let other threads run, and those may retire this entry
+    Entry& entry;
+    explicit Running(Entry& e) : entry(e) { ++entry.running_; }
+    ~Running() {
+      if (--entry.running_ == 0 && entry.retired_) entry.clear();
+    }
+  } running(*this);
   std::vector<at::Tensor> outputs;
   if (!parts_.executable->run(inputs.tensors.data(), inputs.tensors.size(), outputs)) {
     ++counters.declined;
@@ -42,6 +49,17 @@ std::vector<std::string> Entry::describe_guards() const {
   return lines;
 }
 
+std::vector<PyObject*> Entry::captured() const {
+  std::vector<PyObject*> tensors;
+  for (size_t i = 0; parts_.captured && i < parts_.captured->size(); ++i) tensors.push_back(parts_.captured->tensor(i));
+  return tensors;
+}
+
+void Entry::retire() {
+  retired_ = true;
+  if (running_ == 0) clear();
+}
+
 int Entry::visit(visitproc visit, void* arg) const {
   // A part another owner also holds is not ours to report: the collector would count its references as ours alone.
   auto visit_part = [&](const auto& part) { return part && part.use_count() == 1 ? part->visit(visit, arg) : 0; };
@@ -52,8 +70,8 @@ int Entry::visit(visitproc visit, void* arg) const {
 }
 
 void Entry::clear() {
-  if (parts_.state && parts_.state.use_count() == 1) parts_.state->clear();
-  if (parts_.captured && parts_.captured.use_count() == 1) parts_.captured->clear();
+  if (parts_.state) parts_.state->clear();
+  if (parts_.captured) parts_.captured->clear();
 }
 
 }  // namespace braze

@@ -67,12 +67,21 @@ class Entry {
   Trial trial;
   EntryCounters counters;
 
+  /// The tensors it captured, borrowed; none once retired.
+  std::vector<PyObject*> captured() const;
+
+  /// It will not be asked again: lets go of the Python state it guards, which may be a whole model, as soon as no call
+  /// runs it.
+  void retire();
+
   int visit(visitproc visit, void* arg) const;
   void clear();
 
  private:
   EntryParts parts_;
   TorchState torch_state_;
+  int running_ = 0;
+  bool retired_ = false;
 };
 
 }  // namespace braze

@@ -34,7 +34,7 @@ class ArgumentSpec::Builder {
     spec_.paths_.push_back(path);
     Node node{Kind::Same, 0, Py_TYPE(object), PyRef(), path_index};
     if (THPVariable_CheckExact(object)) {
-      if (!cpython::has_no_attributes(object)) return refuse(path + " is a tensor with attributes set by Python");
+      if (!cpython::has_no_own_attributes(object)) return refuse(path + " is a tensor with attributes set by Python");
       node.kind = Kind::Tensor;
       node.index = static_cast<uint32_t>(spec_.tensors_.size());
       if (!spec_.tensors_.add(THPVariable_Unpack(object), refusal_)) {
@@ -130,7 +130,7 @@ class ArgumentSpec::Matcher {
     ++cursor;
     switch (node.kind) {
       case Kind::Tensor: {
-        if (Py_TYPE(object) != node.type || !cpython::has_no_attributes(object)) return false;
+        if (Py_TYPE(object) != node.type || !cpython::has_no_own_attributes(object)) return false;
         at::TensorImpl* tensor = THPVariable_Unpack(object).unsafeGetTensorImpl();
         if (!spec_.tensors_.check(node.index, tensor)) return false;
         inputs_.tensors.push_back(tensor);

@@ -1,6 +1,8 @@
 // The self-test of the CPython layouts the guards rely on.
 #include "frontend/guards/cpython_objects.h"
 
+#include <cstring>
+
 #include "frontend/guards/python_value.h"
 
 namespace braze::cpython {
@@ -81,6 +83,21 @@ bool has_no_attributes(PyObject* object) {
   auto* keys = reinterpret_cast<const DictKeysLayout*>(reinterpret_cast<PyHeapTypeObject*>(type)->ht_cached_keys);
   for (Py_ssize_t i = 0; keys != nullptr && i < keys->entries; ++i) {
     if (managed.values[i] != nullptr) return false;
+  }
+  return true;
+}
+
+bool has_no_own_attributes(PyObject* object) {
+  if (has_no_attributes(object)) return true;
+  PyObject** dict = dict_slot(object);
+  if (dict == nullptr || *dict == nullptr) return false;
+  PyObject* name = nullptr;
+  for (Py_ssize_t position = 0; PyDict_Next(*dict, &position, &name, nullptr);) {
+    const char* text = PyUnicode_Check(name) ? PyUnicode_AsUTF8(name) : nullptr;
+    if (text == nullptr || std::strncmp(text, "_dynamo_", 8) != 0) {
+      PyErr_Clear();
+      return false;
+    }
   }
   return true;
 }

@@ -34,6 +34,9 @@ inline PyObject** dict_slot(PyObject* object) { return _PyObject_GetDictPtr(obje
 /// no dict.
 bool has_no_attributes(PyObject* object);
 
+/// As has_no_attributes, but for the marks torch._dynamo leaves on tensors it has seen: those change no result.
+bool has_no_own_attributes(PyObject* object);
+
 /// Whether version tags and order counters move as assumed. False with `what` naming the assumption that does not hold.
 bool layouts_hold(const char** what);
 

@@ -18,7 +18,19 @@ ATTEMPTS = 4
 # Entries for equal arguments differ in the Python state or in the values Python reads; more of them are not worth their checks.
 MOST_PATHS = 4
 # A reason that no further trace of the same call will lift.
-LASTING = frozenset({"needs_grad", "random", "data_dependent", "value_read", "leak", "tensor_kind", "output_kind", "hook_taken", "too_many_paths"})
+LASTING = frozenset(
+    {
+        "needs_grad",
+        "random",
+        "data_dependent",
+        "value_read",
+        "leak",
+        "tensor_kind",
+        "output_kind",
+        "hook_taken",
+        "too_many_paths",
+    }
+)
 
 # A reason that holds for the children as well.
 WITHOUT_CHILDREN = frozenset({"needs_grad", "hook_taken", "exception", "no_work", "nested_trace"})
@@ -40,12 +52,11 @@ class CallKind:
 class Published:
     """An entry of the callable, and what is needed to check it against eager again."""
 
-    def __init__(self, callable_, entry, compiled, spec, captured, paths, mutated_slots, step_microseconds):
+    def __init__(self, callable_, entry, compiled, spec, paths, mutated_slots, step_microseconds):
         self.callable = weakref.ref(callable_)
         self.entry = entry
         self.compiled = compiled
         self.spec = spec
-        self.captured = captured
         self.paths = paths
         self.mutated_slots = mutated_slots
         self.step_microseconds = step_microseconds
@@ -189,7 +200,17 @@ class Session:
         paths = [state.path_of(tensor) for tensor in captured]
         entry = _C.Entry(kind.spec, kind.state, state.guards, captured, compiled, tree, paths)
         callable_.add_entry(entry, self.options.trial)
-        self.entries.append(Published(callable_, entry, compiled, kind.spec, captured, paths, program.mutated_slots, compiled.time_steps(copies.tensors, 2)))
+        self.entries.append(
+            Published(
+                callable_,
+                entry,
+                compiled,
+                kind.spec,
+                paths,
+                program.mutated_slots,
+                compiled.time_steps(copies.tensors, 2),
+            )
+        )
         self.kinds.remove(kind)
         return None
 
@@ -222,7 +243,7 @@ class Session:
         published = next((item for item in self.entries if item.entry is entry), None)
         if published is None:
             return self.function(*args, **kwargs)
-        inputs = self.inputs_of(published.spec, args, kwargs, published.captured)
+        inputs = self.inputs_of(published.spec, args, kwargs, published.entry.captured)
         copies = proof.InputCopies(inputs, published.mutated_slots)
         result = self.function(*args, **kwargs)
         outputs = published.compiled.run(copies.tensors)
@@ -299,7 +320,10 @@ def collector(results):
 
 def classifier(results, outputs):
     """For each tensor of a result: an output of the program, or an input itself."""
-    place = {id(tensor): (kind, slot if kind == "input" else i) for i, (tensor, (kind, slot)) in enumerate(zip(results, outputs))}
+    place = {
+        id(tensor): (kind, slot if kind == "input" else i)
+        for i, (tensor, (kind, slot)) in enumerate(zip(results, outputs))
+    }
     return lambda tensor: place[id(tensor)]
 
 
