@@ -149,7 +149,7 @@ class LeafCall {
 
   bool before(const torch::jit::Stack& stack) {
     if (op_.hasTag(at::Tag::nondeterministic_seeded)) generator_state_ = generator_state();
-    if (op_.hasTag(at::Tag::dynamic_output_shape)) return refuse(Fallback::data_dependent);
+    if (op_.hasTag(at::Tag::dynamic_output_shape) && !indexes_by_position(stack)) return refuse(Fallback::data_dependent);
     size_t count = schema_.arguments().size();
     auto args = torch::jit::last(stack, count);
     for (size_t i = 0; i < count; ++i) {
@@ -247,6 +247,14 @@ class LeafCall {
   bool refuse(Fallback reason) {
     session_.refuse(reason, schema_.name());
     return false;
+  }
+
+  /// x[positions] is tagged for the sake of x[mask], whose size depends on the mask's contents.
+  bool indexes_by_position(const torch::jit::Stack& stack) const {
+    if (schema_.name() != "aten::index") return false;
+    for (const auto& index : tensors_of(torch::jit::last(stack, 2)[1]))
+      if (index.defined() && (index.scalar_type() == at::kBool || index.scalar_type() == at::kByte)) return false;
+    return true;
   }
 
   /// What an operator tagged as random would draw from. One that draws nothing (attention without dropout) is as good as any.
