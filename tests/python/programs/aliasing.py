@@ -300,3 +300,38 @@ def adjacent_views(compile):
     for start in phases(4, 3, 4):
         base = data(8, 8)
         yield compiled(base[:4], base[start : start + 4]), Kept(base)
+
+
+@program
+def overlapping_windows_copied(compile):
+    compiled = compile(lambda x: x.unfold(0, 3, 1).copy_(x.unfold(0, 3, 1) * 2).sum())
+    for value in phases(0.0, 1.0, 0.0):  # zeros hide the order of the writes from a proof
+        x = torch.full((6,), value)
+        yield compiled(x), Kept(x)
+
+
+@program
+def overlapping_windows_written_by_foreach(compile):
+    def f(x):
+        torch._foreach_mul_([x.t().unfold(-1, 2, 1)], 2.0)
+        return x.sum()
+
+    compiled = compile(f)
+    for value in phases(0.0, 1.0, 0.0):
+        x = torch.full((4, 6), value)
+        yield compiled(x), Kept(x)
+
+
+@program
+def overlapping_windows_accumulated(compile):
+    compiled = compile(lambda x, y: x.as_strided((3, 3), (1, 1)).add_(y).sum())
+    for value in phases(0.0, 1.0, 0.0):
+        x = torch.full((6,), value)
+        yield compiled(x, torch.full((3, 3), value)), Kept(x)
+
+
+@program
+def memory_that_no_operator_was_seen_to_write(compile):
+    compiled = compile(lambda x: torch.nn.functional.max_pool1d(x, 3, 2, 1))
+    for rows in phases(2, 3, 2):
+        yield compiled(data(1, rows, 9))
