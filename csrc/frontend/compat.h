@@ -1,5 +1,5 @@
-// Private PyTorch details, each in one place, so that a new version is checked here. tests/python/test_compat.py has a
-// test for each.
+// Private PyTorch details, each in one place, so that a new version is checked here.
+// tests/python/test_guards_torch_state.py flips every one.
 #pragma once
 
 #include <ATen/Context.h>
