@@ -49,9 +49,49 @@ def to_float(value):
 
 def row(name, comment, function, weight, low, high, degree):
     coefficients, error = remez(function, weight, low, high, degree)
-    numbers = ", ".join(to_float(c).hex() for c in coefficients)
+    numbers = ", ".join(to_float(c).hex().replace("0000000p", "p") for c in coefficients)
     print(f"// {comment}; weighted error 2^{float(mp.log(error, 2)):.1f}")
     print(f"POLYNOMIAL( {name}, {numbers} )")
+
+
+def interpolate(function, half, degree):
+    """The coefficients of the polynomial that meets `function` in the Chebyshev nodes of [-half, half]."""
+    nodes = [half * mp.cos(mp.pi * (2 * k + 1) / (2 * degree + 2)) for k in range(degree + 1)]
+    matrix = mp.matrix([[t**k for k in range(degree + 1)] for t in nodes])
+    return list(mp.lu_solve(matrix, mp.matrix([function(t) for t in nodes])))
+
+
+def odd_piece(function, slope, half, degree):
+    """Coefficients of an odd polynomial around 0, the linear one being `slope`."""
+    def rest(z):
+        x = mp.sqrt(abs(small(z)))
+        return (function(x) / x - slope) / (x * x)
+
+    middle = half * half / 2
+    shifted = interpolate(lambda u: rest(middle + u), middle, (degree - 1) // 2 - 1)
+    cubes = [sum(c * mp.binomial(k, j) * (-middle) ** (k - j) for k, c in enumerate(shifted) if k >= j) for j in range(len(shifted))]
+    row = [mp.mpf(0)] * (degree + 1)
+    row[1] = slope
+    row[3 : 3 + 2 * len(cubes) : 2] = cubes
+    return row
+
+
+def table(name, comment, function, step, degree, pieces=32):
+    """`pieces` polynomials of an odd function around n * step, each of use up to half a step away; the first is odd itself. What is
+    lost by rounding the slope at 0 is a number of its own, which the linear coefficients of all pieces go without. The step has few
+    bits, so that n * step is exact, and is chosen so that the function is nearly a float at the first few n * step."""
+    half = step / 2 * (1 + mp.mpf(2) ** -10)
+    slope = mp.diff(function, 0)
+    slope_low = mp.mpf(to_float(slope - mp.mpf(to_float(slope))))
+    rows = [odd_piece(function, slope, half, degree)]
+    rows += [interpolate(lambda t, n=n: function(n * step + t), half, degree) for n in range(1, pieces)]
+    worst = max(abs(mp.polyval(row[::-1], half * k / 20) / function(n * step + half * k / 20) - 1)
+                for n, row in enumerate(rows) for k in range(-20, 21) if k != 0)
+    for row in rows:
+        row[1] -= slope_low
+    numbers = ", ".join(to_float(row[k]).hex().replace("0000000p", "p") for k in range(degree + 1) for row in rows)
+    print(f"// {comment} in {pieces} pieces around n * {float(step)}; relative error 2^{float(mp.log(worst, 2)):.1f}")
+    print(f"TABLE( {name}, {float(step).hex()}, {pieces}, {float(slope_low).hex()}, {numbers} )")
 
 
 def small(x):
@@ -94,6 +134,8 @@ def main():
     row("tanh_rest", "(tanh(x) - x) / x^3 in x^2 for |x| <= 0.625", tanh_rest, lambda z: z + mp.mpf(2) ** -20, 0, mp.mpf("0.390625"), 4)
     row("erf_rest", "erf(x) / x - 1 in x^2 for |x| <= 1, relative to erf", erf_rest, lambda z: 1 / (1 + erf_rest(z)), 0, 1, 6)
     row("erfc_log2", "log2(erfc(x)) for 1 <= x <= 4, relative to erf", erfc_log2, mp.erfc, 1, 4, 6)
+    table("erf_pieces", "erf(x)", mp.erf, mp.mpf(2151) / 16384, 5)
+    table("tanh_pieces", "tanh(x)", mp.tanh, mp.mpf(4798) / 16384, 6)
 
 
 if __name__ == "__main__":

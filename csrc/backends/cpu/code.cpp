@@ -57,6 +57,15 @@ Value* slice(Code& code, Value* vector, int start, int lanes) {
   return code.ir.CreateShuffleVector(vector, mask);
 }
 
+Value* window(Code& code, Value* value, int start, int lanes) {
+  const int have = lanes_of(value);
+  if (have == 1) return splat(code, value, lanes);
+  if (start == 0 && have == lanes) return value;
+  llvm::SmallVector<int, 16> mask;
+  for (int lane = 0; lane < lanes; ++lane) mask.push_back((start + lane) % have);
+  return code.ir.CreateShuffleVector(value, mask);
+}
+
 Value* concatenate(Code& code, llvm::ArrayRef<Value*> parts) {
   if (parts.size() == 1) return parts[0];
   const int each = lanes_of(parts[0]);

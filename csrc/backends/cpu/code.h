@@ -36,6 +36,8 @@ llvm::Type* memory_element(llvm::LLVMContext& context, DType dtype);
 llvm::Value* splat(Code& code, llvm::Value* scalar, int lanes);
 /// Lanes [start, start + lanes) of a vector; a scalar when lanes is 1.
 llvm::Value* slice(Code& code, llvm::Value* vector, int start, int lanes);
+/// `lanes` lanes from `start` on; past its end the value is repeated, so that no lane holds something strange.
+llvm::Value* window(Code& code, llvm::Value* value, int start, int lanes);
 /// The vectors one after the other; all have the same type.
 llvm::Value* concatenate(Code& code, llvm::ArrayRef<llvm::Value*> parts);
 /// 0, 1, 2, ... in a vector of integers.

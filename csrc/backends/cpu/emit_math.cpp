@@ -6,6 +6,7 @@
 #include "emit_math.h"
 
 #include <cmath>
+#include <iterator>
 
 #include "externals.h"
 #include "llvm/IR/IntrinsicsX86.h"
@@ -16,9 +17,22 @@ namespace {
 using llvm::Value;
 using P = llvm::CmpInst::Predicate;
 
+/// `pieces` polynomials around n * step, coefficient by coefficient: all constants, then all linear coefficients, ...
+struct Table {
+  double step;
+  int pieces, degree;
+  double slope_low;  // belongs to every linear coefficient
+  const double* coefficients;
+};
+
 #define POLYNOMIAL(name, ...) constexpr double name[] = {__VA_ARGS__};
+#define TABLE(name, step, pieces, slope_low, ...)                                                            \
+  constexpr double name##_numbers[] = {__VA_ARGS__};                                                         \
+  constexpr Table name = {step, pieces, static_cast<int>(std::size(name##_numbers)) / pieces - 1, slope_low, \
+                          name##_numbers};
 #include "polynomials.def"
 #undef POLYNOMIAL
+#undef TABLE
 
 constexpr double kLog2E = 0x1.715476p+0, kLn2High = 0x1.62e4p-1,
                  kLn2Low = 0x1.7f7d1cp-20;  // kLn2High * n is exact for |n| < 512
@@ -164,8 +178,48 @@ Value* emit_log1p(Code& code, Value* x) {
   return w.when(P::FCMP_OLT, w.abs(x), w.number(0x1p-24), x, ends);
 }
 
+/// Whether 16 or 32 floats can be looked up in registers.
+bool has_tables(Code& code) { return code.isa.avx512; }
+
+/// Coefficient `degree` of the piece each lane is in.
+Value* look_up(Writer& w, const Table& table, int degree, Value* piece) {
+  llvm::SmallVector<llvm::Constant*, 32> entries;
+  for (int n = 0; n < table.pieces; ++n)
+    entries.push_back(real(w.ir.getFloatTy(), table.coefficients[degree * table.pieces + n]));
+  auto all = llvm::ArrayRef(entries);
+  Value* low = llvm::ConstantVector::get(all.take_front(16));
+  if (table.pieces == 16) return w.ir.CreateIntrinsic(llvm::Intrinsic::x86_avx512_permvar_sf_512, {}, {low, piece});
+  return w.ir.CreateIntrinsic(llvm::Intrinsic::x86_avx512_vpermi2var_ps_512, {},
+                              {low, piece, llvm::ConstantVector::get(all.drop_front(16))});
+}
+
+/// An odd function that goes to 1: a table's polynomials of |x|. Past the middle of the last piece it is 1.
+Value* odd_by_table(Code& code, Value* x, const Table& table) {
+  const int lanes = lanes_of(x);
+  if (lanes != 16) {  // one meaning for all widths: tails must agree with full vectors to the bit
+    std::vector<Value*> parts;
+    for (int start = 0; start < lanes; start += 16) {
+      Value* part = odd_by_table(code, window(code, x, start, 16), table);
+      parts.push_back(slice(code, part, 0, std::min(lanes, 16)));
+    }
+    return concatenate(code, parts);
+  }
+  Writer w(code, x);
+  Value* magnitude = w.at_most(w.abs(x), (table.pieces - 0.51) * table.step);
+  Value* big = w.number(0x1p23);
+  Value* shifted = w.muladd(magnitude, w.number(1 / table.step), big);  // the piece is in the low bits
+  Value* t = w.muladd(w.sub(shifted, big), w.number(-table.step), magnitude);
+  Value* sum = look_up(w, table, table.degree, w.bits(shifted));
+  for (int k = table.degree; k-- > 1;) sum = w.muladd(sum, t, look_up(w, table, k, w.bits(shifted)));
+  Value* constant = look_up(w, table, 0, w.bits(shifted));
+  if (table.slope_low != 0) constant = w.muladd(t, w.number(table.slope_low), constant);
+  sum = w.muladd(sum, t, constant);
+  return w.with_sign_of(sum, x);
+}
+
 /// x + x^3 p(x^2) near 0; elsewhere 1 - 2 / (exp(2|x|) + 1).
 Value* emit_tanh(Code& code, Value* x) {
+  if (has_tables(code)) return odd_by_table(code, x, tanh_pieces);
   Writer w(code, x);
   Value* magnitude = w.abs(x);
   Value* square = w.mul(x, x);
@@ -181,6 +235,7 @@ Value* emit_tanh(Code& code, Value* x) {
 
 /// x + x p(x^2) up to 1; beyond, 1 - 2^q(|x|).
 Value* emit_erf(Code& code, Value* x) {
+  if (has_tables(code)) return odd_by_table(code, x, erf_pieces);
   Writer w(code, x);
   Value* magnitude = w.abs(x);
   Value* near = w.muladd(x, w.polynomial(erf_rest, w.mul(x, x)), x);

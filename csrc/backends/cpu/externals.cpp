@@ -51,17 +51,6 @@ Value* call(Code& code, const std::string& symbol, llvm::Type* type, llvm::Array
   return code.ir.CreateCall(callee, args);
 }
 
-/// Lanes [start, start + lanes) of `value`; what lies past its end is a repetition, so that no lane computes something
-/// strange.
-Value* window(Code& code, Value* value, int start, int lanes) {
-  const int have = lanes_of(value);
-  if (have == 1) return splat(code, value, lanes);
-  if (start == 0 && have == lanes) return value;
-  llvm::SmallVector<int, 16> mask;
-  for (int lane = 0; lane < lanes; ++lane) mask.push_back((start + lane) % have);
-  return code.ir.CreateShuffleVector(value, mask);
-}
-
 Value* by_vectors(Code& code, const Row& row, bool is_double, llvm::ArrayRef<Value*> args) {
   llvm::Type* type = args[0]->getType();
   const int lanes = lanes_of(type);
