@@ -35,8 +35,8 @@ int power_of_two_above(int64_t n) {
 
 LoopLayout::LoopLayout(const Kernel& source, const Isa& isa) : kernel(with_parallel_axis(source)) {
   choose_shape();
-  choose_lanes(isa);
   place_instructions();
+  choose_lanes(isa);
   plan_passes();
   choose_tiles();
   choose_unrolls();
@@ -57,14 +57,24 @@ void LoopLayout::choose_shape() {
 
 void LoopLayout::choose_lanes(const Isa& isa) {
   if (kernel.vector_axis < 0) return;
-  int widest = 1;
-  bool masks = true;
-  for (const Instr& in : kernel.body) {
-    widest = std::max(widest, register_bytes(in.dtype));
-    const bool memory = in.kind == InstrKind::Load || in.kind == InstrKind::Gather || in.kind == InstrKind::Store;
+  int widest = 1, narrow = 0, wide = 0;
+  bool doubles = false, masks = true;
+  for (size_t i = 0; i < kernel.body.size(); ++i) {
+    const Instr& in = kernel.body[i];
+    const bool memory = in.kind == InstrKind::Load || in.kind == InstrKind::Store ||
+                        (in.kind == InstrKind::Gather &&
+                         std::none_of(in.args.begin(), in.args.end(), [&](int arg) { return varies[arg]; }));
     if (memory && in.strides[lane_axis] != 0) masks = masks && masks_well(isa, in.dtype, in.strides[lane_axis] == 1);
-    if (in.kind == InstrKind::Gather) masks = masks && masks_well(isa, in.dtype, false);
+    if (in.kind == InstrKind::Gather && !memory) masks = masks && masks_well(isa, in.dtype, false);
+    if (in.kind == InstrKind::Store || !varies[i]) continue;
+    widest = std::max(widest, register_bytes(in.dtype));
+    doubles = doubles || in.dtype == DType::f64;
+    (register_bytes(in.dtype) == 8 ? wide : narrow) += 1;
   }
+  for (const Instr& in : kernel.body)
+    if (in.kind == InstrKind::Store)
+      widest = std::max(widest, register_bytes(in.dtype));        // of a value that does not vary
+  if (widest == 8 && !doubles && narrow >= 2 * wide) widest = 4;  // a few i64 positions take two registers each
   lanes = std::min(isa.vector_bits / 8 / widest, power_of_two_above(lane_extent()));
   masked_tail = masks && isa.avx512;
 }
