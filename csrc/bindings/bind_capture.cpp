@@ -16,7 +16,8 @@ py::object as_python(const Refusal& refusal) { return py::make_tuple(std::string
 
 void bind_capture(py::module_& m) {
   py::class_<Recording>(m, "Recording")
-      .def_property_readonly("refusal", [](const Recording& r) -> py::object { return r.refusal ? as_python(r.refusal) : py::none(); })
+      .def_property_readonly(
+          "refusal", [](const Recording& r) -> py::object { return r.refusal ? as_python(r.refusal) : py::none(); })
       .def_property_readonly("op_count", [](const Recording& r) { return r.ops.size(); })
       .def(
           "functionalise",
@@ -40,15 +41,17 @@ void bind_capture(py::module_& m) {
                                for (const auto& m : p.mutated) slots.push_back(m.slot);
                                return slots;
                              })
-      .def_property_readonly("outputs",
-                             [](const CapturedProgram& p) {
-                               py::list outputs;
-                               for (const auto& o : p.outputs)
-                                 outputs.append(py::make_tuple(o.kind == TensorOutput::Kind::Input ? "input" : "tensor", o.index));
-                               return outputs;
-                             })
-      .def("same_as", [](const CapturedProgram& a, const CapturedProgram& b) { return same_program(a, b); },
-           "True when both calls did the same: equal graphs, inputs, outputs and literals.");
+      .def_property_readonly(
+          "outputs",
+          [](const CapturedProgram& p) {
+            py::list outputs;
+            for (const auto& o : p.outputs)
+              outputs.append(py::make_tuple(o.kind == TensorOutput::Kind::Input ? "input" : "tensor", o.index));
+            return outputs;
+          })
+      .def(
+          "same_as", [](const CapturedProgram& a, const CapturedProgram& b) { return same_program(a, b); },
+          "True when both calls did the same: equal graphs, inputs, outputs and literals.");
 
   py::list reasons;
 #define FALLBACK(name, message) reasons.append(py::make_tuple(#name, message));
@@ -59,6 +62,7 @@ void bind_capture(py::module_& m) {
   m.def("start_recording", &start_recording, "Starts recording on this thread; False when another recording runs.");
   m.def("stop_recording", &stop_recording);
   m.def("is_recording", &is_recording);
+  m.def("recording_refused", &recording_refused);
   m.def("note_offsets_read", &note_offsets_read);
   m.def("refuse_recording", &refuse_recording, py::arg("reason"), py::arg("detail"));
 }

@@ -1,4 +1,5 @@
-// Options for Python: one class with an attribute a row of options.def, the table itself, and the process's own options.
+// Options for Python: one class with an attribute a row of options.def, the table itself, and the process's own
+// options.
 #include <pybind11/stl.h>
 
 #include <string>
@@ -24,7 +25,8 @@ OptionValue option_value(const std::string& name, py::handle value) {
     const long long number = PyLong_AsLongLongAndOverflow(value.ptr(), &overflows);
     if (!overflows) return static_cast<int64_t>(number);
   }
-  throw Error(Error::Kind::User, name + "=" + std::string(py::repr(value)) + " is not accepted; an option is a bool, a whole number, a text or None");
+  throw Error(Error::Kind::User, name + "=" + std::string(py::repr(value)) +
+                                     " is not accepted; an option is a bool, a whole number, a text or None");
 }
 
 py::list table_as_list() {

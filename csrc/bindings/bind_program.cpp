@@ -77,7 +77,8 @@ void bind_program(py::module_& m) {
             auto impls = impls_of(inputs);
             if (!call.run(impls.data(), impls.size(), outputs)) return py::none();
             py::list result;
-            for (const auto& output : outputs) result.append(output.defined() ? py::cast(output) : py::object(py::none()));
+            for (const auto& output : outputs)
+              result.append(output.defined() ? py::cast(output) : py::object(py::none()));
             return result;
           },
           "The output tensors (None where an input itself is the output), or None when the call must run eagerly.")
@@ -87,7 +88,8 @@ void bind_program(py::module_& m) {
             auto impls = impls_of(inputs);
             return call.time_steps(impls.data(), impls.size(), repeats);
           },
-          py::arg("inputs"), py::arg("repeats") = 5, "Microseconds of each step, the best of `repeats`; mutated inputs are written.")
+          py::arg("inputs"), py::arg("repeats") = 5,
+          "Microseconds of each step, the best of `repeats`; mutated inputs are written.")
       .def_property_readonly("kernels", [](const CompiledCall& call) { return kernels_of(call.compiled()); })
       .def_property_readonly("externs", [](const CompiledCall& call) { return externs_of(call.compiled()); })
       .def_property_readonly("stages", [](const CompiledCall& call) { return stages_of(call.compiled().record); })

@@ -1,4 +1,5 @@
-// The precompiled header of _C: the PyTorch and pybind11 headers its files share. Compiling them once is most of the build time.
+// The precompiled header of _C: the PyTorch and pybind11 headers its files share. Compiling them once is most of the
+// build time.
 #pragma once
 
 #include <ATen/ATen.h>

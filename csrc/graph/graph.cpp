@@ -19,9 +19,7 @@ Geometry Geometry::contiguous(std::vector<int64_t> sizes) {
   return g;
 }
 
-int64_t Geometry::numel() const {
-  return std::accumulate(sizes.begin(), sizes.end(), int64_t{1}, std::multiplies<>());
-}
+int64_t Geometry::numel() const { return std::accumulate(sizes.begin(), sizes.end(), int64_t{1}, std::multiplies<>()); }
 
 int64_t Geometry::extent() const {
   if (numel() == 0) return 0;

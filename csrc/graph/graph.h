@@ -1,9 +1,9 @@
 // The program as data: values (buffers of one dtype), nodes (what computes them), accesses (how a node reads them).
 //
-// There are no view nodes. Every operand that reads memory is an Access: a value plus a strided window (Geometry) into the
-// buffer that holds it. expand, permute, slice, split, select, unfold, diagonal... are only geometries, so they cost nothing
-// and never hide a fusion. A write into part of a buffer is an `update` node, whose result is a new version of that buffer
-// (single assignment); the memory plan later lets the new version live where the old one did.
+// There are no view nodes. Every operand that reads memory is an Access: a value plus a strided window (Geometry) into
+// the buffer that holds it. expand, permute, slice, split, select, unfold, diagonal... are only geometries, so they
+// cost nothing and never hide a fusion. A write into part of a buffer is an `update` node, whose result is a new
+// version of that buffer (single assignment); the memory plan later lets the new version live where the old one did.
 //
 // Invariants (verify.h checks them):
 //   - nodes are in execution order: an operand's value is an input or a result of an earlier node;
@@ -52,7 +52,8 @@ struct Access {
 /// What a node reads: memory, or a number known at compile time (then it applies to every element).
 using Operand = std::variant<Access, Scalar>;
 
-/// A buffer of `length` elements. `shape` is the geometry its producer writes (dense, offset 0); an input is flat: [length:1].
+/// A buffer of `length` elements. `shape` is the geometry its producer writes (dense, offset 0); an input is flat:
+/// [length:1].
 struct Value {
   DType dtype = DType::f32;
   int64_t length = 0;
@@ -68,19 +69,34 @@ struct IndexedDim {
 };
 
 /// An argument of an extern call, in schema order. Tensors are positions in the node's operands (-1: absent).
-struct TensorArg { int operand = -1; bool operator==(const TensorArg&) const = default; };
-struct TensorListArg { std::vector<int> operands; bool operator==(const TensorListArg&) const = default; };
-struct NoneArg { bool operator==(const NoneArg&) const = default; };
-struct ComplexArg { double real = 0, imag = 0; bool operator==(const ComplexArg&) const = default; };
-/// Things PyTorch spells as enums or objects: kind is "dtype", "layout", "device" or "memory_format", value its torch name.
-struct NamedArg { std::string kind, value; bool operator==(const NamedArg&) const = default; };
-using ExternArg = std::variant<NoneArg, TensorArg, TensorListArg, bool, int64_t, double, ComplexArg, std::string, NamedArg,
-                               std::vector<int64_t>, std::vector<double>, std::vector<bool>>;
+struct TensorArg {
+  int operand = -1;
+  bool operator==(const TensorArg&) const = default;
+};
+struct TensorListArg {
+  std::vector<int> operands;
+  bool operator==(const TensorListArg&) const = default;
+};
+struct NoneArg {
+  bool operator==(const NoneArg&) const = default;
+};
+struct ComplexArg {
+  double real = 0, imag = 0;
+  bool operator==(const ComplexArg&) const = default;
+};
+/// Things PyTorch spells as enums or objects: kind is "dtype", "layout", "device" or "memory_format", value its torch
+/// name.
+struct NamedArg {
+  std::string kind, value;
+  bool operator==(const NamedArg&) const = default;
+};
+using ExternArg = std::variant<NoneArg, TensorArg, TensorListArg, bool, int64_t, double, ComplexArg, std::string,
+                               NamedArg, std::vector<int64_t>, std::vector<double>, std::vector<bool>>;
 
-/// A call of a PyTorch operator. `op` is "namespace::name", `overload` may be empty. For each (operand, result) in `mutates`
-/// the operator writes through that operand; `result` is the new version of the operand's whole buffer. Results that no
-/// `mutates` entry names are the operator's fresh outputs in schema order. `returns` gives, per schema return, the result index
-/// it is, or -1 when it is an alias of a mutated operand or was never used.
+/// A call of a PyTorch operator. `op` is "namespace::name", `overload` may be empty. For each (operand, result) in
+/// `mutates` the operator writes through that operand; `result` is the new version of the operand's whole buffer.
+/// Results that no `mutates` entry names are the operator's fresh outputs in schema order. `returns` gives, per schema
+/// return, the result index it is, or -1 when it is an alias of a mutated operand or was never used.
 struct ExternCall {
   std::string op;
   std::string overload;
@@ -95,12 +111,13 @@ struct Node {
   std::vector<Operand> operands;
   std::vector<ValueId> results;
 
-  int dim = -1;                        // index
-  std::vector<int> reduce_dims;        // reduce, ascending
-  std::vector<IndexedDim> indexed;     // gather: one for each of operands[1..]; operands[0] is the table, with stride 0 along indexed dims
-  Geometry region;                     // update: where in the buffer the second operand goes
-  ExternCall call;                     // extern
-  std::string origin;                  // the ATen op this came from, for explain and logs; never part of equality or hash
+  int dim = -1;                  // index
+  std::vector<int> reduce_dims;  // reduce, ascending
+  std::vector<IndexedDim>
+      indexed;      // gather: one for each of operands[1..]; operands[0] is the table, with stride 0 along indexed dims
+  Geometry region;  // update: where in the buffer the second operand goes
+  ExternCall call;  // extern
+  std::string origin;  // the ATen op this came from, for explain and logs; never part of equality or hash
 };
 
 /// An input whose buffer holds, when the program ends, the contents of `value` (same dtype and length).

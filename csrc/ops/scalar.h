@@ -16,8 +16,12 @@ struct Scalar {
   static Scalar of_double(DType dtype, double value) { return {dtype, std::bit_cast<uint64_t>(value)}; }
   static Scalar of_int(DType dtype, int64_t value) { return {dtype, static_cast<uint64_t>(value)}; }
 
-  double as_double() const { return is_floating(dtype) ? std::bit_cast<double>(bits) : static_cast<double>(as_raw_int()); }
-  int64_t as_int() const { return is_floating(dtype) ? static_cast<int64_t>(std::bit_cast<double>(bits)) : as_raw_int(); }
+  double as_double() const {
+    return is_floating(dtype) ? std::bit_cast<double>(bits) : static_cast<double>(as_raw_int());
+  }
+  int64_t as_int() const {
+    return is_floating(dtype) ? static_cast<int64_t>(std::bit_cast<double>(bits)) : as_raw_int();
+  }
   bool operator==(const Scalar&) const = default;
 
  private:

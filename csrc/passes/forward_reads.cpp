@@ -59,8 +59,9 @@ class Forwarder {
       replace(node, i, Access{original, access->geometry});
       access = std::get_if<Access>(&node.operands[i]);
     }
-    if (node.op == Op::update_ && i == 0) node.operands[0] = graph_.whole(access->value);  // cover may have changed its shape
-    if (mutated || node.op == Op::extern_) return;  // an extern call keeps the memory layout eager gave it
+    if (node.op == Op::update_ && i == 0)
+      node.operands[0] = graph_.whole(access->value);  // cover may have changed its shape
+    if (mutated || node.op == Op::extern_) return;     // an extern call keeps the memory layout eager gave it
     while (auto next = step(node.operands[i])) {
       if (std::holds_alternative<Scalar>(*next) && !takes_numbers(node, i)) return;
       if (node.op == Op::gather_ && i == 0) return;  // its window also stands for the indexed dims

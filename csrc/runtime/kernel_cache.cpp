@@ -1,4 +1,5 @@
-// One lock guards the table; compiling and loading happen outside it, and who misses what another is making waits for it.
+// One lock guards the table; compiling and loading happen outside it, and who misses what another is making waits for
+// it.
 #include "runtime/kernel_cache.h"
 
 #include <pthread.h>

@@ -1,4 +1,5 @@
-// Log lines on stderr, by channel: BRAZE_LOG=compiles,kernels,guards,refusals. Each line is one write, so threads never mix theirs.
+// Log lines on stderr, by channel: BRAZE_LOG=compiles,kernels,guards,refusals. Each line is one write, so threads never
+// mix theirs.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +20,8 @@ bool log_enabled(LogChannel channel);
 /// Writes "braze <channel>: <line>". Line breaks inside become spaces. Does nothing when the channel is off.
 void log_line(LogChannel channel, std::string_view line);
 
-/// Switches on exactly the channels named, with commas between; unknown names are ignored (options.cpp has checked them).
+/// Switches on exactly the channels named, with commas between; unknown names are ignored (options.cpp has checked
+/// them).
 void set_log_channels(std::string_view names);
 
 }  // namespace braze

@@ -54,14 +54,10 @@ std::string accepted_text(const OptionInfo& info) {
 
 bool has_right_type(OptionType type, const OptionValue& value) {
   switch (type) {
-    case OptionType::Switch:
-      return std::holds_alternative<bool>(value);
-    case OptionType::Maybe:
-      return std::holds_alternative<bool>(value) || std::holds_alternative<std::monostate>(value);
-    case OptionType::Number:
-      return std::holds_alternative<int64_t>(value) && std::get<int64_t>(value) >= 0;
-    default:
-      return std::holds_alternative<std::string>(value);
+    case OptionType::Switch: return std::holds_alternative<bool>(value);
+    case OptionType::Maybe: return std::holds_alternative<bool>(value) || std::holds_alternative<std::monostate>(value);
+    case OptionType::Number: return std::holds_alternative<int64_t>(value) && std::get<int64_t>(value) >= 0;
+    default: return std::holds_alternative<std::string>(value);
   }
 }
 

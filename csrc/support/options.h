@@ -1,4 +1,5 @@
-// Options from one table (options.def): the struct, reading and writing by name, the environment, and the part of a cache key they are.
+// Options from one table (options.def): the struct, reading and writing by name, the environment, and the part of a
+// cache key they are.
 #pragma once
 
 #include <cstdint>

@@ -107,7 +107,8 @@ void CompiledCall::find_value_checks(const std::vector<ValueGuard>& guards) {
     for (size_t s = 0; s < plan.steps.size(); ++s) {
       bool made = false;
       if (auto* kernel = std::get_if<KernelStep>(&plan.steps[s])) {
-        for (size_t p = 0; p < kernel->params.size(); ++p) made |= plan.kernels[kernel->kernel].params[p].written && makes(kernel->params[p]);
+        for (size_t p = 0; p < kernel->params.size(); ++p)
+          made |= plan.kernels[kernel->kernel].params[p].written && makes(kernel->params[p]);
       } else {
         const auto& step = std::get<ExternStep>(plan.steps[s]);
         for (const auto& result : step.results) made |= makes(result.buffer);
@@ -144,8 +145,8 @@ CompiledCall::Addresses CompiledCall::addresses_of(at::TensorImpl* const* inputs
       addresses.outputs.push_back(nullptr);
       continue;
     }
-    addresses.buffers.push_back(at::Tensor(
-        at::detail::empty_strided_cpu(output.shape.sizes, output.shape.strides, scalar_type_of(output.dtype), /*pin_memory=*/false)));
+    addresses.buffers.push_back(at::Tensor(at::detail::empty_strided_cpu(
+        output.shape.sizes, output.shape.strides, scalar_type_of(output.dtype), /*pin_memory=*/false)));
     addresses.outputs.push_back(static_cast<char*>(addresses.buffers.back().unsafeGetTensorImpl()->mutable_data()));
   }
   return addresses;
@@ -155,7 +156,8 @@ bool CompiledCall::written_inputs_overlap(const Addresses& addresses) const {
   for (int w : written_) {
     const char *begin = addresses.inputs[w], *end = begin + input_bytes_[w];
     for (size_t i = 0; i < inputs_.size(); ++i)
-      if (static_cast<int>(i) != w && addresses.inputs[i] < end && begin < addresses.inputs[i] + input_bytes_[i]) return true;
+      if (static_cast<int>(i) != w && addresses.inputs[i] < end && begin < addresses.inputs[i] + input_bytes_[i])
+        return true;
   }
   return false;
 }
@@ -215,7 +217,8 @@ bool CompiledCall::run_safely(Frame& frame, const Addresses& addresses) {
   }
   if (done) return true;
   check_internal(written_.empty() || may_refuse_, "an operator changed the shape of its result");
-  for (size_t k = 0; k < before.size(); ++k) std::memcpy(addresses.inputs[written_[k]], before[k].data(), before[k].size());
+  for (size_t k = 0; k < before.size(); ++k)
+    std::memcpy(addresses.inputs[written_[k]], before[k].data(), before[k].size());
   return false;
 }
 
@@ -242,29 +245,32 @@ bool CompiledCall::run(at::TensorImpl* const* inputs, size_t count, std::vector<
   return true;
 }
 
-void CompiledCall::make_outputs(at::TensorImpl* const* inputs, Addresses& addresses, Frame& frame, std::vector<at::Tensor>& outputs) {
+void CompiledCall::make_outputs(at::TensorImpl* const* inputs, Addresses& addresses, Frame& frame,
+                                std::vector<at::Tensor>& outputs) {
   const auto& planned = compiled_.plan.outputs;
   for (size_t i = 0; i < planned.size(); ++i)
     if (planned[i].owned >= 0) addresses.buffers[i] = frame.owned[planned[i].owned];
   outputs.clear();
   outputs.reserve(outputs_.size());
+  std::vector<bool> taken(planned.size(), false);  // a second tensor over one buffer is another object
   for (const auto& output : outputs_) {
     switch (output.kind) {
-      case TensorOutput::Kind::Input:
-        outputs.emplace_back();
-        break;
+      case TensorOutput::Kind::Input: outputs.emplace_back(); break;
       case TensorOutput::Kind::View: {
         at::Tensor base = borrow(inputs[output.index]);
-        outputs.push_back(at::as_strided(base, output.geometry.sizes, output.geometry.strides, base.storage_offset() + output.geometry.offset));
+        outputs.push_back(at::as_strided(base, output.geometry.sizes, output.geometry.strides,
+                                         base.storage_offset() + output.geometry.offset));
         break;
       }
       case TensorOutput::Kind::Buffer: {
         const at::Tensor& buffer = addresses.buffers[output.index];
         const Geometry& shape = planned[output.index].shape;
-        if (output.geometry.offset == 0 && output.geometry.sizes == shape.sizes && output.geometry.strides == shape.strides)
-          outputs.push_back(buffer);
+        if (!taken[output.index] && output.geometry.offset == 0 && output.geometry.sizes == shape.sizes &&
+            output.geometry.strides == shape.strides)
+          outputs.push_back(buffer), taken[output.index] = true;
         else
-          outputs.push_back(at::as_strided(buffer, output.geometry.sizes, output.geometry.strides, buffer.storage_offset() + output.geometry.offset));
+          outputs.push_back(at::as_strided(buffer, output.geometry.sizes, output.geometry.strides,
+                                           buffer.storage_offset() + output.geometry.offset));
         break;
       }
     }

@@ -22,7 +22,8 @@ class CompiledCall : public Executable {
 
   const CompiledPlan& compiled() const { return compiled_; }
 
-  /// Runs on these inputs with a clock around each step: microseconds by step, the best of `repeats`. Writes mutated inputs.
+  /// Runs on these inputs with a clock around each step: microseconds by step, the best of `repeats`. Writes mutated
+  /// inputs.
   std::vector<double> time_steps(at::TensorImpl* const* inputs, size_t count, int repeats);
 
  private:
@@ -39,13 +40,14 @@ class CompiledCall : public Executable {
   bool written_inputs_overlap(const Addresses& addresses) const;
   bool run_steps(Frame& frame, const Addresses& addresses, std::vector<double>* microseconds);
   bool run_safely(Frame& frame, const Addresses& addresses);
-  void make_outputs(at::TensorImpl* const* inputs, Addresses& addresses, Frame& frame, std::vector<at::Tensor>& outputs);
+  void make_outputs(at::TensorImpl* const* inputs, Addresses& addresses, Frame& frame,
+                    std::vector<at::Tensor>& outputs);
 
   CompiledPlan compiled_;
   std::vector<GraphInput> inputs_;
-  std::vector<int64_t> input_bytes_;    // by graph input
-  std::vector<int64_t> delta_bytes_;    // by graph input
-  std::vector<int> written_;            // graph inputs the program writes
+  std::vector<int64_t> input_bytes_;  // by graph input
+  std::vector<int64_t> delta_bytes_;  // by graph input
+  std::vector<int> written_;          // graph inputs the program writes
   std::vector<at::Tensor> constants_;
   std::vector<TensorOutput> outputs_;
   std::vector<MutatedSlot> mutated_;
@@ -54,12 +56,12 @@ class CompiledCall : public Executable {
     int step;  // after which the value is there
     ValueGuard guard;
   };
-  std::vector<ValueCheck> value_checks_;  // by step, ascending
-  std::vector<KernelLaunch> launches_;  // by step
+  std::vector<ValueCheck> value_checks_;                // by step, ascending
+  std::vector<KernelLaunch> launches_;                  // by step
   std::vector<std::unique_ptr<ExternCallSite>> sites_;  // by step
-  std::vector<PointerPatch> patches_;   // by step, ascending
-  bool may_refuse_ = false;             // indices or values are checked on the way, so a call can turn out to be eager's
-  bool heavy_ = false;                  // worth letting other Python threads run meanwhile
+  std::vector<PointerPatch> patches_;                   // by step, ascending
+  bool may_refuse_ = false;  // indices or values are checked on the way, so a call can turn out to be eager's
+  bool heavy_ = false;       // worth letting other Python threads run meanwhile
 
   LeasePool<Frame> frames_;
 };

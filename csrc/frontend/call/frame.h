@@ -1,8 +1,8 @@
-// What one running call of an entry needs for itself: its arena block, the pointer tables of its kernels, the tensor headers of its
-// extern calls. A frame is made once and reused; calls that overlap in time get frames of their own.
+// What one running call of an entry needs for itself: its arena block, the pointer tables of its kernels, the tensor
+// headers of its extern calls. A frame is made once and reused; calls that overlap in time get frames of their own.
 //
-// Addresses in the arena are written once. Everything else differs from call to call and is a patch: before step s runs, the address of
-// an input, an output or an owned result, plus so many bytes, goes into param or operand i.
+// Addresses in the arena are written once. Everything else differs from call to call and is a patch: before step s
+// runs, the address of an input, an output or an owned result, plus so many bytes, goes into param or operand i.
 #pragma once
 
 #include <algorithm>
@@ -17,11 +17,11 @@ namespace braze {
 
 /// A place in a frame that holds an address which differs from call to call.
 struct PointerPatch {
-  int step;      // position in the launch list
-  int index;     // kernel: param; extern: operand, or operand count + result
+  int step;   // position in the launch list
+  int index;  // kernel: param; extern: operand, or operand count + result
   BufferRef::Kind kind;
-  int buffer;    // index of the input, output or owned slot
-  int64_t bytes; // added to the buffer's address
+  int buffer;     // index of the input, output or owned slot
+  int64_t bytes;  // added to the buffer's address
 };
 
 struct Frame {
@@ -30,9 +30,9 @@ struct Frame {
   /// Lets go of what extern calls allocated. For LeasePool.
   void end_call() { std::fill(owned.begin(), owned.end(), at::Tensor()); }
 
-  std::vector<std::vector<void*>> params;                        // by step; empty for extern steps
-  std::vector<std::unique_ptr<ExternInvocation>> invocations;    // by step; null for kernel steps
-  std::vector<at::Tensor> owned;                                 // by owned slot
+  std::vector<std::vector<void*>> params;                      // by step; empty for extern steps
+  std::vector<std::unique_ptr<ExternInvocation>> invocations;  // by step; null for kernel steps
+  std::vector<at::Tensor> owned;                               // by owned slot
 
  private:
   Arena arena_;

@@ -27,8 +27,10 @@ struct DTypeTable {
     row(DType::b1, S::Bool), row(DType::u8, S::Byte), row(DType::i8, S::Char), row(DType::i16, S::Short);
     row(DType::i32, S::Int), row(DType::i64, S::Long), row(DType::f16, S::Half), row(DType::bf16, S::BFloat16);
     row(DType::f32, S::Float), row(DType::f64, S::Double), row(DType::u16, S::UInt16), row(DType::u32, S::UInt32);
-    row(DType::u64, S::UInt64), row(DType::c32, S::ComplexHalf), row(DType::c64, S::ComplexFloat), row(DType::c128, S::ComplexDouble);
-    row(DType::f8e4m3fn, S::Float8_e4m3fn), row(DType::f8e5m2, S::Float8_e5m2), row(DType::f8e4m3fnuz, S::Float8_e4m3fnuz);
+    row(DType::u64, S::UInt64), row(DType::c32, S::ComplexHalf), row(DType::c64, S::ComplexFloat),
+        row(DType::c128, S::ComplexDouble);
+    row(DType::f8e4m3fn, S::Float8_e4m3fn), row(DType::f8e5m2, S::Float8_e5m2),
+        row(DType::f8e4m3fnuz, S::Float8_e4m3fnuz);
     row(DType::f8e5m2fnuz, S::Float8_e5m2fnuz), row(DType::f8e8m0fnu, S::Float8_e8m0fnu);
   }
 };
@@ -39,7 +41,8 @@ const DTypeTable& table() {
 }
 
 /// By the number c10::MemoryFormat gives each.
-constexpr std::array<std::string_view, 4> kMemoryFormats = {"contiguous_format", "preserve_format", "channels_last", "channels_last_3d"};
+constexpr std::array<std::string_view, 4> kMemoryFormats = {"contiguous_format", "preserve_format", "channels_last",
+                                                            "channels_last_3d"};
 
 /// The type inside Optional, or the type itself.
 const c10::Type& inner(const c10::Type& type) {
@@ -78,7 +81,8 @@ std::vector<at::Tensor> tensors_of(const c10::IValue& value) {
   return result;
 }
 
-bool convert_argument(const c10::IValue& value, const c10::Type& declared, const std::vector<int>& operands, ExternArg& result) {
+bool convert_argument(const c10::IValue& value, const c10::Type& declared, const std::vector<int>& operands,
+                      ExternArg& result) {
   const c10::Type& type = inner(declared);
   if (value.isNone()) {
     result = NoneArg{};
@@ -144,7 +148,8 @@ c10::IValue ivalue_of(const ExternArg& arg, const c10::Type& declared) {
       }
       if (value.kind == "layout") return static_cast<int64_t>(c10::kStrided);
       if (value.kind == "memory_format")
-        return static_cast<int64_t>(std::find(kMemoryFormats.begin(), kMemoryFormats.end(), value.value) - kMemoryFormats.begin());
+        return static_cast<int64_t>(std::find(kMemoryFormats.begin(), kMemoryFormats.end(), value.value) -
+                                    kMemoryFormats.begin());
       if (value.kind == "device") return c10::Device(c10::kCPU);
       throw Error(Error::Kind::Internal, "unknown argument kind " + value.kind);
     }

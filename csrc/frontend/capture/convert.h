@@ -22,9 +22,11 @@ std::string describe_tensor(const at::Tensor& tensor);
 /// The tensors inside a value: one, a list, or none. Undefined ones stay in the list.
 std::vector<at::Tensor> tensors_of(const c10::IValue& value);
 
-/// Writes `value` (an argument of schema type `type`) as an ExternArg. `operands`: where its tensors stand in the node's operands
+/// Writes `value` (an argument of schema type `type`) as an ExternArg. `operands`: where its tensors stand in the
+/// node's operands
 /// (-1: undefined). False when it is of a kind that cannot be recorded.
-bool convert_argument(const c10::IValue& value, const c10::Type& type, const std::vector<int>& operands, ExternArg& result);
+bool convert_argument(const c10::IValue& value, const c10::Type& type, const std::vector<int>& operands,
+                      ExternArg& result);
 
 /// The inverse, for arguments without tensors.
 c10::IValue ivalue_of(const ExternArg& arg, const c10::Type& type);

@@ -19,11 +19,11 @@ struct Refused {
 
 /// A storage while the operators are walked.
 struct Buffer {
-  bool known = false;    // an input's, or made by now
-  ValueId value = -1;    // the current version
-  int64_t base = 0;      // the storage offset of the value's element 0
-  int input = -1;        // graph input, when it is one
-  int slot = -1;         // a slot on this storage
+  bool known = false;  // an input's, or made by now
+  ValueId value = -1;  // the current version
+  int64_t base = 0;    // the storage offset of the value's element 0
+  int input = -1;      // graph input, when it is one
+  int slot = -1;       // a slot on this storage
   int writes = 0;
 };
 
@@ -35,9 +35,11 @@ struct Slot {
 
 class Functionaliser {
  public:
-  Functionaliser(const Recording& recording, const std::vector<at::Tensor>& arguments, const std::vector<at::Tensor>& candidates)
+  Functionaliser(const Recording& recording, const std::vector<at::Tensor>& arguments,
+                 const std::vector<at::Tensor>& candidates)
       : recording_(recording), arguments_(arguments), candidates_(candidates), buffers_(recording.storages.size()) {
-    for (size_t i = 0; i < recording.tensors.size(); ++i) seen_tensors_[recording.tensors[i].impl._unsafe_get_target()] = static_cast<int>(i);
+    for (size_t i = 0; i < recording.tensors.size(); ++i)
+      seen_tensors_[recording.tensors[i].impl._unsafe_get_target()] = static_cast<int>(i);
     for (size_t i = 0; i < recording.storages.size(); ++i)
       seen_storages_[recording.storages[i].impl._unsafe_get_target()] = static_cast<int>(i);
   }
@@ -65,7 +67,8 @@ class Functionaliser {
     }
     for (const auto& argument : arguments_) add_slot(argument);
     std::unordered_map<c10::TensorImpl*, int> candidate_of;
-    for (size_t i = 0; i < candidates_.size(); ++i) candidate_of.try_emplace(candidates_[i].unsafeGetTensorImpl(), static_cast<int>(i));
+    for (size_t i = 0; i < candidates_.size(); ++i)
+      candidate_of.try_emplace(candidates_[i].unsafeGetTensorImpl(), static_cast<int>(i));
     auto take_candidate = [&](c10::TensorImpl* impl) {
       auto found = candidate_of.find(impl);
       if (found == candidate_of.end() || slot_of_.count(impl)) return slot_of_.count(impl) > 0;
@@ -78,7 +81,8 @@ class Functionaliser {
       const auto& tensor = recording_.tensors[i];
       if (tensor.literal.defined())
         literals.push_back(static_cast<int>(i));
-      else if (needed[i] && !take_candidate(tensor.impl._unsafe_get_target()) && !recording_.storages[tensor.storage].made)
+      else if (needed[i] && !take_candidate(tensor.impl._unsafe_get_target()) &&
+               !recording_.storages[tensor.storage].made)
         unknown.push_back(static_cast<int>(i));
     }
     for (const auto& result : results) take_candidate(result.unsafeGetTensorImpl());
@@ -89,8 +93,9 @@ class Functionaliser {
     for (int i : unknown) {
       // A tensor made behind the dispatcher (x.data, say) is fine when the memory under it is some slot's.
       auto* storage = recording_.storages[recording_.tensors[i].storage].impl._unsafe_get_target();
-      bool known = std::any_of(slots_.begin(), slots_.end(),
-                               [&](const at::Tensor& t) { return t.has_storage() && t.storage().unsafeGetStorageImpl() == storage; });
+      bool known = std::any_of(slots_.begin(), slots_.end(), [&](const at::Tensor& t) {
+        return t.has_storage() && t.storage().unsafeGetStorageImpl() == storage;
+      });
       if (!known) refuse(Fallback::unknown_tensor, first_reader(i));
     }
   }
@@ -121,7 +126,8 @@ class Functionaliser {
       auto dtype = dtype_of(slots_[slots[0]].scalar_type());
       for (int s : slots) {
         Geometry g = geometry_of(slots_[s]);
-        if (dtype_of(slots_[s].scalar_type()) != dtype || !dtype) refuse(Fallback::dtype_view, "arguments share memory at different dtypes");
+        if (dtype_of(slots_[s].scalar_type()) != dtype || !dtype)
+          refuse(Fallback::dtype_view, "arguments share memory at different dtypes");
         if (g.numel() == 0) continue;
         low = std::min(low, g.offset);
         high = std::max(high, g.extent());
@@ -149,7 +155,8 @@ class Functionaliser {
     if (value.dtype != tensor.dtype) refuse(Fallback::dtype_view, op);
     Geometry geometry = tensor.geometry;
     geometry.offset = geometry.numel() == 0 ? 0 : geometry.offset - buffer.base;
-    if (geometry.offset < 0 || geometry.extent() > value.length) refuse(Fallback::unseen_writer, "a view beyond the memory seen by " + op);
+    if (geometry.offset < 0 || geometry.extent() > value.length)
+      refuse(Fallback::unseen_writer, "a view beyond the memory seen by " + op);
     return {buffer.value, std::move(geometry)};
   }
 
@@ -190,6 +197,8 @@ class Functionaliser {
       const auto& operand = op.operands[position];
       if (op.rewritten[w].storage != operand.storage || op.rewritten[w].geometry != operand.geometry)
         refuse(Fallback::resized, op.call.op);
+      if (overlaps_itself(operand.geometry))
+        refuse(Fallback::tensor_layout, op.call.op + " writes memory that overlaps itself");
       Buffer& buffer = buffers_[operand.storage];
       if (std::any_of(versions.begin(), versions.end(), [&](auto& v) { return v.first == operand.storage; }))
         refuse(Fallback::tensor_layout, op.call.op + " writes one storage through two arguments");
@@ -213,6 +222,21 @@ class Functionaliser {
     }
   }
 
+  /// Whether two places of a window may be the same address (exact for what views make, cautious beyond).
+  static bool overlaps_itself(const Geometry& geometry) {
+    if (geometry.numel() <= 1) return false;
+    std::vector<std::pair<int64_t, int64_t>> dims;  // stride, size
+    for (size_t i = 0; i < geometry.sizes.size(); ++i)
+      if (geometry.sizes[i] > 1) dims.emplace_back(geometry.strides[i], geometry.sizes[i]);
+    std::sort(dims.begin(), dims.end());
+    int64_t reach = 0;
+    for (auto [stride, size] : dims) {
+      if (stride <= reach) return true;
+      reach += stride * (size - 1);
+    }
+    return false;
+  }
+
   /// The number goes into an output of its own, to be compared at each replay.
   void guard_value(const RecordedOp& op) {
     Node copy;
@@ -225,7 +249,8 @@ class Functionaliser {
     graph().outputs.push_back(value);
   }
 
-  /// t_, squeeze_, ...: nothing is computed, and a tensor made inside may change its shape. set_ and resize_ change memory too.
+  /// t_, squeeze_, ...: nothing is computed, and a tensor made inside may change its shape. set_ and resize_ change
+  /// memory too.
   bool changes_metadata(const RecordedOp& op) {
     if (op.written.empty() || op.written.size() != op.rewritten.size()) return false;
     bool moved = false;
@@ -234,7 +259,8 @@ class Functionaliser {
       const auto& after = op.rewritten[w];
       if (before.storage == after.storage && before.geometry == after.geometry) continue;
       moved = true;
-      if (slot_of_.count(recording_.tensors[before.tensor].impl._unsafe_get_target())) refuse(Fallback::metadata_mutation, op.call.op);
+      if (slot_of_.count(recording_.tensors[before.tensor].impl._unsafe_get_target()))
+        refuse(Fallback::metadata_mutation, op.call.op);
     }
     if (!moved) return is_inplace_view(op.call.op);
     if (!is_inplace_view(op.call.op)) {
@@ -245,21 +271,23 @@ class Functionaliser {
   }
 
   static bool is_inplace_view(const std::string& op) {
-    static const std::vector<std::string> names = {"aten::t_",       "aten::transpose_", "aten::squeeze_", "aten::unsqueeze_",
-                                                   "aten::detach_",  "aten::swapaxes_",  "aten::swapdims_", "aten::as_strided_",
-                                                   "aten::rename_"};
+    static const std::vector<std::string> names = {"aten::t_",         "aten::transpose_",  "aten::squeeze_",
+                                                   "aten::unsqueeze_", "aten::detach_",     "aten::swapaxes_",
+                                                   "aten::swapdims_",  "aten::as_strided_", "aten::rename_"};
     return std::find(names.begin(), names.end(), op) != names.end();
   }
 
   void finish(const std::vector<at::Tensor>& results) {
     if (recording_.reads_offsets)
-      for (size_t s = 0; s < arguments_.size() + program_.captured.size(); ++s) program_.slot_offsets.push_back(slots_[s].storage_offset());
+      for (size_t s = 0; s < arguments_.size() + program_.captured.size(); ++s)
+        program_.slot_offsets.push_back(slots_[s].storage_offset());
     std::map<int, int> output_of_storage;
     for (const auto& result : results) program_.outputs.push_back(output(result, output_of_storage));
     for (auto& buffer : buffers_) {
       if (buffer.input < 0 || buffer.writes == 0) continue;
       int slot = buffer.slot;
-      if (slot >= static_cast<int>(arguments_.size() + program_.captured.size())) continue;  // a literal: nobody sees it again
+      if (slot >= static_cast<int>(arguments_.size() + program_.captured.size()))
+        continue;  // a literal: nobody sees it again
       graph().mutations.push_back({buffer.input, buffer.value});
       program_.mutated.push_back({slot, buffer.writes});
       program_.memory_matters = true;
@@ -276,10 +304,14 @@ class Functionaliser {
       if (dtype) out.dtype = *dtype;
       return out;
     }
-    if (!dtype || !result.has_storage() || result.layout() != c10::kStrided) refuse(Fallback::tensor_kind, describe_tensor(result));
+    if (!dtype || !result.has_storage() || result.layout() != c10::kStrided)
+      refuse(Fallback::tensor_kind, describe_tensor(result));
     out.dtype = *dtype;
     auto seen = seen_storages_.find(result.storage().unsafeGetStorageImpl());
-    if (seen == seen_storages_.end() || !buffers_[seen->second].known) refuse(Fallback::unknown_tensor, "a result of the call");
+    if (seen == seen_storages_.end() || !buffers_[seen->second].known)
+      refuse(Fallback::unknown_tensor, "a result of the call");
+    if (recording_.storages[seen->second].unwritten && result.numel() > 0)
+      refuse(Fallback::unseen_writer, "a result of the call");
     Buffer& buffer = buffers_[seen->second];
     const Value& value = graph().value(buffer.value);
     if (value.dtype != *dtype) refuse(Fallback::dtype_view, "a result of the call");
@@ -292,9 +324,11 @@ class Functionaliser {
       return out;
     }
     if (result.requires_grad()) refuse(Fallback::needs_grad, "a result requires grad");
-    if (result.is_inference() != c10::InferenceMode::is_enabled()) refuse(Fallback::inference_tensors, "a result of the call");
+    if (result.is_inference() != c10::InferenceMode::is_enabled())
+      refuse(Fallback::inference_tensors, "a result of the call");
     out.geometry.offset = empty ? 0 : out.geometry.offset - buffer.base;
-    if (out.geometry.offset < 0 || out.geometry.extent() > value.length) refuse(Fallback::tensor_layout, "a result of the call");
+    if (out.geometry.offset < 0 || out.geometry.extent() > value.length)
+      refuse(Fallback::tensor_layout, "a result of the call");
     auto [it, fresh] = output_of_storage.try_emplace(seen->second, static_cast<int>(graph().outputs.size()));
     if (fresh) graph().outputs.push_back(buffer.value);
     out.index = it->second;
@@ -314,8 +348,10 @@ class Functionaliser {
 
 }  // namespace
 
-std::variant<CapturedProgram, Refusal> functionalise(const Recording& recording, const std::vector<at::Tensor>& arguments,
-                                                     const std::vector<at::Tensor>& candidates, const std::vector<at::Tensor>& results) {
+std::variant<CapturedProgram, Refusal> functionalise(const Recording& recording,
+                                                     const std::vector<at::Tensor>& arguments,
+                                                     const std::vector<at::Tensor>& candidates,
+                                                     const std::vector<at::Tensor>& results) {
   if (recording.refusal) return recording.refusal;
   try {
     return Functionaliser(recording, arguments, candidates).run(results);

@@ -1,8 +1,10 @@
-// Recording -> graph: writes become new versions of buffers, views become geometries, outputs and mutations are told apart.
+// Recording -> graph: writes become new versions of buffers, views become geometries, outputs and mutations are told
+// apart.
 //
-// A storage is a buffer; at each moment it has one current version, a value of the graph. An operator reads its operands' current
-// versions through their geometries and, where its schema writes, makes the next version. What the caller passed in (arguments,
-// tensors found by the guards, literals) are slots; a graph input covers what the call can see of one storage.
+// A storage is a buffer; at each moment it has one current version, a value of the graph. An operator reads its
+// operands' current versions through their geometries and, where its schema writes, makes the next version. What the
+// caller passed in (arguments, tensors found by the guards, literals) are slots; a graph input covers what the call can
+// see of one storage.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -38,14 +40,16 @@ struct TensorOutput {
   bool operator==(const TensorOutput&) const = default;
 };
 
-/// A slot whose memory the call writes, and how many in-place operators wrote it (its version counter moves by as much).
+/// A slot whose memory the call writes, and how many in-place operators wrote it (its version counter moves by as
+/// much).
 struct MutatedSlot {
   int slot = -1;
   int times = 0;
   bool operator==(const MutatedSlot&) const = default;
 };
 
-/// A number that Python was given during the call: graph output `output` must hold it again, else the call took another path.
+/// A number that Python was given during the call: graph output `output` must hold it again, else the call took another
+/// path.
 struct ValueGuard {
   int output = -1;
   ReadValue value;
@@ -53,18 +57,21 @@ struct ValueGuard {
 
 struct CapturedProgram {
   Graph graph;
-  std::vector<GraphInput> inputs;  // one a graph input
-  std::vector<int> captured;       // positions in the candidates that are read: slots after the arguments
+  std::vector<GraphInput> inputs;     // one a graph input
+  std::vector<int> captured;          // positions in the candidates that are read: slots after the arguments
   std::vector<at::Tensor> constants;  // literals: slots after the captured tensors
   std::vector<TensorOutput> outputs;  // one a result tensor
   std::vector<MutatedSlot> mutated;
   std::vector<ValueGuard> value_guards;
   std::vector<int64_t> slot_offsets;  // arguments' and captured tensors' storage offsets, when the call could see them
-  bool memory_matters = false;       // the graph holds for one pattern of shared memory among the slots only
+  bool memory_matters = false;        // the graph holds for one pattern of shared memory among the slots only
 };
 
-/// `arguments`: the call's tensors in order. `candidates`: tensors guards can reach. `results`: the tensors the call returned.
-std::variant<CapturedProgram, Refusal> functionalise(const Recording& recording, const std::vector<at::Tensor>& arguments,
-                                                     const std::vector<at::Tensor>& candidates, const std::vector<at::Tensor>& results);
+/// `arguments`: the call's tensors in order. `candidates`: tensors guards can reach. `results`: the tensors the call
+/// returned.
+std::variant<CapturedProgram, Refusal> functionalise(const Recording& recording,
+                                                     const std::vector<at::Tensor>& arguments,
+                                                     const std::vector<at::Tensor>& candidates,
+                                                     const std::vector<at::Tensor>& results);
 
 }  // namespace braze

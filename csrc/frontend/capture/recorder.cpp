@@ -20,7 +20,8 @@ namespace {
 using c10::DispatchKey;
 using c10::DispatchKeySet;
 
-/// One recording at a time for the process: backward may run on the engine's threads, so the state is shared, not thread-local.
+/// One recording at a time for the process: backward may run on the engine's threads, so the state is shared, not
+/// thread-local.
 class Session {
  public:
   Recording& recording() { return *recording_; }
@@ -66,7 +67,8 @@ class Session {
     auto [it, fresh] = storages_.try_emplace(storage, static_cast<int>(recording_->storages.size()));
     if (fresh) {
       auto owned = c10::intrusive_ptr<c10::StorageImpl>::unsafe_reclaim_from_nonowning(storage);
-      recording_->storages.push_back({c10::weak_intrusive_ptr<c10::StorageImpl>(owned), static_cast<int64_t>(storage->nbytes()), made, false});
+      recording_->storages.push_back(
+          {c10::weak_intrusive_ptr<c10::StorageImpl>(owned), static_cast<int64_t>(storage->nbytes()), made, false});
     }
     return it->second;
   }
@@ -75,7 +77,8 @@ class Session {
     auto [it, fresh] = tensors_.try_emplace(impl, static_cast<int>(recording_->tensors.size()));
     if (fresh) {
       auto owned = c10::intrusive_ptr<c10::TensorImpl, c10::UndefinedTensorImpl>::unsafe_reclaim_from_nonowning(impl);
-      recording_->tensors.push_back({c10::weak_intrusive_ptr<c10::TensorImpl, c10::UndefinedTensorImpl>(owned), storage, {}, {}});
+      recording_->tensors.push_back(
+          {c10::weak_intrusive_ptr<c10::TensorImpl, c10::UndefinedTensorImpl>(owned), storage, {}, {}});
     } else {
       recording_->tensors[it->second].storage = storage;
     }
@@ -93,14 +96,42 @@ std::unique_ptr<Session> g_session;
 
 /// Operators that return numbers about a tensor's metadata, not its contents.
 bool reads_metadata_only(const std::string& op) {
-  static const std::unordered_set<std::string> names = {
-      "aten::size", "aten::stride", "aten::dim", "aten::numel", "aten::sym_size", "aten::sym_stride", "aten::sym_numel",
-      "aten::sym_storage_offset", "aten::storage_offset", "aten::is_same_size", "aten::is_contiguous", "aten::sym_is_contiguous",
-      "aten::is_complex", "aten::is_floating_point", "aten::is_signed", "aten::result_type", "aten::can_cast",
-      "aten::promote_types", "aten::_has_compatible_shallow_copy_type", "aten::_version", "aten::is_leaf", "aten::output_nr",
-      "aten::is_inference", "aten::is_conj", "aten::is_neg", "aten::is_set_to", "aten::is_pinned", "aten::_is_zerotensor",
-      "aten::_cudnn_rnn_flatten_weight", "aten::_use_cudnn_ctc_loss", "aten::_nested_tensor_size", "aten::retains_grad",
-      "aten::_fused_sdp_choice", "aten::is_nested", "aten::__is_set_to", "aten::use_mkldnn_rnn_layer"};
+  static const std::unordered_set<std::string> names = {"aten::size",
+                                                        "aten::stride",
+                                                        "aten::dim",
+                                                        "aten::numel",
+                                                        "aten::sym_size",
+                                                        "aten::sym_stride",
+                                                        "aten::sym_numel",
+                                                        "aten::sym_storage_offset",
+                                                        "aten::storage_offset",
+                                                        "aten::is_same_size",
+                                                        "aten::is_contiguous",
+                                                        "aten::sym_is_contiguous",
+                                                        "aten::is_complex",
+                                                        "aten::is_floating_point",
+                                                        "aten::is_signed",
+                                                        "aten::result_type",
+                                                        "aten::can_cast",
+                                                        "aten::promote_types",
+                                                        "aten::_has_compatible_shallow_copy_type",
+                                                        "aten::_version",
+                                                        "aten::is_leaf",
+                                                        "aten::output_nr",
+                                                        "aten::is_inference",
+                                                        "aten::is_conj",
+                                                        "aten::is_neg",
+                                                        "aten::is_set_to",
+                                                        "aten::is_pinned",
+                                                        "aten::_is_zerotensor",
+                                                        "aten::_cudnn_rnn_flatten_weight",
+                                                        "aten::_use_cudnn_ctc_loss",
+                                                        "aten::_nested_tensor_size",
+                                                        "aten::retains_grad",
+                                                        "aten::_fused_sdp_choice",
+                                                        "aten::is_nested",
+                                                        "aten::__is_set_to",
+                                                        "aten::use_mkldnn_rnn_layer"};
   return names.count(op) > 0;
 }
 
@@ -121,22 +152,21 @@ bool is_transparent(const c10::OperatorHandle& op, DispatchKeySet rest) {
     case DispatchKey::PythonTLSSnapshot:
     case DispatchKey::Python:
     case DispatchKey::PreDispatch:
-    case DispatchKey::PythonDispatcher:
-      return true;
-    default:
-      break;
+    case DispatchKey::PythonDispatcher: return true;
+    default: break;
   }
   return op.hasKernelForDispatchKey(DispatchKey::CompositeImplicitAutograd) && !has_kernel_below_composite(op, rest);
 }
 
 bool is_empty_factory(const std::string& name) {
-  return name == "aten::empty" || name == "aten::empty_strided" || name == "aten::empty_like" || name == "aten::new_empty" ||
-         name == "aten::new_empty_strided" || name == "aten::empty_permuted";
+  return name == "aten::empty" || name == "aten::empty_strided" || name == "aten::empty_like" ||
+         name == "aten::new_empty" || name == "aten::new_empty_strided" || name == "aten::empty_permuted";
 }
 
 /// Writes that a schema does not tell of: native_batch_norm moves its running statistics when it trains.
 bool writes_silently(const c10::FunctionSchema& schema, size_t argument, at::ArrayRef<c10::IValue> args) {
-  return schema.name() == "aten::native_batch_norm" && (argument == 3 || argument == 4) && args[5].isBool() && args[5].toBool();
+  return schema.name() == "aten::native_batch_norm" && (argument == 3 || argument == 4) && args[5].isBool() &&
+         args[5].toBool();
 }
 
 /// Records one leaf call: `before` the operator ran its arguments are noted, `after` it its results.
@@ -149,7 +179,10 @@ class LeafCall {
 
   bool before(const torch::jit::Stack& stack) {
     if (op_.hasTag(at::Tag::nondeterministic_seeded)) generator_state_ = generator_state();
-    if (op_.hasTag(at::Tag::dynamic_output_shape) && !indexes_by_position(stack)) return refuse(Fallback::data_dependent);
+    if (op_.hasTag(at::Tag::dynamic_output_shape) && !indexes_by_position(stack))
+      return refuse(Fallback::data_dependent);
+    if (schema_.name() == "aten::as_strided_copy" || schema_.name() == "aten::as_strided_scatter")
+      return refuse(Fallback::tensor_layout);  // they reach beyond the window they are given
     size_t count = schema_.arguments().size();
     auto args = torch::jit::last(stack, count);
     for (size_t i = 0; i < count; ++i) {
@@ -159,7 +192,8 @@ class LeafCall {
       std::vector<int> operands;
       if (args[i].isTensor() && tensors[0].defined() && tensors[0].unsafeGetTensorImpl()->is_wrapped_number()) {
         // A Python number where the schema has a tensor: x + 1 is add.Tensor.
-        if (!convert_argument(tensors[0].item(), *c10::NumberType::get(), {}, converted)) return refuse(Fallback::argument_kind);
+        if (!convert_argument(tensors[0].item(), *c10::NumberType::get(), {}, converted))
+          return refuse(Fallback::argument_kind);
         recorded_.call.args.push_back(std::move(converted));
         continue;
       }
@@ -173,7 +207,8 @@ class LeafCall {
         if ((formal.alias_info() && formal.alias_info()->isWrite()) || writes_silently(schema_, i, args)) {
           recorded_.written.push_back(static_cast<int>(recorded_.operands.size()));
           written_.push_back(tensor);
-        } else if (session_.recording().storages[snapshot.storage].unwritten && snapshot.geometry.numel() > 0 && reads_contents() && !lifts()) {
+        } else if (session_.recording().storages[snapshot.storage].unwritten && snapshot.geometry.numel() > 0 &&
+                   reads_contents() && !lifts()) {
           session_.refuse(Fallback::unseen_writer, "argument '" + formal.name() + "' of " + schema_.name());
           return false;
         }
@@ -257,12 +292,14 @@ class LeafCall {
     return true;
   }
 
-  /// What an operator tagged as random would draw from. One that draws nothing (attention without dropout) is as good as any.
+  /// What an operator tagged as random would draw from. One that draws nothing (attention without dropout) is as good
+  /// as any.
   static at::Tensor generator_state() { return at::detail::getDefaultCPUGenerator().get_state(); }
 
   /// x.item(), bool(x), int(x), ...: the number becomes part of what a replay checks. False when it cannot.
   bool note_value(const c10::IValue& value) {
-    if (schema_.name() != "aten::_local_scalar_dense" || !value.isScalar() || recorded_.operands.size() != 1) return false;
+    if (schema_.name() != "aten::_local_scalar_dense" || !value.isScalar() || recorded_.operands.size() != 1)
+      return false;
     ReadValue read;
     read.dtype = recorded_.operands[0].dtype;
     if (info(read.dtype).kind == DTypeKind::Stored) return false;
@@ -353,6 +390,8 @@ std::unique_ptr<Recording> stop_recording() {
 }
 
 bool is_recording() { return g_session && c10::impl::tls_is_dispatch_key_included(g_key); }
+
+bool recording_refused() { return g_session && g_session->refused(); }
 
 void note_offsets_read() {
   if (g_session) g_session->recording().reads_offsets = true;

@@ -1,5 +1,5 @@
-// The dispatcher hook: while recording, every leaf operator of this thread (and of autograd's threads working for it) is noted and
-// then run as usual. See docs/design.md, Capture.
+// The dispatcher hook: while recording, every leaf operator of this thread (and of autograd's threads working for it)
+// is noted and then run as usual. See docs/design.md, Capture.
 #pragma once
 
 #include <memory>
@@ -19,6 +19,8 @@ bool start_recording();
 std::unique_ptr<Recording> stop_recording();
 /// True on a thread whose operators are being recorded.
 bool is_recording();
+/// Whether what has been recorded so far was refused.
+bool recording_refused();
 /// Notes that the place of tensors in their storages was visible to the call.
 void note_offsets_read();
 /// Notes a refusal from another eye than the dispatcher (the first one stays).

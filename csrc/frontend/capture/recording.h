@@ -1,4 +1,5 @@
-// What a traced call did, as the dispatcher saw it: leaf operators in order, with a snapshot of every tensor they touched.
+// What a traced call did, as the dispatcher saw it: leaf operators in order, with a snapshot of every tensor they
+// touched.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -31,11 +32,11 @@ struct ReadValue {
 struct RecordedOp {
   ExternCall call;  // args index into `operands`; mutates and returns are left to functionalise
   std::vector<TensorSnapshot> operands;
-  std::vector<int> written;              // operands the schema marks as written
-  std::vector<TensorSnapshot> outputs;   // every returned tensor, lists flattened
-  std::vector<TensorSnapshot> rewritten; // the written operands again, as the call left them
-  std::optional<ReadValue> read;         // the operator hands operand 0, one element, to Python
-  bool differentiated = false;           // under grad mode, with a result that requires grad
+  std::vector<int> written;               // operands the schema marks as written
+  std::vector<TensorSnapshot> outputs;    // every returned tensor, lists flattened
+  std::vector<TensorSnapshot> rewritten;  // the written operands again, as the call left them
+  std::optional<ReadValue> read;          // the operator hands operand 0, one element, to Python
+  bool differentiated = false;            // under grad mode, with a result that requires grad
 };
 
 struct SeenStorage {

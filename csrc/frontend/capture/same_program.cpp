@@ -18,7 +18,9 @@ bool same_contents(const at::Tensor& a, const at::Tensor& b) {
 
 bool same_program(const CapturedProgram& a, const CapturedProgram& b) {
   if (a.slot_offsets != b.slot_offsets) return false;
-  if (a.inputs != b.inputs || a.outputs != b.outputs || a.mutated != b.mutated || a.captured.size() != b.captured.size()) return false;
+  if (a.inputs != b.inputs || a.outputs != b.outputs || a.mutated != b.mutated ||
+      a.captured.size() != b.captured.size())
+    return false;
   if (a.constants.size() != b.constants.size() || a.value_guards.size() != b.value_guards.size()) return false;
   for (size_t i = 0; i < a.value_guards.size(); ++i)
     if (a.value_guards[i].value.bytes != b.value_guards[i].value.bytes) return false;

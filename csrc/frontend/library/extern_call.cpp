@@ -46,7 +46,8 @@ ExternCallSite::ExternCallSite(const ExternStep& step) : step_(step), op_(operat
       places_.push_back({i, &list->operands, -1, optional});
     }
     stack_.push_back(ivalue_of(arg, type));
-    if (type.kind() == c10::TensorType::Kind && stack_.back().isScalar()) stack_.back() = wrapped_number(stack_.back().toScalar());
+    if (type.kind() == c10::TensorType::Kind && stack_.back().isScalar())
+      stack_.back() = wrapped_number(stack_.back().toScalar());
     if (std::holds_alternative<TensorArg>(arg) && std::get<TensorArg>(arg).operand < 0) stack_.back() = at::Tensor();
   }
 }
@@ -74,7 +75,8 @@ ExternInvocation::ExternInvocation(const ExternCallSite& site) : site_(site) {
 }
 
 void ExternInvocation::point(at::Tensor& tensor, void* data) {
-  tensor.unsafeGetTensorImpl()->unsafe_storage().unsafeGetStorageImpl()->set_data_ptr_noswap(at::DataPtr(data, at::kCPU));
+  tensor.unsafeGetTensorImpl()->unsafe_storage().unsafeGetStorageImpl()->set_data_ptr_noswap(
+      at::DataPtr(data, at::kCPU));
 }
 
 bool ExternInvocation::run(std::vector<at::Tensor>& owned) {
@@ -103,9 +105,12 @@ bool ExternInvocation::run(std::vector<at::Tensor>& owned) {
 }
 
 bool ExternInvocation::keep(at::Tensor result, const ExternTensor& planned, std::vector<at::Tensor>& owned) const {
-  if (result.sizes() != c10::IntArrayRef(planned.geometry.sizes) || result.scalar_type() != scalar_type_of(planned.dtype)) return false;
+  if (result.sizes() != c10::IntArrayRef(planned.geometry.sizes) ||
+      result.scalar_type() != scalar_type_of(planned.dtype))
+    return false;
   bool borrowed = false;  // an operator may hand back an argument instead of a copy of it
-  for (const auto& operand : operands_) borrowed |= operand.has_storage() && operand.storage().is_alias_of(result.storage());
+  for (const auto& operand : operands_)
+    borrowed |= operand.has_storage() && operand.storage().is_alias_of(result.storage());
   if (borrowed || (result.numel() > 0 && result.strides() != c10::IntArrayRef(planned.geometry.strides))) {
     at::Tensor fresh = at::empty_strided(planned.geometry.sizes, planned.geometry.strides, result.options());
     fresh.copy_(result);

@@ -1,5 +1,5 @@
-// One PyTorch operator of a launch list, ready to be called: the handle is found, the arguments are boxed once, and each tensor it
-// takes is a header made once over memory it does not own; a call only moves the headers' data pointers.
+// One PyTorch operator of a launch list, ready to be called: the handle is found, the arguments are boxed once, and
+// each tensor it takes is a header made once over memory it does not own; a call only moves the headers' data pointers.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -43,7 +43,8 @@ class ExternInvocation {
   void set_operand(size_t index, void* data) { point(operands_[index], data); }
   void set_result(size_t index, void* data) { point(results_[index], data); }
 
-  /// Runs the operator. Fresh results that are Owned land in `owned` by slot. False when a result is not of the planned shape.
+  /// Runs the operator. Fresh results that are Owned land in `owned` by slot. False when a result is not of the planned
+  /// shape.
   bool run(std::vector<at::Tensor>& owned);
 
  private:

@@ -1,5 +1,7 @@
 #include "frontend/library/out_variant.h"
 
+#include <unordered_set>
+
 #include "support/error.h"
 
 namespace braze {
@@ -22,6 +24,14 @@ bool is_twin(const c10::FunctionSchema& functional, const c10::FunctionSchema& o
   return true;
 }
 
+/// Operators whose out= kernel writes the result where it is and nothing else. Others may resize it on the way or
+/// compute and copy.
+bool writes_in_place(const std::string& op) {
+  static const std::unordered_set<std::string> names = {"aten::mm", "aten::addmm", "aten::bmm",   "aten::baddbmm",
+                                                        "aten::mv", "aten::addmv", "aten::addbmm"};
+  return names.count(op) > 0;
+}
+
 }  // namespace
 
 c10::OperatorHandle find_operator(const ExternCall& call) {
@@ -31,12 +41,14 @@ c10::OperatorHandle find_operator(const ExternCall& call) {
 }
 
 std::optional<c10::OperatorHandle> find_out_variant(const ExternCall& call) {
-  if (!call.mutates.empty()) return std::nullopt;
+  if (!call.mutates.empty() || !writes_in_place(call.op)) return std::nullopt;
   auto functional = c10::Dispatcher::singleton().findSchema({call.op, call.overload});
   if (!functional) return std::nullopt;
-  for (const std::string& overload : {std::string("out"), call.overload + "_out", call.overload + "_" + call.overload + "_out"}) {
+  for (const std::string& overload :
+       {std::string("out"), call.overload + "_out", call.overload + "_" + call.overload + "_out"}) {
     auto out = c10::Dispatcher::singleton().findSchema({call.op, overload});
-    if (out && is_twin(functional->schema(), out->schema()) && out->hasKernelForDispatchKey(c10::DispatchKey::CPU)) return out;
+    if (out && is_twin(functional->schema(), out->schema()) && out->hasKernelForDispatchKey(c10::DispatchKey::CPU))
+      return out;
   }
   return std::nullopt;
 }

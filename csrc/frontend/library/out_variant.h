@@ -12,8 +12,8 @@ namespace braze {
 /// The operator of a call; raises an Internal error when this PyTorch has none of that name.
 c10::OperatorHandle find_operator(const ExternCall& call);
 
-/// The out= twin of a functional operator that has a CPU kernel of its own (not one that computes and copies): its arguments are
-/// the functional one's, then one written tensor a result.
+/// The out= twin of a functional operator that has a CPU kernel of its own (not one that computes and copies): its
+/// arguments are the functional one's, then one written tensor a result.
 std::optional<c10::OperatorHandle> find_out_variant(const ExternCall& call);
 
 }  // namespace braze

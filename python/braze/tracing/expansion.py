@@ -83,11 +83,26 @@ class Expansion:
         if (
             self.calls_back
             and type(function) is types.BuiltinFunctionType
+            and self.is_within_reach(function)
             and (problem := problem_of_c_call(function, "stdlib"))
         ):
             return self.refuse("impure_call", f"{problem}, which C code could call")
         if owner is not None and not isinstance(owner, (types.ModuleType, type)):
             self.visit(owner, f"{path}.__self__")
+
+    def is_within_reach(self, function):
+        """Whether one piece of executed code names the function where it finds it: `os.replace` takes both names, `replace` of a str only one."""
+        name = function.__name__
+        for code, namespace in self.executed.codes.items():
+            if name not in code.co_names:
+                continue
+            if namespace.get(name) is function:
+                return True
+            for other in code.co_names:
+                module = namespace.get(other)
+                if isinstance(module, types.ModuleType) and vars(module).get(name) is function:
+                    return True
+        return False
 
     def expand_partial(self, partial, path):
         self.guards.add_type(partial, path)

@@ -9,6 +9,7 @@ TOLERANCE = {
     torch.float32: 2e-4,
     torch.bfloat16: 6e-2,
     torch.float16: 1e-2,
+    torch.complex32: 1e-2,
     torch.complex64: 2e-4,
     torch.complex128: 1e-9,
 }

@@ -1,8 +1,11 @@
 """What the dispatcher cannot see of a traced call: memory handed to other libraries, and attributes of tensors that are set."""
 
+import sys
+
 from torch.overrides import TorchFunctionMode
 
 from braze import _C
+from braze.tracing.executed_code import place_of
 
 # Methods and functions by which a tensor's memory or contents leave PyTorch, or by which hidden state is attached to it.
 LEAKS = {
@@ -43,6 +46,10 @@ WRITES = "side_effect"
 class SecondEye(TorchFunctionMode):
     """Refuses the recording when a call does something that the recorder cannot see."""
 
+    def __init__(self):
+        super().__init__()
+        self.where = None  # the line whose call was the first to be refused
+
     def __torch_function__(self, func, types, args=(), kwargs=None):
         name = getattr(func, "__name__", "")
         if name in ("__get__", "__set__", "__delete__"):
@@ -54,7 +61,10 @@ class SecondEye(TorchFunctionMode):
             _C.note_offsets_read()
         elif name in LEAKS:
             _C.refuse_recording(LEAKS[name], f"Tensor.{name}")
-        return func(*args, **(kwargs or {}))
+        result = func(*args, **(kwargs or {}))
+        if self.where is None and _C.recording_refused():
+            self.where = place_of(sys._getframe(1))
+        return result
 
     @staticmethod
     def _is_harmless_read(attribute, args):

@@ -12,7 +12,7 @@ from braze.tracing.refusal import Refusal
 from braze.tracing.trace import trace_call
 
 # Tracing is many times slower than a call, so a callable that keeps changing is left alone after this many traces that led to nothing.
-WASTED_TRACES = 12
+WASTED_TRACES = 32
 # Calls of one kind are traced this often before they count as not replayable: the first may warm up caches that the code keeps.
 ATTEMPTS = 4
 # Entries for equal arguments differ in the Python state or in the values Python reads; more of them are not worth their checks.
@@ -132,6 +132,7 @@ class Session:
             self.note(Refusal(*spec))
             self.wasted += 1
             return None
+        self.wasted += 1  # until it is published
         kind = CallKind(spec, state)
         self.kinds = self.kinds[-15:] + [kind]
         return kind
@@ -212,6 +213,7 @@ class Session:
             )
         )
         self.kinds.remove(kind)
+        self.wasted = 0
         return None
 
     def differs(self, mutated_slots, outputs, results, inputs, copies):

@@ -31,14 +31,15 @@ def trace_call(function, args, kwargs):
     if not _C.start_recording():
         return None
     executed = ExecutedCode()
+    eye = SecondEye()
     try:
-        with plain_paths(), SecondEye(), executed:
+        with plain_paths(), eye, executed:
             result = function(*args, **kwargs)
     finally:
         recording = _C.stop_recording()
     trace = Trace(result, recording, executed)
     if recording.refusal:
-        trace.refusal = Refusal(*recording.refusal)
+        trace.refusal = Refusal(*recording.refusal, eye.where)
     elif executed.refusal:
         trace.refusal = executed.refusal
     elif _C.TorchState.current() != state:
