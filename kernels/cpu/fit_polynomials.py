@@ -63,13 +63,17 @@ def interpolate(function, half, degree):
 
 def odd_piece(function, slope, half, degree):
     """Coefficients of an odd polynomial around 0, the linear one being `slope`."""
+
     def rest(z):
         x = mp.sqrt(abs(small(z)))
         return (function(x) / x - slope) / (x * x)
 
     middle = half * half / 2
     shifted = interpolate(lambda u: rest(middle + u), middle, (degree - 1) // 2 - 1)
-    cubes = [sum(c * mp.binomial(k, j) * (-middle) ** (k - j) for k, c in enumerate(shifted) if k >= j) for j in range(len(shifted))]
+    cubes = [
+        sum(c * mp.binomial(k, j) * (-middle) ** (k - j) for k, c in enumerate(shifted) if k >= j)
+        for j in range(len(shifted))
+    ]
     row = [mp.mpf(0)] * (degree + 1)
     row[1] = slope
     row[3 : 3 + 2 * len(cubes) : 2] = cubes
@@ -85,8 +89,12 @@ def table(name, comment, function, step, degree, pieces=32):
     slope_low = mp.mpf(to_float(slope - mp.mpf(to_float(slope))))
     rows = [odd_piece(function, slope, half, degree)]
     rows += [interpolate(lambda t, n=n: function(n * step + t), half, degree) for n in range(1, pieces)]
-    worst = max(abs(mp.polyval(row[::-1], half * k / 20) / function(n * step + half * k / 20) - 1)
-                for n, row in enumerate(rows) for k in range(-20, 21) if k != 0)
+    worst = max(
+        abs(mp.polyval(row[::-1], half * k / 20) / function(n * step + half * k / 20) - 1)
+        for n, row in enumerate(rows)
+        for k in range(-20, 21)
+        if k != 0
+    )
     for row in rows:
         row[1] -= slope_low
     numbers = ", ".join(to_float(row[k]).hex().replace("0000000p", "p") for k in range(degree + 1) for row in rows)
@@ -125,14 +133,45 @@ def erfc_log2(x):
 def main():
     half_ln2 = mp.log(2) / 2 * (1 + mp.mpf(2) ** -10)
     print("// Coefficients from the constant up, made by fit_polynomials.py.")
-    row("exp_rest", "(exp(r) - 1 - r) / r^2 on |r| <= ln(2)/2, relative to exp", exp_rest, lambda x: x * x, -half_ln2, half_ln2, 4)
+    row(
+        "exp_rest",
+        "(exp(r) - 1 - r) / r^2 on |r| <= ln(2)/2, relative to exp",
+        exp_rest,
+        lambda x: x * x,
+        -half_ln2,
+        half_ln2,
+        4,
+    )
     row("expm1_rest", "the same with equal weight, for expm1", exp_rest, lambda x: mp.mpf(1), -half_ln2, half_ln2, 5)
     row("exp2_of", "2^r on |r| <= 1/2", lambda x: mp.mpf(2) ** x, lambda x: mp.mpf(2) ** -x, -0.5005, 0.5005, 6)
     row("exp2_coarse", "the same to 22 bits", lambda x: mp.mpf(2) ** x, lambda x: mp.mpf(2) ** -x, -0.5005, 0.5005, 5)
-    row("log_rest", "(log(1+f) - f + f^2/2) / f^3 for 1+f in [sqrt(1/2), sqrt(2)], relative to log", log_rest,
-        lambda f: f * f, mp.sqrt(mp.mpf(1) / 2) - 1, mp.sqrt(2) - 1, 7)
-    row("tanh_rest", "(tanh(x) - x) / x^3 in x^2 for |x| <= 0.625", tanh_rest, lambda z: z + mp.mpf(2) ** -20, 0, mp.mpf("0.390625"), 4)
-    row("erf_rest", "erf(x) / x - 1 in x^2 for |x| <= 1, relative to erf", erf_rest, lambda z: 1 / (1 + erf_rest(z)), 0, 1, 6)
+    row(
+        "log_rest",
+        "(log(1+f) - f + f^2/2) / f^3 for 1+f in [sqrt(1/2), sqrt(2)], relative to log",
+        log_rest,
+        lambda f: f * f,
+        mp.sqrt(mp.mpf(1) / 2) - 1,
+        mp.sqrt(2) - 1,
+        7,
+    )
+    row(
+        "tanh_rest",
+        "(tanh(x) - x) / x^3 in x^2 for |x| <= 0.625",
+        tanh_rest,
+        lambda z: z + mp.mpf(2) ** -20,
+        0,
+        mp.mpf("0.390625"),
+        4,
+    )
+    row(
+        "erf_rest",
+        "erf(x) / x - 1 in x^2 for |x| <= 1, relative to erf",
+        erf_rest,
+        lambda z: 1 / (1 + erf_rest(z)),
+        0,
+        1,
+        6,
+    )
     row("erfc_log2", "log2(erfc(x)) for 1 <= x <= 4, relative to erf", erfc_log2, mp.erfc, 1, 4, 6)
     table("erf_pieces", "erf(x)", mp.erf, mp.mpf(2151) / 16384, 5)
     table("tanh_pieces", "tanh(x)", mp.tanh, mp.mpf(4798) / 16384, 6)

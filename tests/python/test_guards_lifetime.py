@@ -3,10 +3,11 @@
 import gc
 import weakref
 
-import braze
 import pytest
 import torch
 from torch import nn
+
+import braze
 
 pytestmark = pytest.mark.usefixtures("entries_always_used")
 

@@ -91,7 +91,7 @@ class Expansion:
             self.visit(owner, f"{path}.__self__")
 
     def is_within_reach(self, function):
-        """Whether one piece of executed code names the function where it finds it: `os.replace` takes both names, `replace` of a str only one."""
+        """Whether one piece of executed code names the function where it is: `os.replace` takes both names, a str's `replace` one."""
         name = function.__name__
         for code, namespace in self.executed.codes.items():
             if name not in code.co_names:
