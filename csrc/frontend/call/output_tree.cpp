@@ -27,9 +27,11 @@ PyTypeObject* plain_base(PyTypeObject* type) {
   if (!PyType_HasFeature(type, Py_TPFLAGS_HEAPTYPE)) return nullptr;
   for (PyTypeObject* base : {ordered_dict_type(), &PyDict_Type, &PyBaseObject_Type}) {
     if (!PyType_IsSubtype(type, base)) continue;
-    Py_ssize_t fields =
-        base->tp_basicsize +
-        static_cast<Py_ssize_t>(2 * sizeof(PyObject*));  // at most a __dict__ and weak references beside it
+    // At most a __dict__ and weak references beside it, where the class keeps them inside its instances: any other
+    // field is state of a C type (defaultdict's factory).
+    Py_ssize_t fields = base->tp_basicsize;
+    if (type->tp_dictoffset > 0) fields += static_cast<Py_ssize_t>(sizeof(PyObject*));
+    if (type->tp_weaklistoffset > 0) fields += static_cast<Py_ssize_t>(sizeof(PyObject*));
     bool plain = type->tp_new == base->tp_new && type->tp_itemsize == 0 && type->tp_basicsize <= fields;
     return plain ? base : nullptr;
   }
