@@ -97,6 +97,7 @@ class Session:
             before = self.state_of(args, kwargs, kind.executed, kind.spec)
             inputs = self.inputs_of(kind.spec, args, kwargs, kind.captured)
             copies = proof.InputCopies(inputs, kind.program.mutated_slots)
+        arguments = kind.spec.tensors(args, kwargs)  # the call may change their shapes
         try:
             trace = trace_call(self.function, args, kwargs)
         except Exception:
@@ -105,7 +106,7 @@ class Session:
         if trace is None:
             return self.function(*args, **kwargs)
         try:
-            refusal = self.learn(callable_, kind, args, kwargs, trace, before, copies)
+            refusal = self.learn(callable_, kind, args, kwargs, arguments, trace, before, copies)
         except Exception as error:  # a bug of ours must not cost the user the result
             refusal = Refusal("internal", f"{type(error).__name__}: {error}")
             if _C.Options().log:
@@ -141,14 +142,13 @@ class Session:
         """The Python state that a call running this code depends on, as it is now."""
         return snapshot(self.function, args, kwargs, executed, spec)
 
-    def learn(self, callable_, kind, args, kwargs, trace, before, copies):
+    def learn(self, callable_, kind, args, kwargs, arguments, trace, before, copies):
         """Brings the kind of call one step further; a Refusal when this trace cannot be replayed."""
         if trace.refusal:
             return trace.refusal
         state = before if before is not None else self.state_of(args, kwargs, trace.executed, kind.spec)
         if state.refusal:
             return state.refusal
-        arguments = kind.spec.tensors(args, kwargs)
         candidates = [tensor for _, tensor in state.tensors]
         results = []
         tree = _C.OutputTree.build(trace.result, collector(results), state.objects)
