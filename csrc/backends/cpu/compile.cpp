@@ -13,12 +13,33 @@
 namespace braze::cpu {
 namespace {
 
-std::string generate(llvm::Module& module, llvm::TargetMachine& machine, llvm::CodeGenFileType type) {
+/// A module being compiled. After an error inside LLVM nothing here can be trusted to be destroyed, so `abandon` leaks
+/// it.
+struct Work {
+  std::unique_ptr<llvm::LLVMContext> context = std::make_unique<llvm::LLVMContext>();
+  std::unique_ptr<llvm::Module> module = std::make_unique<llvm::Module>("braze", *context);
+  std::unique_ptr<llvm::legacy::PassManager> passes;
+
+  void abandon() {
+    (void)passes.release();
+    (void)module.release();
+    (void)context.release();
+    forget_machines();
+  }
+};
+
+std::string generate(Work& work, llvm::TargetMachine& machine, llvm::CodeGenFileType type) {
   llvm::SmallString<0> code;
   llvm::raw_svector_ostream stream(code);
-  llvm::legacy::PassManager passes;
-  check_internal(!machine.addPassesToEmitFile(passes, stream, nullptr, type), "this target emits no such file");
-  passes.run(module);
+  work.passes = std::make_unique<llvm::legacy::PassManager>();
+  try {
+    check_internal(!machine.addPassesToEmitFile(*work.passes, stream, nullptr, type), "this target emits no such file");
+    work.passes->run(*work.module);
+  } catch (...) {
+    work.abandon();
+    throw;
+  }
+  work.passes.reset();
   return code.str().str();
 }
 
@@ -43,8 +64,8 @@ void check_valid(const llvm::Module& module) {
 CompiledObject compile(const std::vector<Kernel>& kernels, const std::vector<std::string>& names, const Isa& isa,
                        bool fast_math, bool keep_dump) {
   llvm::TargetMachine& machine = machine_for(isa);
-  llvm::LLVMContext context;
-  llvm::Module module("braze", context);
+  Work work;
+  llvm::Module& module = *work.module;
   module.setDataLayout(machine.createDataLayout());
   module.setTargetTriple(machine.getTargetTriple().str());
   module.setPICLevel(llvm::PICLevel::BigPIC);
@@ -53,10 +74,11 @@ CompiledObject compile(const std::vector<Kernel>& kernels, const std::vector<std
 
   CompiledObject result;
   if (keep_dump) {
-    result.dump = text_of(module);
-    result.dump += generate(*llvm::CloneModule(module), machine, llvm::CodeGenFileType::AssemblyFile);
+    Work copy;  // its module lives in the context of `work`, which outlives it
+    copy.module = llvm::CloneModule(module);
+    result.dump = text_of(module) + generate(copy, machine, llvm::CodeGenFileType::AssemblyFile);
   }
-  result.object = generate(module, machine, llvm::CodeGenFileType::ObjectFile);
+  result.object = generate(work, machine, llvm::CodeGenFileType::ObjectFile);
   return result;
 }
 

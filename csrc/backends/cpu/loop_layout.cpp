@@ -210,21 +210,25 @@ void LoopLayout::choose_tiles() {
 }
 
 void LoopLayout::choose_unrolls() {
-  auto turns = [&](int cost) {
-    int unroll = cost <= 8 ? 4 : cost <= 18 ? 2 : 1;
+  // Several vectors a turn hide latency where something is carried round the loop; elsewhere they only save counting.
+  auto turns = [&](int cost, bool carries) {
+    int unroll = carries ? (cost <= 6 ? 4 : cost <= 18 ? 2 : 1) : (cost <= 10 ? 2 : 1);
     while (unroll > 1 && lane_extent() < static_cast<int64_t>(unroll) * lanes) unroll /= 2;
     return unroll;
   };
+  int reduce_passes = 0;
+  for (size_t i = 0; i < kernel.body.size(); ++i)
+    if (kernel.body[i].kind == InstrKind::Reduce) reduce_passes = std::max(reduce_passes, ready[i]);
   if (shape == Shape::Rows) {
-    for (int pass = 0; pass < passes; ++pass) unroll.push_back(turns(cost_of(needed[pass])));
+    for (int pass = 0; pass < passes; ++pass) unroll.push_back(turns(cost_of(needed[pass]), pass < reduce_passes));
     return;
   }
   int total = 0;
   for (size_t i = 0; i < kernel.body.size(); ++i)
     if (level[i] >= point_level) total += cost(kernel.body[i]);
-  point_unroll = turns(total);
+  point_unroll = turns(total, shape == Shape::Columns);
   if (tile_axis >= 0) point_unroll = 1;
-  single_copy = masked_tail && (total > 18 || tile_axis >= 0);
+  single_copy = masked_tail && (total > 14 || tile_axis >= 0);
   unroll.assign(passes, point_unroll);
 }
 

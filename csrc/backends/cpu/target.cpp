@@ -10,6 +10,7 @@
 #include "llvm/Config/llvm-config.h"
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Support/CommandLine.h"
+#include "llvm/Support/ErrorHandling.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/TargetParser/Host.h"
 #include "llvm/TargetParser/Triple.h"
@@ -39,11 +40,18 @@ void skip_needless_passes() {
     if (auto found = options.find(name); found != options.end()) found->second->addOccurrence(0, name, "true");
 }
 
+/// LLVM ends the process on errors it thinks are ours alone. Here they become exceptions: what was being compiled is
+/// lost, no more.
+void raise_fatal_error(void*, const char* reason, bool) {
+  throw Error(Error::Kind::Internal, std::string("LLVM gave up: ") + reason);
+}
+
 const Host& host() {
   static const Host* probed = [] {
     llvm::InitializeNativeTarget();
     llvm::InitializeNativeTargetAsmPrinter();
     skip_needless_passes();
+    llvm::install_fatal_error_handler(raise_fatal_error);
     return new Host;
   }();
   return *probed;
@@ -98,6 +106,11 @@ std::unique_ptr<llvm::TargetMachine> make_machine(const Isa& isa) {
                                                                           llvm::CodeGenOptLevel::Less, true));
 }
 
+std::map<const Isa*, std::unique_ptr<llvm::TargetMachine>>& machines() {
+  thread_local std::map<const Isa*, std::unique_ptr<llvm::TargetMachine>> of_this_thread;
+  return of_this_thread;
+}
+
 }  // namespace
 
 const Isa& isa_named(const std::string& name) {
@@ -113,10 +126,14 @@ const Isa& isa_named(const std::string& name) {
 }
 
 llvm::TargetMachine& machine_for(const Isa& isa) {
-  thread_local std::map<const Isa*, std::unique_ptr<llvm::TargetMachine>> machines;
-  auto& machine = machines[&isa];
+  auto& machine = machines()[&isa];
   if (!machine) machine = make_machine(isa);
   return *machine;
+}
+
+void forget_machines() {
+  for (auto& [isa, machine] : machines()) machine.release();  // in an unknown state: not even destroyed
+  machines().clear();
 }
 
 }  // namespace braze::cpu

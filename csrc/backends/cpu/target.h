@@ -27,5 +27,7 @@ const Isa& isa_named(const std::string& name);
 /// A machine of this thread's for `isa`; made once a thread, because making one costs as much as compiling a small
 /// kernel.
 llvm::TargetMachine& machine_for(const Isa& isa);
+/// Lets go of this thread's machines, after an error that left LLVM in the middle of something.
+void forget_machines();
 
 }  // namespace braze::cpu
