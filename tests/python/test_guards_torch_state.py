@@ -12,11 +12,14 @@ from braze import _C
 
 @contextlib.contextmanager
 def setting(set_value, value, before):
-    set_value(value)
+    # PyTorch's own test helpers, which other suites import, freeze the back ends' flags for the whole process.
+    with torch.backends.__allow_nonbracketed_mutation():
+        set_value(value)
     try:
         yield
     finally:
-        set_value(before)
+        with torch.backends.__allow_nonbracketed_mutation():
+            set_value(before)
 
 
 def attribute(owner, name, value):
