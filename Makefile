@@ -21,7 +21,7 @@ SECOND := .venv-torch2.11
 DAILY_BUILD := build/daily
 SECOND_BUILD := build/torch2.11
 
-PYTEST ?= -m pytest -q
+PYTEST ?= -m pytest -q -n auto --maxprocesses 4
 CPP_SOURCES := $(shell find csrc kernels tests/cpp -name '*.cpp' -o -name '*.h' -o -name '*.def' -o -name CMakeLists.txt 2>/dev/null)
 PYTHON_SOURCES := $(shell find python -name '*.py' -o -name '*.pyi' 2>/dev/null)
 PROJECT_FILES := CMakeLists.txt setup.py pyproject.toml
