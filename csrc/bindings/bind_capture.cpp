@@ -5,6 +5,8 @@
 #include "frontend/capture/same_program.h"
 #include "graph/print.h"
 
+#include <algorithm>
+
 namespace py = pybind11;
 
 namespace braze {
@@ -20,19 +22,28 @@ void bind_capture(py::module_& m) {
           "refusal", [](const Recording& r) -> py::object { return r.refusal ? as_python(r.refusal) : py::none(); })
       .def_property_readonly("op_count", [](const Recording& r) { return r.ops.size(); })
       .def(
+          "generators_as_recorded",
+          [](const Recording& r) {
+            return std::all_of(r.generators.begin(), r.generators.end(),
+                               [](const auto& seen) { return seen.state.equal(seen.generator.get_state()); });
+          },
+          "Whether nothing but the recorded operators has moved PyTorch's generator, or one that they drew from.")
+      .def(
           "functionalise",
           [](const Recording& r, const std::vector<at::Tensor>& arguments, const std::vector<at::Tensor>& candidates,
-             const std::vector<at::Tensor>& results) -> py::object {
-            auto outcome = functionalise(r, arguments, candidates, results);
+             const std::vector<at::Tensor>& results, const std::vector<at::Generator>& generators) -> py::object {
+            auto outcome = functionalise(r, arguments, candidates, results, generators);
             if (auto* refusal = std::get_if<Refusal>(&outcome)) return as_python(*refusal);
             return py::cast(std::make_shared<CapturedProgram>(std::move(std::get<CapturedProgram>(outcome))));
           },
           py::arg("arguments"), py::arg("candidates"), py::arg("results"),
+          py::arg("generators") = std::vector<at::Generator>(),
           "The program as a CapturedProgram, or a refusal (reason, detail).");
 
   py::class_<CapturedProgram, std::shared_ptr<CapturedProgram>>(m, "CapturedProgram")
       .def_readonly("captured", &CapturedProgram::captured)
       .def_readonly("memory_matters", &CapturedProgram::memory_matters)
+      .def_readonly("drawn", &CapturedProgram::drawn, "The random number generators that the call moves.")
       .def_property_readonly("text", [](const CapturedProgram& p) { return print(p.graph); })
       .def_property_readonly("node_count", [](const CapturedProgram& p) { return p.graph.nodes.size(); })
       .def_property_readonly("mutated_slots",

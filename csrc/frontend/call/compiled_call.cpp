@@ -49,6 +49,7 @@ CompiledCall::CompiledCall(CompiledPlan compiled, const CapturedProgram& program
       constants_(program.constants),
       outputs_(program.outputs),
       mutated_(program.mutated),
+      generators_(program.drawn),
       slot_offsets_(program.slot_offsets),
       launches_(compiled_.plan.steps.size()),
       sites_(compiled_.plan.steps.size()),
@@ -64,7 +65,7 @@ CompiledCall::CompiledCall(CompiledPlan compiled, const CapturedProgram& program
     if (auto* step = std::get_if<KernelStep>(&plan.steps[s])) {
       launches_[s] = prepare_launch(plan.kernels[step->kernel], compiled_.kernels[step->kernel].kernel->run);
     } else {
-      sites_[s] = std::make_unique<ExternCallSite>(std::get<ExternStep>(plan.steps[s]));
+      sites_[s] = std::make_unique<ExternCallSite>(std::get<ExternStep>(plan.steps[s]), program.generators);
       heavy_ = true;
     }
   }
@@ -208,6 +209,8 @@ bool CompiledCall::run_safely(Frame& frame, const Addresses& addresses) {
   std::vector<std::vector<char>> before;
   if (may_refuse_)
     for (int w : written_) before.emplace_back(addresses.inputs[w], addresses.inputs[w] + input_bytes_[w]);
+  std::vector<at::Tensor> generators;
+  for (const auto& generator : generators_) generators.push_back(generator.get_state());
   bool done = false;
   try {
     done = run_steps(frame, addresses, nullptr);
@@ -219,6 +222,7 @@ bool CompiledCall::run_safely(Frame& frame, const Addresses& addresses) {
   check_internal(written_.empty() || may_refuse_, "an operator changed the shape of its result");
   for (size_t k = 0; k < before.size(); ++k)
     std::memcpy(addresses.inputs[written_[k]], before[k].data(), before[k].size());
+  for (size_t k = 0; k < generators.size(); ++k) generators_[k].set_state(generators[k]);
   return false;
 }
 

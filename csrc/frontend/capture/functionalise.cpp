@@ -27,11 +27,16 @@ struct Buffer {
   int writes = 0;
 };
 
-/// A tensor the caller holds, with its place on its storage.
-struct Slot {
-  at::Tensor tensor;
-  int position = -1;  // in arguments, or in candidates
-};
+/// What the call draws from; a generator that it made itself would be another one at the next call.
+std::vector<at::Generator> generators_of(const Recording& recording, const std::vector<at::Generator>& reachable) {
+  std::vector<at::Generator> generators;
+  for (const auto& seen : recording.generators) {
+    if (!generators.empty() && std::find(reachable.begin(), reachable.end(), seen.generator) == reachable.end())
+      refuse(Fallback::random, "a generator comes from a place that guards cannot reach");
+    generators.push_back(seen.generator);
+  }
+  return generators;
+}
 
 class Functionaliser {
  public:
@@ -351,10 +356,15 @@ class Functionaliser {
 std::variant<CapturedProgram, Refusal> functionalise(const Recording& recording,
                                                      const std::vector<at::Tensor>& arguments,
                                                      const std::vector<at::Tensor>& candidates,
-                                                     const std::vector<at::Tensor>& results) {
+                                                     const std::vector<at::Tensor>& results,
+                                                     const std::vector<at::Generator>& generators) {
   if (recording.refusal) return recording.refusal;
   try {
-    return Functionaliser(recording, arguments, candidates).run(results);
+    CapturedProgram program = Functionaliser(recording, arguments, candidates).run(results);
+    program.generators = generators_of(recording, generators);
+    for (const auto& seen : recording.generators)
+      if (seen.moved) program.drawn.push_back(seen.generator);
+    return program;
   } catch (const Refused& refused) {
     return refused.refusal;
   }

@@ -63,15 +63,18 @@ struct CapturedProgram {
   std::vector<TensorOutput> outputs;  // one a result tensor
   std::vector<MutatedSlot> mutated;
   std::vector<ValueGuard> value_guards;
+  std::vector<at::Generator> generators;  // by the numbers that the graph gives them; 0 is PyTorch's own
+  std::vector<at::Generator> drawn;       // those the call moves
   std::vector<int64_t> slot_offsets;  // arguments' and captured tensors' storage offsets, when the call could see them
   bool memory_matters = false;        // the graph holds for one pattern of shared memory among the slots only
 };
 
 /// `arguments`: the call's tensors in order. `candidates`: tensors guards can reach. `results`: the tensors the call
-/// returned.
+/// returned. `generators`: those guards can reach.
 std::variant<CapturedProgram, Refusal> functionalise(const Recording& recording,
                                                      const std::vector<at::Tensor>& arguments,
                                                      const std::vector<at::Tensor>& candidates,
-                                                     const std::vector<at::Tensor>& results);
+                                                     const std::vector<at::Tensor>& results,
+                                                     const std::vector<at::Generator>& generators);
 
 }  // namespace braze

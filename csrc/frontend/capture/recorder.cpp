@@ -24,6 +24,8 @@ using c10::DispatchKeySet;
 /// thread-local.
 class Session {
  public:
+  Session() { generator_index(at::detail::getDefaultCPUGenerator()); }
+
   Recording& recording() { return *recording_; }
   std::unique_ptr<Recording> take() { return std::move(recording_); }
 
@@ -57,6 +59,15 @@ class Session {
     snapshot.geometry.strides = tensor.strides().vec();
     snapshot.requires_grad = tensor.requires_grad();
     return true;
+  }
+
+  /// The position of a generator in Recording::generators.
+  int generator_index(const at::Generator& generator) {
+    auto& generators = recording_->generators;
+    for (size_t i = 0; i < generators.size(); ++i)
+      if (generators[i].generator == generator) return static_cast<int>(i);
+    generators.push_back({generator, generator.get_state()});
+    return static_cast<int>(generators.size()) - 1;
   }
 
   std::mutex mutex;
@@ -178,7 +189,7 @@ class LeafCall {
   }
 
   bool before(const torch::jit::Stack& stack) {
-    if (op_.hasTag(at::Tag::nondeterministic_seeded)) generator_state_ = generator_state();
+    if (op_.hasTag(at::Tag::nondeterministic_seeded) && !watch_generator(stack)) return false;
     if (op_.hasTag(at::Tag::dynamic_output_shape) && !indexes_by_position(stack))
       return refuse(Fallback::data_dependent);
     if (schema_.name() == "aten::as_strided_copy" || schema_.name() == "aten::as_strided_scatter")
@@ -215,6 +226,11 @@ class LeafCall {
         operands.push_back(static_cast<int>(recorded_.operands.size()));
         recorded_.operands.push_back(std::move(snapshot));
       }
+      if (args[i].isGenerator()) {
+        recorded_.call.args.push_back(NamedArg{"generator", std::to_string(generator_)});
+        if (generator_ < 0) return refuse(Fallback::argument_kind);
+        continue;
+      }
       if (!convert_argument(args[i], *formal.real_type(), operands, converted)) {
         session_.refuse(Fallback::argument_kind, "argument '" + formal.name() + "' of " + schema_.name());
         return false;
@@ -225,9 +241,11 @@ class LeafCall {
   }
 
   void after(const torch::jit::Stack& stack) {
-    if (generator_state_.defined() && !generator_state_.equal(generator_state())) {
-      refuse(Fallback::random);
-      return;
+    if (generator_ >= 0) {
+      auto& drawn_from = session_.recording().generators[generator_];
+      at::Tensor state = drawn_from.generator.get_state();
+      if (!drawn_from.state.equal(state)) drawn_from.moved = true;
+      drawn_from.state = std::move(state);
     }
     size_t count = schema_.returns().size();
     auto results = torch::jit::last(stack, count);
@@ -292,9 +310,17 @@ class LeafCall {
     return true;
   }
 
-  /// What an operator tagged as random would draw from. One that draws nothing (attention without dropout) is as good
-  /// as any.
-  static at::Tensor generator_state() { return at::detail::getDefaultCPUGenerator().get_state(); }
+  /// Finds what an operator tagged as random draws from. A replay draws the same numbers if all that moves the
+  /// generator between the first draw and the last is recorded.
+  bool watch_generator(const torch::jit::Stack& stack) {
+    generator_ = 0;
+    for (const auto& argument : torch::jit::last(stack, schema_.arguments().size()))
+      if (argument.isGenerator()) generator_ = session_.generator_index(argument.toGenerator());
+    const auto& drawn_from = session_.recording().generators[generator_];
+    if (drawn_from.state.equal(drawn_from.generator.get_state())) return true;
+    session_.refuse(Fallback::random, "the generator was seeded before " + schema_.name());
+    return false;
+  }
 
   /// x.item(), bool(x), int(x), ...: the number becomes part of what a replay checks. False when it cannot.
   bool note_value(const c10::IValue& value) {
@@ -324,7 +350,7 @@ class LeafCall {
   const c10::FunctionSchema& schema_;
   RecordedOp recorded_;
   std::vector<at::Tensor> written_;
-  at::Tensor generator_state_;
+  int generator_ = -1;  // position in Recording::generators of what the operator draws from
 };
 
 void hook(const c10::OperatorHandle& op, DispatchKeySet keys, torch::jit::Stack* stack) {

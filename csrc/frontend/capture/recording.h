@@ -2,6 +2,7 @@
 // touched.
 #pragma once
 
+#include <ATen/core/Generator.h>
 #include <ATen/core/Tensor.h>
 
 #include <array>
@@ -53,10 +54,18 @@ struct SeenTensor {
   at::Tensor literal_value;  // a copy from before anything could write to it
 };
 
+/// A random number generator that operators drew from, and its state after the last of them.
+struct SeenGenerator {
+  at::Generator generator;
+  at::Tensor state;
+  bool moved = false;
+};
+
 struct Recording {
   std::vector<RecordedOp> ops;
   std::vector<SeenStorage> storages;
   std::vector<SeenTensor> tensors;
+  std::vector<SeenGenerator> generators;  // the first one is PyTorch's own, which operators use that name none
   bool reads_offsets = false;  // storage_offset() was asked for, or as_strided counted from the start of a storage
   Refusal refusal;
 };

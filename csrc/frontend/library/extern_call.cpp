@@ -33,7 +33,8 @@ at::Tensor wrapped_number(const at::Scalar& number) {
 
 }  // namespace
 
-ExternCallSite::ExternCallSite(const ExternStep& step) : step_(step), op_(operator_of(step)) {
+ExternCallSite::ExternCallSite(const ExternStep& step, const std::vector<at::Generator>& generators)
+    : step_(step), op_(operator_of(step)) {
   const auto& formals = op_.schema().arguments();
   for (size_t i = 0; i < step.call.args.size(); ++i) {
     const ExternArg& arg = step.call.args[i];
@@ -44,6 +45,10 @@ ExternCallSite::ExternCallSite(const ExternStep& step) : step_(step), op_(operat
       auto* list_type = type.castRaw<c10::ListType>();
       bool optional = list_type && list_type->getElementType()->kind() == c10::OptionalType::Kind;
       places_.push_back({i, &list->operands, -1, optional});
+    }
+    if (auto* named = std::get_if<NamedArg>(&arg); named && named->kind == "generator") {
+      stack_.push_back(generators.at(std::stoul(named->value)));
+      continue;
     }
     stack_.push_back(ivalue_of(arg, type));
     if (type.kind() == c10::TensorType::Kind && stack_.back().isScalar())

@@ -2,6 +2,7 @@
 // each tensor it takes is a header made once over memory it does not own; a call only moves the headers' data pointers.
 #pragma once
 
+#include <ATen/core/Generator.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 
@@ -15,7 +16,8 @@ namespace braze {
 /// The part of an extern step that all calls share.
 class ExternCallSite {
  public:
-  explicit ExternCallSite(const ExternStep& step);
+  /// `generators`: what the program draws from, by the numbers that arguments give.
+  ExternCallSite(const ExternStep& step, const std::vector<at::Generator>& generators);
 
   const ExternStep& step() const { return step_; }
 

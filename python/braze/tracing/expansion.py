@@ -211,6 +211,10 @@ class Expansion:
         self.guards.add_type(tensor, path)
         self.expand_attributes(tensor, path)
 
+    def expand_generator(self, generator, path):
+        """Its state moves with the numbers that are drawn; a replay draws from the same generator."""
+        self.generators.append(generator)
+
     def expand_module(self, module, path):
         self.guards.add_type(module, path)
         namespace = self.guards.add_instance_dict(module, path)
@@ -306,6 +310,7 @@ class Expansion:
 
 
 HANDLERS = {
+    torch.Generator: Expansion.expand_generator,
     types.FunctionType: Expansion.expand_function,
     types.MethodType: Expansion.expand_method,
     types.BuiltinFunctionType: Expansion.expand_builtin,

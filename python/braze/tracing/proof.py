@@ -1,5 +1,7 @@
 """The proof step: a compiled entry is run beside the confirming call and must agree with it."""
 
+import contextlib
+
 import torch
 
 # Largest difference allowed, relative to the largest magnitude of the eager result. Reductions may add up in another order and
@@ -15,16 +17,19 @@ TOLERANCE = {
 }
 
 
-class InputCopies:
-    """The input tensors of a call before it, for a program that writes some: those stand on copies of their memory.
+class CallStart:
+    """What a call began with, for a program to begin with it again: its input tensors and the states of the random
+    number generators that the program moves.
 
-    `tensors` are the call's own where nothing is written, so nothing big is copied in vain.
+    `tensors` are the call's own where nothing is written, so nothing big is copied in vain; those that the program
+    writes stand on copies of their memory.
     """
 
-    def __init__(self, inputs, mutated_slots):
-        written = {inputs[slot].untyped_storage().data_ptr() for slot in mutated_slots}
+    def __init__(self, inputs, program):
+        written = {inputs[slot].untyped_storage().data_ptr() for slot in program.mutated_slots}
         copies = {}
         self.tensors = []
+        self.generators = [(generator, generator.get_state()) for generator in program.drawn]
         with torch.no_grad():
             for tensor in inputs:
                 address = tensor.untyped_storage().data_ptr()
@@ -36,6 +41,20 @@ class InputCopies:
                 view = torch.empty(0, dtype=tensor.dtype)
                 view.set_(copies[address], tensor.storage_offset(), tensor.size(), tensor.stride())
                 self.tensors.append(view)
+
+    @contextlib.contextmanager
+    def rewound(self):
+        """Inside, the generators are as before the call; afterwards as they were on entering. Yields a function that
+        says whether by now they are where the call left them.
+        """
+        after = [generator.get_state() for generator, _ in self.generators]
+        for generator, before in self.generators:
+            generator.set_state(before)
+        try:
+            yield lambda: all(torch.equal(g.get_state(), state) for (g, _), state in zip(self.generators, after))
+        finally:
+            for (generator, _), state in zip(self.generators, after):
+                generator.set_state(state)
 
 
 def disagreement(compiled, expected, what):

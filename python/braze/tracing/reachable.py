@@ -53,7 +53,8 @@ def is_whole(code):
 
 
 class Snapshot(Expansion):
-    """Guards with what they guard. `tensors`: (path, tensor) of those found; `objects`: what existed before the call,
+    """Guards with what they guard. `tensors`: (path, tensor) of those found; `generators`: random
+    number generators found; `objects`: what existed before the call,
     for results that are no new objects; `refusal`: set when something cannot be vouched for.
     """
 
@@ -61,6 +62,7 @@ class Snapshot(Expansion):
         self.guards = _C.StateGuards()
         self.guards.set_names(frozenset(names))
         self.tensors = []
+        self.generators = []
         self.refusal = None
         self.met_names = set()
         self.executed = executed

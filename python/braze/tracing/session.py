@@ -17,6 +17,7 @@ WASTED_TRACES = 32
 ATTEMPTS = 4
 # Entries for equal arguments differ in the Python state or in the values Python reads; more of them are not worth their checks.
 MOST_PATHS = 4
+DECLINED = "the compiled call asked for eager"  # by a value guard or an index that the eager call refuses
 # A reason that no further trace of the same call will lift.
 LASTING = frozenset(
     {
@@ -52,13 +53,13 @@ class CallKind:
 class Published:
     """An entry of the callable, and what is needed to check it against eager again."""
 
-    def __init__(self, callable_, entry, compiled, spec, paths, mutated_slots, step_microseconds):
+    def __init__(self, callable_, entry, compiled, spec, paths, program, step_microseconds):
         self.callable = weakref.ref(callable_)
         self.entry = entry
         self.compiled = compiled
         self.spec = spec
         self.paths = paths
-        self.mutated_slots = mutated_slots
+        self.program = program
         self.step_microseconds = step_microseconds
 
 
@@ -92,11 +93,11 @@ class Session:
             return self.function(*args, **kwargs)
         kind.attempts += 1
         before = None
-        copies = None
+        start = None
         if kind.program is not None:
             before = self.state_of(args, kwargs, kind.executed, kind.spec)
             inputs = self.inputs_of(kind.spec, args, kwargs, kind.captured)
-            copies = proof.InputCopies(inputs, kind.program.mutated_slots)
+            start = proof.CallStart(inputs, kind.program)
         arguments = kind.spec.tensors(args, kwargs)  # the call may change their shapes
         try:
             trace = trace_call(self.function, args, kwargs)
@@ -106,7 +107,7 @@ class Session:
         if trace is None:
             return self.function(*args, **kwargs)
         try:
-            refusal = self.learn(callable_, kind, args, kwargs, arguments, trace, before, copies)
+            refusal = self.learn(callable_, kind, args, kwargs, arguments, trace, before, start)
         except Exception as error:  # a bug of ours must not cost the user the result
             refusal = Refusal("internal", f"{type(error).__name__}: {error}")
             if _C.Options().log:
@@ -142,7 +143,7 @@ class Session:
         """The Python state that a call running this code depends on, as it is now."""
         return snapshot(self.function, args, kwargs, executed, spec)
 
-    def learn(self, callable_, kind, args, kwargs, arguments, trace, before, copies):
+    def learn(self, callable_, kind, args, kwargs, arguments, trace, before, start):
         """Brings the kind of call one step further; a Refusal when this trace cannot be replayed."""
         if trace.refusal:
             return trace.refusal
@@ -154,7 +155,7 @@ class Session:
         tree = _C.OutputTree.build(trace.result, collector(results), state.objects)
         if isinstance(tree, tuple):
             return Refusal(*tree)
-        program = trace.recording.functionalise(arguments, candidates, results)
+        program = trace.recording.functionalise(arguments, candidates, results, state.generators)
         if isinstance(program, tuple):
             return Refusal(*program)
         tree = _C.OutputTree.build(trace.result, classifier(results, program.outputs), state.objects)
@@ -167,7 +168,7 @@ class Session:
         if not self.confirms(kind, trace, program, tree, captured):
             self.first_trace(kind, trace, program, tree, captured)
             return Refusal("unconfirmed", "") if kind.attempts >= ATTEMPTS else None
-        return self.publish(callable_, kind, args, kwargs, before, program, tree, captured, results, copies)
+        return self.publish(callable_, kind, args, kwargs, before, program, tree, captured, results, start)
 
     def first_trace(self, kind, trace, program, tree, captured):
         kind.program, kind.tree, kind.executed, kind.captured = program, tree, trace.executed, captured
@@ -188,15 +189,12 @@ class Session:
     def inputs_of(self, spec, args, kwargs, captured):
         return spec.tensors(args, kwargs) + list(captured)
 
-    def publish(self, callable_, kind, args, kwargs, state, program, tree, captured, results, copies):
+    def publish(self, callable_, kind, args, kwargs, state, program, tree, captured, results, start):
         if sum(other.spec.check(args, kwargs) for other in self.entries) >= MOST_PATHS:
             return Refusal("too_many_paths", "values that Python reads keep changing")
         compiled = _C.compile_program(program, self.options)
         inputs = self.inputs_of(kind.spec, args, kwargs, captured)
-        outputs = compiled.run(copies.tensors)
-        if outputs is None:
-            return Refusal("proof", "the compiled call asked for eager")
-        if problem := self.differs(program.mutated_slots, outputs, results, inputs, copies):
+        if problem := self.disproves(compiled, program, start, inputs, results):
             return Refusal("proof", problem)
         paths = [state.path_of(tensor) for tensor in captured]
         entry = _C.Entry(kind.spec, kind.state, state.guards, captured, compiled, tree, paths)
@@ -208,20 +206,29 @@ class Session:
                 compiled,
                 kind.spec,
                 paths,
-                program.mutated_slots,
-                compiled.time_steps(copies.tensors, 2),
+                program,
+                time_steps(compiled, start),
             )
         )
         self.kinds.remove(kind)
         self.wasted = 0
         return None
 
-    def differs(self, mutated_slots, outputs, results, inputs, copies):
+    def disproves(self, compiled, program, start, inputs, results):
+        """Says how the compiled program, begun where the call began, ends otherwise than the call did."""
+        with start.rewound() as as_the_call_left_them:
+            outputs = compiled.run(start.tensors)
+            if outputs is None:
+                return DECLINED
+            if len(outputs) != len(results):
+                return f"{len(outputs)} tensors instead of {len(results)}"
+            if not as_the_call_left_them():
+                return "a random number generator ends in another state"
         for i, (output, result) in enumerate(zip(outputs, results)):
             if output is not None and (problem := proof.disagreement(output, result, f"result {i}")):
                 return problem
-        for slot in mutated_slots:
-            if problem := proof.disagreement(copies.tensors[slot], inputs[slot], f"input {slot} after the call"):
+        for slot in program.mutated_slots:
+            if problem := proof.disagreement(start.tensors[slot], inputs[slot], f"input {slot} after the call"):
                 return problem
         return None
 
@@ -246,14 +253,12 @@ class Session:
         if published is None:
             return self.function(*args, **kwargs)
         inputs = self.inputs_of(published.spec, args, kwargs, published.entry.captured)
-        copies = proof.InputCopies(inputs, published.mutated_slots)
+        start = proof.CallStart(inputs, published.program)
         result = self.function(*args, **kwargs)
-        outputs = published.compiled.run(copies.tensors)
         results = []
         _C.OutputTree.build(result, collector(results))
-        if outputs is None or len(outputs) != len(results):
-            return result
-        if problem := self.differs(published.mutated_slots, outputs, results, inputs, copies):
+        problem = self.disproves(published.compiled, published.program, start, inputs, results)
+        if problem and problem != DECLINED:
             self.note(Refusal("proof", f"after {entry.hits} calls, {problem}"))
             self.entries.remove(published)
             drop(published.callable(), entry)
@@ -292,6 +297,12 @@ class Session:
             kernels_from_memory=origins[1],
             kernels_from_disk=origins[2],
         )
+
+
+def time_steps(compiled, start):
+    """Microseconds of each step of the launch list."""
+    with start.rewound():
+        return compiled.time_steps(start.tensors, 2)
 
 
 def drop(callable_, entry):

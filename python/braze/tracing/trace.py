@@ -44,7 +44,7 @@ def trace_call(function, args, kwargs):
         trace.refusal = executed.refusal
     elif _C.TorchState.current() != state:
         trace.refusal = Refusal("torch_state", ", ".join(_C.TorchState.current().difference(state)))
-    elif not same_states(generators, generator_states()):
+    elif not recording.generators_as_recorded() or generators != generator_states():
         trace.refusal = Refusal("random", "a random number generator has moved")
     elif recording.op_count == 0:
         trace.refusal = Refusal("no_work", "")
@@ -68,13 +68,9 @@ def plain_paths():
 
 
 def generator_states():
-    """The states of the generators that code draws from without naming one."""
-    states = [torch.get_rng_state(), random.getstate()]
+    """The states of the generators outside PyTorch that code draws from without naming one."""
+    states = [random.getstate()]
     if numpy := sys.modules.get("numpy"):
         kind, keys, *rest = numpy.random.get_state()
         states.append((kind, keys.tobytes(), *rest))
     return states
-
-
-def same_states(before, after):
-    return len(before) == len(after) and torch.equal(before[0], after[0]) and before[1:] == after[1:]
