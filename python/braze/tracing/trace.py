@@ -38,9 +38,9 @@ def trace_call(function, args, kwargs):
     finally:
         recording = _C.stop_recording()
     trace = Trace(result, recording, executed)
-    if recording.refusal:
+    if recording.refusal and not (recording.refusal[0] == "random" and executed.refusal):
         trace.refusal = Refusal(*recording.refusal, eye.where)
-    elif executed.refusal:
+    elif executed.refusal:  # it also says who seeded the generator that the recorder found moved
         trace.refusal = executed.refusal
     elif _C.TorchState.current() != state:
         trace.refusal = Refusal("torch_state", ", ".join(_C.TorchState.current().difference(state)))
@@ -53,17 +53,14 @@ def trace_call(function, args, kwargs):
 
 @contextlib.contextmanager
 def plain_paths():
-    """Switches off what would hide operators or tensors from the recorder: the transformer fast path, the cache of autocast weights."""
-    fast_path = torch.backends.mha.get_fastpath_enabled()
+    """Switches off what would hide tensors from the recorder: the cache of autocast weights."""
     weight_cache = torch.is_autocast_cache_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
     torch.set_autocast_cache_enabled(False)
     if weight_cache:
         torch.clear_autocast_cache()
     try:
         yield
     finally:
-        torch.backends.mha.set_fastpath_enabled(fast_path)
         torch.set_autocast_cache_enabled(weight_cache)
 
 
