@@ -4,11 +4,11 @@ python benchmarks/coverage.py --family "text decoders" --only llama gpt2 --json 
 
 Each architecture runs in a forked process of its own with a time limit, so that a crash or a hang is a row of the table. Outcomes:
 
-whole        every call is answered by an entry of the model itself, from the third time on
+whole        every call is answered by an entry of the model itself once it was repeated
 late         the same, after refusals that did not last
-split        the model is refused, some of its children have entries
+partly       some calls are, others are not (a cached decoder's prefill, but not its decoding)
+split        no call is, but children of the model have entries
 refused      nothing is compiled
-unused       there is an entry, but equal calls are not answered by it
 wrong        a result differs from eager's
 crashed      the process ended, hung, or raised where eager does not
 eager fails  the architecture does not run without braze, or differs from itself: a row to mend
@@ -26,16 +26,24 @@ import types
 import warnings
 from dataclasses import asdict, dataclass, field
 
-import architectures
 import torch
 
+import architectures
 import braze
 
-OUTCOMES = ("whole", "late", "split", "refused", "unused", "wrong", "crashed", "eager fails")
-LEAST_CALLS, MOST_CALLS = 5, 40  # a refusal is final after some calls, and only then are the children tried
+OUTCOMES = ("whole", "late", "partly", "split", "refused", "wrong", "crashed", "eager fails")
+LEAST_CALLS, MOST_CALLS = 5, 60  # a refusal is final after some calls, and only then are the children tried
+QUIET_CALLS = 3  # the first trace of a call leaves nothing to see, the second an entry or a refusal
 TOLERANCE = 1e-4  # of the largest magnitude of a result
 ATOMS = (bool, int, float, complex, str, bytes, type(None), torch.dtype, torch.device, torch.Size)
-NOT_LOOKED_INTO = (torch.nn.Module, type, types.ModuleType, types.FunctionType, types.MethodType, types.BuiltinFunctionType)
+NOT_LOOKED_INTO = (
+    torch.nn.Module,
+    type,
+    types.ModuleType,
+    types.FunctionType,
+    types.MethodType,
+    types.BuiltinFunctionType,
+)
 
 
 @dataclass
@@ -49,7 +57,9 @@ class Result:
     kernels: int = 0
     extern_calls: int = 0
     compile_milliseconds: float = 0.0
-    calls: int = 0
+    kinds_of_calls: int = 0
+    answered: int = 0  # of them, by the model's own entries
+    calls: int = 0  # made until braze had nothing more to learn
     seconds: float = 0.0
     problem: str = ""  # of what is wrong, crashed or fails
     refusals: list[str] = field(default_factory=list)  # of the model itself
@@ -69,7 +79,9 @@ def main():
     rows = [row for row in architectures.ALL if row.family in chosen.family]
     rows = [row for row in rows if not chosen.only or any(part in row.name for part in chosen.only)]
     results = []
-    print(f"{'architecture':40} {'outcome':12} {'entries':>7} {'kernels':>7} {'extern':>6} {'compile ms':>10}  why not whole")
+    print(
+        f"{'architecture':40} {'outcome':12} {'entries':>7} {'kernels':>7} {'extern':>6} {'compile ms':>10}  why not whole"
+    )
     for row in rows:
         result = surveyed(row) if chosen.in_process else in_fork(row, chosen.seconds)
         results.append(result)
@@ -131,11 +143,11 @@ def surveyed(row):
         model, _ = made(row)
         braze.compile(model, trial=False)
         try:
-            answered = [repeat(eager, model, call, result) for call in calls]
+            result.kinds_of_calls = len(calls)
+            result.answered = sum(repeat(eager, model, call, result) for call in calls)
         except Exception as error:
             result.outcome, result.problem = "crashed", told(error)
-            answered = [False]
-    describe(result, braze.explain(model).report, all(answered))
+    describe(result, braze.explain(model).report)
     return result
 
 
@@ -153,7 +165,7 @@ def run(model, call):
 
 def repeat(eager, model, call, result):
     """Calls both until braze has nothing more to learn; whether the model's own entries answered the last call."""
-    stage, hits = None, 0
+    stage, hits, quiet = None, 0, 0
     for number in range(MOST_CALLS):
         expected, actual = run(eager, call), run(model, call)
         result.calls += 1
@@ -162,18 +174,19 @@ def repeat(eager, model, call, result):
         report = braze.explain(model).report
         last_stage, stage = stage, progress(report)
         last_hits, hits = hits, report.compiled_calls
-        if number + 1 >= LEAST_CALLS and stage == last_stage:
+        quiet = quiet + 1 if stage == last_stage else 0
+        if number + 1 >= LEAST_CALLS and quiet >= QUIET_CALLS:
             break
     return hits > last_hits
 
 
 def progress(report):
-    """Changes while calls are still traced: traces end in an entry, a refusal, or for the first of two in nothing."""
+    """Changes while traces of the model and its children lead to entries and refusals."""
     reports = [report, *report.children]
     return [(len(each.entries), sum(refusal.count for refusal in each.refusals)) for each in reports]
 
 
-def describe(result, report, answered):
+def describe(result, report):
     """Fills in what the report says, and the outcome where none is set yet."""
     reports = [report, *report.children]
     entries = [entry for each in reports for entry in each.entries]
@@ -190,12 +203,12 @@ def describe(result, report, answered):
     result.child_refusals = [f"{each.name}: {refusal_line(item)}" for each in report.children for item in each.refusals]
     if result.problem:
         return
-    if answered and not report.children:
+    if result.answered == result.kinds_of_calls:
         result.outcome = "late" if report.refusals else "whole"
-    elif report.children or report.refusals:
-        result.outcome = "split" if entries else "refused"
+    elif result.answered:
+        result.outcome = "partly"
     else:
-        result.outcome = "unused"
+        result.outcome = "split" if entries else "refused"
 
 
 def refusal_line(refusal):
@@ -258,7 +271,7 @@ def same_atoms(wanted, given):
 
 def leaves(value, path="result", above=()):
     """(path, leaf) of everything found in a result: in containers, and in the attributes of objects such as caches."""
-    if isinstance(value, (torch.Tensor, *ATOMS)) or isinstance(value, NOT_LOOKED_INTO):
+    if isinstance(value, (torch.Tensor, *ATOMS, *NOT_LOOKED_INTO)):
         yield path, value
     elif id(value) in above:
         return
@@ -276,8 +289,8 @@ def leaves(value, path="result", above=()):
 
 def print_result(result):
     why = result.problem or "; ".join(result.refusals)
-    if not why and result.child_refusals:
-        why = result.child_refusals[0]
+    if not why and result.outcome != "whole":
+        why = f"{result.answered} of {result.kinds_of_calls} calls answered by an entry"
     print(
         f"{result.name:40} {result.outcome:12} {result.entries:7} {result.kernels:7} {result.extern_calls:6} "
         f"{result.compile_milliseconds:10.1f}  {why}",

@@ -13,8 +13,12 @@ def row(name, make, *arguments, **values):
 
 
 def two_towers(model_class, text=None, vision=None, length=12, **config):
-    model = build(model_class, text_config={**TEXT, **(text or {})}, vision_config={**VISION, **(vision or {})}, **config)
-    return model, [((), {"input_ids": tokens(2, length), "attention_mask": padding(2, length), "pixel_values": images(2)})]
+    model = build(
+        model_class, text_config={**TEXT, **(text or {})}, vision_config={**VISION, **(vision or {})}, **config
+    )
+    return model, [
+        ((), {"input_ids": tokens(2, length), "attention_mask": padding(2, length), "pixel_values": images(2)})
+    ]
 
 
 def text_tower(model_class, **config):
@@ -48,7 +52,9 @@ def one_stream():
 
 
 def segmented_by_text():
-    model, calls = two_towers("CLIPSegForImageSegmentation", PROJECTED, PROJECTED, extract_layers=[0, 1], reduce_dim=16, **PROJECTED)
+    model, calls = two_towers(
+        "CLIPSegForImageSegmentation", PROJECTED, PROJECTED, extract_layers=[0, 1], reduce_dim=16, **PROJECTED
+    )
     return model, calls
 
 

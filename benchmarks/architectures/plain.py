@@ -236,7 +236,9 @@ def autoencoder():
 
 
 def mlp():
-    return nn.Sequential(nn.Linear(32, 64), nn.GELU(), nn.LayerNorm(64), nn.Dropout(0.1), nn.Linear(64, 8), nn.Softmax(-1))
+    return nn.Sequential(
+        nn.Linear(32, 64), nn.GELU(), nn.LayerNorm(64), nn.Dropout(0.1), nn.Linear(64, 8), nn.Softmax(-1)
+    )
 
 
 def encoder():

@@ -47,7 +47,9 @@ ALL = (
     encoder("mobilebert", "MobileBertModel", embedding_size=32, intra_bottleneck_size=32, true_hidden_size=32),
     encoder("modernbert", "ModernBertModel", local_attention=8, global_attn_every_n_layers=2),
     encoder("mpnet", "MPNetModel", pad_token_id=1),
-    encoder("nystromformer", "NystromformerModel", length=LONG, masked=False, segment_means_seq_len=LONG, num_landmarks=4),
+    encoder(
+        "nystromformer", "NystromformerModel", length=LONG, masked=False, segment_means_seq_len=LONG, num_landmarks=4
+    ),
     encoder("rembert", "RemBertModel", input_embedding_size=32, output_embedding_size=32),
     encoder("roberta", "RobertaModel", max_position_embeddings=66, pad_token_id=1),
     encoder("roformer", "RoFormerModel", embedding_size=64),

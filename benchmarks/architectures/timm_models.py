@@ -58,9 +58,13 @@ ALL = (
     named("resnest14d"),
     named("resnetv2_50", 32),
     named("rexnet_100"),
-    named("sequencer2d_s", 32, img_size=32, layers=(1, 1, 1, 1), embed_dims=(32, 32, 32, 32), hidden_sizes=(8, 16, 16, 16)),
+    named(
+        "sequencer2d_s", 32, img_size=32, layers=(1, 1, 1, 1), embed_dims=(32, 32, 32, 32), hidden_sizes=(8, 16, 16, 16)
+    ),
     named("skresnet18"),
-    named("swin_tiny_patch4_window7_224", 32, img_size=32, window_size=4, depths=(2, 2), num_heads=(3, 6), embed_dim=24),
+    named(
+        "swin_tiny_patch4_window7_224", 32, img_size=32, window_size=4, depths=(2, 2), num_heads=(3, 6), embed_dim=24
+    ),
     named("swinv2_cr_tiny_224", 32, img_size=32, window_size=4, depths=(2, 2), num_heads=(3, 6), embed_dim=24),
     named("tf_efficientnet_b0"),
     named("tinynet_e"),
