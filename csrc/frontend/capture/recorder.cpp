@@ -146,6 +146,10 @@ bool reads_metadata_only(const std::string& op) {
   return names.count(op) > 0;
 }
 
+/// Composites that are recorded whole: what they are made of fills memory behind the dispatcher, or says less. (bool(x)
+/// asks whether x is zero, not what it is.)
+bool is_recorded_whole(const std::string& op) { return op == "aten::max_pool1d" || op == "aten::is_nonzero"; }
+
 bool has_kernel_below_composite(const c10::OperatorHandle& op, DispatchKeySet rest) {
   return op.hasKernelForDispatchKey(DispatchKey::CPU) || op.hasKernelForDispatchKey(DispatchKey::AutogradCPU);
 }
@@ -166,7 +170,8 @@ bool is_transparent(const c10::OperatorHandle& op, DispatchKeySet rest) {
     case DispatchKey::PythonDispatcher: return true;
     default: break;
   }
-  return op.hasKernelForDispatchKey(DispatchKey::CompositeImplicitAutograd) && !has_kernel_below_composite(op, rest);
+  return op.hasKernelForDispatchKey(DispatchKey::CompositeImplicitAutograd) && !has_kernel_below_composite(op, rest) &&
+         !is_recorded_whole(op.schema().name());
 }
 
 bool is_empty_factory(const std::string& name) {
@@ -324,9 +329,15 @@ class LeafCall {
 
   /// x.item(), bool(x), int(x), ...: the number becomes part of what a replay checks. False when it cannot.
   bool note_value(const c10::IValue& value) {
-    if (schema_.name() != "aten::_local_scalar_dense" || !value.isScalar() || recorded_.operands.size() != 1)
-      return false;
+    if (recorded_.operands.size() != 1) return false;
     ReadValue read;
+    if (schema_.name() == "aten::is_nonzero") {
+      read.dtype = DType::b1;
+      read.bytes[0] = value.toBool() ? 1 : 0;
+      recorded_.read = read;
+      return true;
+    }
+    if (schema_.name() != "aten::_local_scalar_dense" || !value.isScalar()) return false;
     read.dtype = recorded_.operands[0].dtype;
     if (info(read.dtype).kind == DTypeKind::Stored) return false;
     at::Tensor number = at::scalar_tensor(value.toScalar(), at::TensorOptions().dtype(scalar_type_of(read.dtype)));

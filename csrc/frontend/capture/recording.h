@@ -36,7 +36,7 @@ struct RecordedOp {
   std::vector<int> written;               // operands the schema marks as written
   std::vector<TensorSnapshot> outputs;    // every returned tensor, lists flattened
   std::vector<TensorSnapshot> rewritten;  // the written operands again, as the call left them
-  std::optional<ReadValue> read;          // the operator hands operand 0, one element, to Python
+  std::optional<ReadValue> read;          // the operator hands operand 0, one element, to Python, cast to this dtype
   bool differentiated = false;            // under grad mode, with a result that requires grad
 };
 

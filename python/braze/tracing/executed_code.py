@@ -138,7 +138,7 @@ def identify(function):
     name = function.__name__
     if isinstance(owner, types.ModuleType):
         return owner.__name__, name
-    if owner is not None:
+    if owner is not None and type(owner).__module__ != "pybind11_builtins":
         cls = owner if isinstance(owner, type) else type(owner)
         return cls.__module__ or "", name
     return getattr(function, "__module__", None) or "", name

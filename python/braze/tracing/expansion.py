@@ -121,7 +121,7 @@ class Expansion:
         for cache in gc.get_referents(wrapper):
             if type(cache) is dict and cache is not getattr(wrapper, "__dict__", None):
                 self.guards.add_frozen(cache, f"the cache of {path}")
-                for cached in cached_results(cache):
+                for cached in cached_results(wrapper, cache):
                     self.visit(cached, f"{path}(...)")
 
     def expand_compiled(self, compiled, path):
@@ -370,10 +370,10 @@ def is_code(value):
     return isinstance(value, (types.FunctionType, property, staticmethod, classmethod, functools.partial))
 
 
-def cached_results(cache):
-    """What the dict of a functools cache holds: results, or for a bounded one links to them."""
-    for value in cache.values():
-        yield from gc.get_referents(value) if type(value).__name__ == "_lru_list_elem" else (value,)
+def cached_results(wrapper, cache):
+    """The results a functools cache holds: in its dict, or for a bounded one in links, which tell only the wrapper."""
+    bounded = any(type(value).__name__ == "_lru_list_elem" for value in cache.values())
+    return gc.get_referents(wrapper) if bounded else cache.values()
 
 
 def path_of_self(method, path):

@@ -3,6 +3,7 @@
 import contextlib
 import random
 import sys
+import threading
 
 import torch
 
@@ -33,7 +34,7 @@ def trace_call(function, args, kwargs):
     executed = ExecutedCode()
     eye = SecondEye()
     try:
-        with plain_paths(), eye, executed:
+        with arguments_decide_overrides(), plain_paths(), eye, executed:
             result = function(*args, **kwargs)
     finally:
         recording = _C.stop_recording()
@@ -49,6 +50,32 @@ def trace_call(function, args, kwargs):
     elif recording.op_count == 0:
         trace.refusal = Refusal("no_work", "")
     return trace
+
+
+@contextlib.contextmanager
+def arguments_decide_overrides():
+    """The second eye is a function mode, and PyTorch's modules leave their fast paths under one: hide it from them. The
+    padded rows of a TransformerEncoder are zero on the fast path only.
+    """
+    asked, tracing = torch.overrides.has_torch_function, threading.get_ident()
+
+    def has_torch_function(arguments):
+        if threading.get_ident() != tracing:
+            return asked(arguments)
+        return any(overrides(argument) for argument in arguments)
+
+    torch.overrides.has_torch_function = has_torch_function
+    try:
+        yield
+    finally:
+        torch.overrides.has_torch_function = asked
+
+
+def overrides(value):
+    function = getattr(type(value), "__torch_function__", None)
+    if type(value) is torch.Tensor or function is None:
+        return False
+    return function is not torch._C._disabled_torch_function_impl
 
 
 @contextlib.contextmanager
