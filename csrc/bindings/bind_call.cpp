@@ -34,10 +34,12 @@ class PyExecutable : public Executable {
   py::object function_;
 };
 
-py::object build_output_tree(py::object result, py::function classify, std::pair<py::list, py::list> objects) {
-  std::unordered_set<PyObject*> existing, of_arguments;
-  for (py::handle object : objects.first) existing.insert(object.ptr());
-  for (py::handle object : objects.second) of_arguments.insert(object.ptr());
+py::object build_output_tree(py::object result, py::function classify, py::list objects, py::list containers) {
+  std::unordered_set<PyObject*> existing;
+  std::unordered_map<PyObject*, uint32_t> of_arguments;
+  for (py::handle object : objects) existing.insert(object.ptr());
+  for (size_t i = 0; i < containers.size(); ++i)
+    of_arguments.try_emplace(py::object(containers[i]).ptr(), static_cast<uint32_t>(i));
   auto source = [&](PyObject* tensor) -> TensorSource {
     py::object answer = classify(py::reinterpret_borrow<py::object>(tensor));
     if (answer.is_none()) return {};
@@ -51,23 +53,41 @@ py::object build_output_tree(py::object result, py::function classify, std::pair
 
 void bind_output_tree(py::module_& module) {
   py::class_<OutputTree, std::shared_ptr<OutputTree>>(module, "OutputTree")
-      .def_static("build", build_output_tree, py::arg("result"), py::arg("classify"),
-                  py::arg("objects") = std::pair<py::list, py::list>(),
+      .def_static("build", build_output_tree, py::arg("result"), py::arg("classify"), py::arg("objects") = py::list(),
+                  py::arg("containers") = py::list(),
                   "`classify(tensor)` is ('input', slot), (anything else, index of the output) or None. `objects`: "
-                  "those that existed before, and the "
-                  "containers of the arguments. The tree, or a refusal as (reason, detail).")
-      .def("make",
-           [](const OutputTree& tree, std::vector<at::Tensor> outputs, std::vector<at::Tensor> inputs) {
-             std::vector<at::TensorImpl*> raw;
-             for (at::Tensor& input : inputs) raw.push_back(input.unsafeGetTensorImpl());
-             PyObject* result = tree.make(outputs, raw.data());
-             if (result == nullptr) {
-               if (PyErr_Occurred()) throw py::error_already_set();
-               throw py::value_error("OutputTree.make: an object to be returned has died");
-             }
-             return py::reinterpret_steal<py::object>(result);
-           })
+                  "those that existed before. `containers`: of the arguments, as their spec lists them. The tree, or a "
+                  "refusal as (reason, detail).")
+      .def(
+          "make",
+          [](const OutputTree& tree, std::vector<at::Tensor> outputs, std::vector<at::Tensor> inputs,
+             py::list containers) {
+            std::vector<at::TensorImpl*> raw;
+            for (at::Tensor& input : inputs) raw.push_back(input.unsafeGetTensorImpl());
+            std::vector<PyObject*> borrowed;
+            for (py::handle container : containers) borrowed.push_back(container.ptr());
+            PyObject* result = tree.make(outputs, raw.data(), borrowed.data());
+            if (result == nullptr) {
+              if (PyErr_Occurred()) throw py::error_already_set();
+              throw py::value_error("OutputTree.make: an object to be returned has died");
+            }
+            return py::reinterpret_steal<py::object>(result);
+          },
+          py::arg("outputs"), py::arg("inputs"), py::arg("containers") = py::list())
       .def("describe", &OutputTree::describe);
+}
+
+void bind_effects(py::module_& module) {
+  py::class_<Effects, std::shared_ptr<Effects>>(module, "Effects",
+                                                "What a call changes in the containers of its arguments.")
+      .def(py::init<>())
+      .def("set", [](Effects& effects, uint32_t container,
+                     py::object key) { effects.add(Effects::Kind::Set, container, PyRef::borrow(key.ptr())); })
+      .def("delete", [](Effects& effects, uint32_t container,
+                        py::object key) { effects.add(Effects::Kind::Delete, container, PyRef::borrow(key.ptr())); })
+      .def("replace",
+           [](Effects& effects, uint32_t container) { effects.add(Effects::Kind::Replace, container, PyRef()); })
+      .def("describe", &Effects::describe);
 }
 
 int entry_traverse(PyObject* object, visitproc visit, void* arg) {
@@ -87,7 +107,7 @@ int entry_clear(PyObject* object) {
 std::shared_ptr<Entry> make_entry(std::shared_ptr<ArgumentSpec> arguments, const TorchState& torch_state,
                                   std::shared_ptr<StateGuards> state, const std::vector<py::object>& captured,
                                   std::shared_ptr<Executable> executable, std::shared_ptr<OutputTree> outputs,
-                                  const std::vector<std::string>& paths) {
+                                  const std::vector<std::string>& paths, std::shared_ptr<Effects> effects) {
   auto tensors = std::make_shared<CapturedTensors>();
   for (size_t i = 0; i < captured.size(); ++i) {
     Refusal refusal;
@@ -95,9 +115,9 @@ std::shared_ptr<Entry> make_entry(std::shared_ptr<ArgumentSpec> arguments, const
       throw py::value_error("Entry: " + refusal.detail);
   }
   if (!arguments || !state || !executable || !outputs) throw py::value_error("Entry: a part is None");
-  return std::make_shared<Entry>(
-      EntryParts{std::move(arguments), std::move(state), tensors, std::move(executable), std::move(outputs)},
-      torch_state);
+  return std::make_shared<Entry>(EntryParts{std::move(arguments), std::move(state), tensors, std::move(executable),
+                                            std::move(outputs), std::move(effects)},
+                                 torch_state);
 }
 
 const char* state_of(const Entry& entry) {
@@ -118,11 +138,12 @@ void bind_entry(py::module_& module) {
   py::class_<Entry, std::shared_ptr<Entry>>(module, "Entry", collected)
       .def(py::init(&make_entry), py::arg("arguments"), py::arg("torch_state"), py::arg("state"), py::arg("captured"),
            py::arg("executable"), py::arg("outputs"), py::arg("paths") = std::vector<std::string>(),
+           py::arg("effects") = std::shared_ptr<Effects>(),
            "`captured`: the tensors, and in `paths` where they were found.")
       .def_static(
           "eager",
           [](std::shared_ptr<ArgumentSpec> arguments, const TorchState& torch_state) {
-            return std::make_shared<Entry>(EntryParts{std::move(arguments), {}, {}, {}, {}}, torch_state);
+            return std::make_shared<Entry>(EntryParts{std::move(arguments), {}, {}, {}, {}, {}}, torch_state);
           },
           "An entry whose calls run the function, without looking further.")
       .def("describe_arguments", &Entry::describe_arguments)
@@ -157,6 +178,7 @@ void bind_call(py::module_& module) {
   py::class_<PyExecutable, Executable, std::shared_ptr<PyExecutable>>(module, "PyExecutable")
       .def(py::init<py::object>());
   bind_output_tree(module);
+  bind_effects(module);
   bind_entry(module);
   module.def(
       "push_passthrough", [] { ++passthrough_depth; },

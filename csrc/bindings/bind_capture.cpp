@@ -43,6 +43,7 @@ void bind_capture(py::module_& m) {
   py::class_<CapturedProgram, std::shared_ptr<CapturedProgram>>(m, "CapturedProgram")
       .def_readonly("captured", &CapturedProgram::captured)
       .def_readonly("memory_matters", &CapturedProgram::memory_matters)
+      .def_property_readonly("value_guards", [](const CapturedProgram& p) { return p.value_guards.size(); })
       .def_readonly("drawn", &CapturedProgram::drawn, "The random number generators that the call moves.")
       .def_property_readonly("text", [](const CapturedProgram& p) { return print(p.graph); })
       .def_property_readonly("node_count", [](const CapturedProgram& p) { return p.graph.nodes.size(); })

@@ -18,9 +18,11 @@ namespace {
 /// A refusal as Python sees it: (reason, detail).
 py::tuple refusal_tuple(const Refusal& refusal) { return py::make_tuple(refusal.reason, refusal.detail); }
 
-py::object build_arguments(py::tuple args, py::dict kwargs, bool keyword_order_matters) {
+py::object build_arguments(py::tuple args, py::dict kwargs, bool keyword_order_matters,
+                           const std::unordered_set<std::string>& by_structure) {
   Refusal refusal;
-  std::shared_ptr<ArgumentSpec> spec = ArgumentSpec::build(args.ptr(), kwargs.ptr(), keyword_order_matters, refusal);
+  std::shared_ptr<ArgumentSpec> spec =
+      ArgumentSpec::build(args.ptr(), kwargs.ptr(), keyword_order_matters, by_structure, refusal);
   return spec ? py::cast(spec) : py::object(refusal_tuple(refusal));
 }
 
@@ -38,8 +40,37 @@ std::vector<at::TensorImpl*> impls_of(const std::vector<at::Tensor>& tensors) {
 
 void bind_arguments(py::module_& module) {
   py::class_<ArgumentSpec, std::shared_ptr<ArgumentSpec>>(module, "ArgumentSpec")
-      .def_static("build", build_arguments, py::arg("args"), py::arg("kwargs"), py::arg("keyword_order_matters") = true,
-                  "The spec of these arguments, or a refusal as (reason, detail).")
+      .def_static(
+          "build", build_arguments, py::arg("args"), py::arg("kwargs"), py::arg("keyword_order_matters") = true,
+          py::arg("by_structure") = std::unordered_set<std::string>(),
+          "The spec of these arguments, or a refusal as (reason, detail). `by_structure`: paths of plain objects "
+          "that are matched by class and attributes, or '*' for all.")
+      .def(
+          "containers",
+          [](const ArgumentSpec& spec, py::tuple args, py::dict kwargs) {
+            VectorArguments arguments(args.ptr(), kwargs.ptr());
+            CallInputs inputs;
+            if (!spec.check(arguments.values.data(), arguments.positional, arguments.keyword_names.get(), inputs)) {
+              throw py::value_error("ArgumentSpec.containers: the arguments are not the ones it was built from");
+            }
+            py::list containers;
+            for (PyObject* container : inputs.containers) containers.append(py::handle(container));
+            return containers;
+          },
+          "The lists, dicts and plain objects of a matching call that are looked into, in order.")
+      .def(
+          "tensors_changed",
+          [](const ArgumentSpec& spec, const std::vector<py::object>& tensors) -> py::object {
+            for (size_t i = 0; i < tensors.size(); ++i) {
+              const at::TensorImpl* now = THPVariable_Unpack(tensors[i].ptr()).unsafeGetTensorImpl();
+              if (!cpython::has_no_own_attributes(tensors[i].ptr()))
+                return py::cast(spec.tensors().describe(i) + ", now with attributes");
+              if (!spec.tensors().check(i, now))
+                return py::cast(spec.tensors().describe(i) + ", now " + TensorSpecs::describe(now));
+            }
+            return py::none();
+          },
+          "Says which tensor of a call is no longer of the kind it was when the call began; None when all are.")
       .def_property_readonly("is_dead", &ArgumentSpec::is_dead)
       .def("check",
            [](const ArgumentSpec& spec, py::tuple args, py::dict kwargs) {
@@ -69,6 +100,8 @@ void bind_arguments(py::module_& module) {
              return spec.explain(arguments.values.data(), arguments.positional, arguments.keyword_names.get());
            })
       .def_property_readonly("tensor_count", &ArgumentSpec::tensor_count)
+      .def_property_readonly("has_instances", &ArgumentSpec::has_instances)
+      .def("container_paths", &ArgumentSpec::container_paths)
       .def_property_readonly(
           "objects", [](const ArgumentSpec& spec) { return object_list(spec.objects()); },
           "(path, object) of the arguments matched by identity.")
@@ -88,6 +121,10 @@ void bind_state_guards(py::module_& module) {
   py::class_<StateGuards, std::shared_ptr<StateGuards>>(module, "StateGuards")
       .def(py::init<>())
       .def("set_names", [](StateGuards& guards, py::object names) { guards.set_names(names.ptr()); })
+      .def("add_reached",
+           [](StateGuards& guards, const std::vector<py::object>& objects) {
+             for (const auto& object : objects) guards.add_reached(object.ptr());
+           })
       .def("add_weak_root", [](StateGuards& guards, py::object object) { guards.add_weak_root(object.ptr()); })
       .def("add_type",
            [](StateGuards& guards, py::object object, const std::string& path) { guards.add_type(object.ptr(), path); })

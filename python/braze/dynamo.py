@@ -39,8 +39,8 @@ class GraphSession(Session):
         super().__init__(graph_module.forward, options, "fx graph")
         self.graph_module = graph_module
 
-    def state_of(self, args, kwargs, executed, spec):
-        return GraphState(self.graph_module, spec.tensors(args, kwargs))
+    def state_of(self, executed, spec, memory, arguments):
+        return GraphState(self.graph_module, arguments)
 
 
 class GraphState:
@@ -54,7 +54,8 @@ class GraphState:
     def __init__(self, graph_module, arguments):
         self.tensors = [*graph_module.named_parameters(), *graph_module.named_buffers(), *constants_of(graph_module)]
         self.paths = {id(tensor): path for path, tensor in self.tensors}
-        self.objects = [], []
+        self.objects = []
+        self.generators = []
         self.guards = _C.StateGuards()
         self.guards.add_alias_links(arguments, [tensor for _, tensor in self.tensors])
 

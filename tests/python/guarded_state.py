@@ -12,7 +12,7 @@ def state_of(function, *args, **kwargs):
     with executed:
         function(*args, **kwargs)
     assert executed.refusal is None, executed.refusal
-    state = snapshot(function, args, kwargs, executed, spec)
+    state = snapshot(function, executed, spec.objects, spec.tensors(args, kwargs))
     assert state.refusal is None, state.refusal
     assert state.guards.check(), state.changed()
     return state
@@ -24,4 +24,4 @@ def refusal_of(function, *args, **kwargs):
     spec = _C.ArgumentSpec.build(args, kwargs)
     with executed:
         function(*args, **kwargs)
-    return executed.refusal or snapshot(function, args, kwargs, executed, spec).refusal
+    return executed.refusal or snapshot(function, executed, spec.objects, spec.tensors(args, kwargs)).refusal

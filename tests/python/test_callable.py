@@ -35,7 +35,7 @@ def compiled(function, handler=None):
     return _C.Callable(function, handler or Handler(function))
 
 
-def entry_for(function, run, *args, captured=(), objects=([], []), **kwargs):
+def entry_for(function, run, *args, captured=(), objects=(), **kwargs):
     """An entry recorded for function(*args, **kwargs); `run` maps input tensors to a list of output tensors."""
     result = function(*args, **kwargs)
     state = state_of(function, *args, **kwargs)
@@ -53,7 +53,7 @@ def entry_for(function, run, *args, captured=(), objects=([], []), **kwargs):
         outputs.append(tensor)
         return "output", len(outputs) - 1
 
-    tree = _C.OutputTree.build(result, classify, objects)
+    tree = _C.OutputTree.build(result, classify, list(objects))
     assert isinstance(tree, _C.OutputTree), tree
     executable = _C.PyExecutable(run)
     return _C.Entry(spec, _C.TorchState.current(), state.guards, list(captured), executable, tree)
@@ -358,9 +358,10 @@ def test_outputs_that_are_refused(result):
 
 def test_existing_object_and_argument_container():
     settings, row = {"a": 1}, [torch.ones(1)]
-    tree = _C.OutputTree.build((settings,), lambda tensor: None, ([settings], []))
+    tree = _C.OutputTree.build((settings,), lambda tensor: None, [settings])
     assert tree.make([], [])[0] is settings
-    assert _C.OutputTree.build(row, lambda tensor: ("input", 0), ([row], [row]))[0] == "output_kind"
+    tree, other = _C.OutputTree.build((row, 1), lambda tensor: ("input", 0), [], [row]), []
+    assert tree.make([], [], [other])[0] is other
 
 
 def test_looks_like_its_function():

@@ -17,6 +17,9 @@ import torch
 from guarded_state import refusal_of, state_of
 from torch import nn
 
+from braze import _C
+from braze.tracing.argument_memory import ArgumentMemory
+
 SCALE = 2.0
 SETTINGS = {"scale": 2.0}
 ROW = [1.0, 2.0]
@@ -522,9 +525,13 @@ def test_effects_are_named():
 
 def test_effect_on_an_argument():
     items = [torch.ones(2)]
-    state = state_of(lambda items: items[0] + 1, items)
-    items.append(torch.ones(2))
-    assert state.changed() == ["args[0]"]
+    spec = _C.ArgumentSpec.build((items,), {})
+    memory = ArgumentMemory(spec, (items,), {})
+    assert memory.outcome(1) == (1, None)
+    items.append(torch.zeros(2))
+    (result, replaced), effects = memory.outcome(1)
+    assert (result, list(map(id, replaced))) == (1, list(map(id, items)))
+    assert effects.describe() == "replace#0"
 
 
 @pytest.mark.parametrize(

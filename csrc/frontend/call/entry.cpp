@@ -16,13 +16,18 @@ PyObject* Entry::run(const CallInputs& inputs) {
       if (--entry.running_ == 0 && entry.retired_) entry.clear();
     }
   } running(*this);
+  std::vector<PyRef> kept;  // other threads may run meanwhile, and change what holds the containers
+  for (PyObject* container : inputs.containers) kept.push_back(PyRef::borrow(container));
   std::vector<at::Tensor> outputs;
   if (!parts_.executable->run(inputs.tensors.data(), inputs.tensors.size(), outputs)) {
     ++counters.declined;
     return nullptr;
   }
   ++counters.compiled;
-  return parts_.outputs->make(outputs, inputs.tensors.data());
+  PyRef made = PyRef::steal(parts_.outputs->make(outputs, inputs.tensors.data(), inputs.containers.data()));
+  if (!made || !parts_.effects) return made.release();
+  if (!parts_.effects->apply(made.get(), inputs.containers.data())) return nullptr;
+  return Py_NewRef(PyTuple_GET_ITEM(made.get(), 0));
   END_HANDLE_TH_ERRORS
 }
 
@@ -66,6 +71,7 @@ int Entry::visit(visitproc visit, void* arg) const {
   if (int stop = visit_part(parts_.arguments)) return stop;
   if (int stop = visit_part(parts_.state)) return stop;
   if (int stop = visit_part(parts_.captured)) return stop;
+  if (int stop = visit_part(parts_.effects)) return stop;
   return visit_part(parts_.outputs);
 }
 

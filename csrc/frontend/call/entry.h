@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "frontend/call/effects.h"
 #include "frontend/call/executable.h"
 #include "frontend/call/output_tree.h"
 #include "frontend/call/trial.h"
@@ -34,6 +35,7 @@ struct EntryParts {
   std::shared_ptr<CapturedTensors> captured;
   std::shared_ptr<Executable> executable;
   std::shared_ptr<OutputTree> outputs;
+  std::shared_ptr<Effects> effects;  // null when the call changes none of its arguments' containers
 };
 
 class Entry {
@@ -46,7 +48,7 @@ class Entry {
     if (!(torch_state_ == now) || !parts_.arguments->check(args, positional, keyword_names, inputs)) return false;
     return is_eager() ||
            (parts_.state->check() && parts_.state->check_aliases(inputs.tensors.data(), inputs.tensors.size()) &&
-            parts_.captured->check(inputs));
+            parts_.captured->check(inputs) && meets_no_guarded_object(inputs));
   }
 
   /// Runs it. Null with a Python error, or null without one: run eagerly.
@@ -78,6 +80,14 @@ class Entry {
   void clear();
 
  private:
+  /// An object matched by structure was none of those the guards hold when the call was recorded: code could tell.
+  bool meets_no_guarded_object(const CallInputs& inputs) const {
+    if (!parts_.arguments->has_instances()) return true;
+    for (PyObject* container : inputs.containers)
+      if (parts_.state->reaches(container)) return false;
+    return true;
+  }
+
   EntryParts parts_;
   TorchState torch_state_;
   int running_ = 0;

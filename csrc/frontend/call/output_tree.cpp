@@ -6,6 +6,8 @@
 
 #include <unordered_map>
 
+#include "frontend/guards/plain_instance.h"
+
 namespace braze {
 namespace {
 
@@ -21,42 +23,12 @@ bool is_named_tuple(PyTypeObject* type) {
          PyObject_HasAttrString(reinterpret_cast<PyObject*>(type), "_fields") && type->tp_dictoffset == 0;
 }
 
-/// The builtin type whose memory layout and constructor an instance of `type` has; null when its class makes instances
-/// by Python code.
-PyTypeObject* plain_base(PyTypeObject* type) {
-  if (!PyType_HasFeature(type, Py_TPFLAGS_HEAPTYPE)) return nullptr;
-  for (PyTypeObject* base : {ordered_dict_type(), &PyDict_Type, &PyBaseObject_Type}) {
-    if (!PyType_IsSubtype(type, base)) continue;
-    // At most a __dict__ and weak references beside it, where the class keeps them inside its instances: any other
-    // field is state of a C type (defaultdict's factory).
-    Py_ssize_t fields = base->tp_basicsize;
-    if (type->tp_dictoffset > 0) fields += static_cast<Py_ssize_t>(sizeof(PyObject*));
-    if (type->tp_weaklistoffset > 0) fields += static_cast<Py_ssize_t>(sizeof(PyObject*));
-    bool plain = type->tp_new == base->tp_new && type->tp_itemsize == 0 && type->tp_basicsize <= fields;
-    return plain ? base : nullptr;
-  }
-  return nullptr;
-}
-
-bool has_slots(PyTypeObject* type) {
-  PyRef mro = PyRef::borrow(type->tp_mro);
-  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(mro.get()); ++i) {
-    auto* cls = reinterpret_cast<PyTypeObject*>(PyTuple_GET_ITEM(mro.get(), i));
-    if (!PyType_HasFeature(cls, Py_TPFLAGS_HEAPTYPE)) continue;
-    PyRef slots = PyRef::steal(PyObject_GetAttrString(reinterpret_cast<PyObject*>(cls), "__slots__"));
-    PyErr_Clear();
-    if (slots && PyObject_Length(slots.get()) > 0) return true;
-    PyErr_Clear();
-  }
-  return false;
-}
-
 }  // namespace
 
 class OutputTree::Builder {
  public:
   Builder(OutputTree& tree, const Classify& classify, const std::unordered_set<PyObject*>& existing,
-          const std::unordered_set<PyObject*>& of_arguments, Refusal& refusal)
+          const std::unordered_map<PyObject*, uint32_t>& of_arguments, Refusal& refusal)
       : tree_(tree), classify_(classify), existing_(existing), of_arguments_(of_arguments), refusal_(refusal) {}
 
   bool add(PyObject* object, const std::string& path) {
@@ -70,7 +42,10 @@ class OutputTree::Builder {
       push({Kind::Again, found->second, {}, {}, {}});
       return true;
     }
-    if (of_arguments_.count(object)) return refuse(path + " is a container of the arguments");
+    if (auto found = of_arguments_.find(object); found != of_arguments_.end()) {
+      push({Kind::Argument, found->second, {}, {}, {}});
+      return true;
+    }
     if (existing_.count(object)) {
       push({Kind::Object, static_cast<uint32_t>(tree_.objects_.size()), {}, {}, {}});
       tree_.objects_.emplace_back(object);
@@ -134,7 +109,7 @@ class OutputTree::Builder {
       PyObject** dict = PyDict_CheckExact(object) ? nullptr : _PyObject_GetDictPtr(object);
       return add_mapping(object, Kind::Dict, dict ? *dict : nullptr, path);
     }
-    if (PyTypeObject* base = plain_base(type); base && !has_slots(type)) {
+    if (plain_base(type) != nullptr) {
       PyObject** dict = _PyObject_GetDictPtr(object);
       return add_mapping(object, Kind::Instance, dict ? *dict : nullptr, path);
     }
@@ -178,7 +153,7 @@ class OutputTree::Builder {
   OutputTree& tree_;
   const Classify& classify_;
   const std::unordered_set<PyObject*>& existing_;
-  const std::unordered_set<PyObject*>& of_arguments_;
+  const std::unordered_map<PyObject*, uint32_t>& of_arguments_;
   Refusal& refusal_;
   std::unordered_map<PyObject*, uint32_t> seen_;
   std::unordered_set<PyObject*> open_;
@@ -186,8 +161,9 @@ class OutputTree::Builder {
 
 class OutputTree::Maker {
  public:
-  Maker(const OutputTree& tree, std::vector<at::Tensor>& outputs, at::TensorImpl* const* inputs)
-      : tree_(tree), outputs_(outputs), inputs_(inputs) {}
+  Maker(const OutputTree& tree, std::vector<at::Tensor>& outputs, at::TensorImpl* const* inputs,
+        PyObject* const* containers)
+      : tree_(tree), outputs_(outputs), inputs_(inputs), containers_(containers) {}
 
   PyObject* make() {
     size_t at = cursor_++;
@@ -199,6 +175,7 @@ class OutputTree::Maker {
             at::Tensor(c10::intrusive_ptr<at::TensorImpl, at::UndefinedTensorImpl>::reclaim_copy(inputs_[node.index])));
       case Kind::Constant: return Py_NewRef(node.value.get());
       case Kind::Object: return Py_XNewRef(tree_.objects_[node.index].get());
+      case Kind::Argument: return Py_NewRef(containers_[node.index]);
       case Kind::Again: return Py_XNewRef(made_[node.index]);
       default: break;
     }
@@ -275,25 +252,28 @@ class OutputTree::Maker {
   const OutputTree& tree_;
   std::vector<at::Tensor>& outputs_;
   at::TensorImpl* const* inputs_;
+  PyObject* const* containers_;
   size_t cursor_ = 0;
   c10::SmallVector<PyObject*, 8> made_;
 };
 
 std::unique_ptr<OutputTree> OutputTree::build(PyObject* result, const Classify& classify,
                                               const std::unordered_set<PyObject*>& existing,
-                                              const std::unordered_set<PyObject*>& of_arguments, Refusal& refusal) {
+                                              const std::unordered_map<PyObject*, uint32_t>& of_arguments,
+                                              Refusal& refusal) {
   std::unique_ptr<OutputTree> tree(new OutputTree);
   return Builder(*tree, classify, existing, of_arguments, refusal).add(result, "the result") ? std::move(tree)
                                                                                              : nullptr;
 }
 
-PyObject* OutputTree::make(std::vector<at::Tensor>& outputs, at::TensorImpl* const* inputs) const {
-  return Maker(*this, outputs, inputs).make();
+PyObject* OutputTree::make(std::vector<at::Tensor>& outputs, at::TensorImpl* const* inputs,
+                           PyObject* const* containers) const {
+  return Maker(*this, outputs, inputs, containers).make();
 }
 
 std::string OutputTree::describe() const {
-  static constexpr const char* names[] = {"output",     "input",     "constant", "object", "again",   "tuple",
-                                          "namedtuple", "structseq", "list",     "dict",   "instance"};
+  static constexpr const char* names[] = {"output", "input",      "constant",  "object", "argument", "again",
+                                          "tuple",  "namedtuple", "structseq", "list",   "dict",     "instance"};
   std::string text;
   for (const Node& node : nodes_) {
     if (!text.empty()) text += ' ';

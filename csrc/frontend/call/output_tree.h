@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
@@ -21,21 +22,22 @@ struct TensorSource {
 };
 
 /// Built from the result of a traced call. Tensors come from the executable or are inputs; immutable values are kept;
-/// objects that existed before the call are returned themselves; tuples (named and structseq too), lists, dicts and
-/// plain instances (of a class whose state is its __dict__, and for subclasses of dict and OrderedDict their items) are
-/// made anew. An object met twice is made once. Anything else is refused.
+/// objects that existed before the call and containers of the arguments are returned themselves; tuples (named and
+/// structseq too), lists, dicts and plain instances (of a class whose state is its __dict__, and for subclasses of dict
+/// and OrderedDict their items) are made anew. An object met twice is made once. Anything else is refused.
 class OutputTree {
  public:
   using Classify = std::function<TensorSource(PyObject* tensor)>;
 
-  /// `existing`: the objects known to have existed before the call and vouched for by the guards. `of_arguments`:
-  /// containers the caller passed; a result that contains one is refused.
+  /// `existing`: the objects known to have existed before the call and vouched for by the guards. `of_arguments`: the
+  /// containers the caller passed, by their place in CallInputs::containers.
   static std::unique_ptr<OutputTree> build(PyObject* result, const Classify& classify,
                                            const std::unordered_set<PyObject*>& existing,
-                                           const std::unordered_set<PyObject*>& of_arguments, Refusal& refusal);
+                                           const std::unordered_map<PyObject*, uint32_t>& of_arguments,
+                                           Refusal& refusal);
 
   /// A new reference; null with a Python error set, or without one when an object to be returned has died.
-  PyObject* make(std::vector<at::Tensor>& outputs, at::TensorImpl* const* inputs) const;
+  PyObject* make(std::vector<at::Tensor>& outputs, at::TensorImpl* const* inputs, PyObject* const* containers) const;
 
   std::string describe() const;
   int visit(visitproc visit, void* arg) const;
@@ -46,6 +48,7 @@ class OutputTree {
     Input,
     Constant,
     Object,
+    Argument,
     Again,
     Tuple,
     NamedTuple,
@@ -56,7 +59,8 @@ class OutputTree {
   };
   struct Node {
     Kind kind;
-    uint32_t index = 0;  // output, input, object, earlier node (Again), or number of children
+    uint32_t index =
+        0;  // output, input, object, container of the arguments, earlier node (Again), or number of children
     PyRef type;
     PyRef value;       // Constant: the object. Dict, Instance: the tuple of keys of the items
     PyRef attributes;  // Instance: the tuple of names of its __dict__; their values follow those of the items

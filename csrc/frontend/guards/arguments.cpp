@@ -6,6 +6,7 @@
 #include <unordered_set>
 
 #include "frontend/guards/cpython_objects.h"
+#include "frontend/guards/plain_instance.h"
 
 namespace braze {
 namespace {
@@ -26,7 +27,8 @@ bool is_singleton(PyObject* object) {
 
 class ArgumentSpec::Builder {
  public:
-  Builder(ArgumentSpec& spec, Refusal& refusal) : spec_(spec), refusal_(refusal) {}
+  Builder(ArgumentSpec& spec, const std::unordered_set<std::string>& by_structure, Refusal& refusal)
+      : spec_(spec), by_structure_(by_structure), refusal_(refusal), structural_(by_structure.count("*") > 0) {}
 
   bool add(PyObject* object, const std::string& path) {
     if (spec_.nodes_.size() >= most_nodes) return refuse("more than 4096 values in the arguments");
@@ -56,7 +58,9 @@ class ArgumentSpec::Builder {
     }
     if (is_plain_tuple(object)) return add_sequence(object, Kind::Tuple, std::move(node));
     if (PyList_CheckExact(object)) return add_sequence(object, Kind::List, std::move(node));
-    if (PyDict_CheckExact(object)) return add_dict(object, std::move(node));
+    if (PyDict_CheckExact(object)) return add_dict(object, object, Kind::Dict, std::move(node));
+    if ((structural_ || by_structure_.count(path) > 0) && is_plain_object(object) && add_instance(object, node))
+      return true;
     node.kind = Kind::Object;
     node.index = static_cast<uint32_t>(spec_.objects_.size());
     spec_.objects_.emplace_back(object);
@@ -73,7 +77,6 @@ class ArgumentSpec::Builder {
 
   bool enter(PyObject* object, Node node) {
     spec_.types_.push_back(PyRef::borrow(reinterpret_cast<PyObject*>(node.type)));
-    spec_.has_containers_ = true;
     if (!open_.insert(object).second) return refuse(spec_.paths_[node.path] + " contains itself");
     if (node.kind != Kind::Tuple) {
       uint32_t first = 0;
@@ -98,26 +101,67 @@ class ArgumentSpec::Builder {
     return true;
   }
 
-  bool add_dict(PyObject* object, Node node) {
+  /// False, with nothing added, when something inside is not vouched for: then the object is matched by identity.
+  bool add_instance(PyObject* object, const Node& node) {
+    const Size before = size();
+    const auto open = open_;
+    const bool outer = std::exchange(structural_, true);
+    PyObject* attributes = *cpython::dict_slot(object);
+    const bool added = attributes != nullptr && add_dict(object, attributes, Kind::Instance, node);
+    structural_ = outer;
+    if (added) {
+      spec_.has_instances_ = true;
+      return true;
+    }
+    refusal_ = {};
+    open_ = open;
+    shrink_to(before);
+    return false;
+  }
+
+  struct Size {
+    size_t nodes, paths, tensors, objects, types, pattern;
+  };
+  Size size() const {
+    return {spec_.nodes_.size(),   spec_.paths_.size(), spec_.tensors_.size(),
+            spec_.objects_.size(), spec_.types_.size(), containers_.size()};
+  }
+  void shrink_to(const Size& size) {
+    spec_.nodes_.resize(size.nodes);
+    spec_.paths_.resize(size.paths);
+    spec_.tensors_.truncate(size.tensors);
+    spec_.objects_.resize(size.objects);
+    spec_.object_paths_.resize(size.objects);
+    spec_.types_.resize(size.types);
+    spec_.container_pattern_.resize(size.pattern);
+    containers_.resize(size.pattern);
+  }
+
+  /// The items of `dict`: those of `object` itself, or its attributes.
+  bool add_dict(PyObject* object, PyObject* dict, Kind kind, Node node) {
     std::string path = spec_.paths_[node.path];
-    node.kind = Kind::Dict;
-    node.index = static_cast<uint32_t>(PyDict_GET_SIZE(object));
-    node.value = PyRef::steal(PySequence_Tuple(object));
+    node.kind = kind;
+    node.index = static_cast<uint32_t>(PyDict_GET_SIZE(dict));
+    node.value = PyRef::steal(PySequence_Tuple(dict));
     PyObject* keys = node.value.get();
     if (!enter(object, std::move(node))) return false;
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(keys); ++i) {
       PyObject* key = PyTuple_GET_ITEM(keys, i);
       if (!is_immutable_value(key)) return refuse(path + " has a key that is no plain value: " + describe_value(key));
-      if (!add(PyDict_GetItemWithError(object, key), path + "[" + describe_value(key) + "]")) return false;
+      std::string place = kind == Kind::Instance && PyUnicode_Check(key) ? "." + std::string(PyUnicode_AsUTF8(key))
+                                                                         : "[" + describe_value(key) + "]";
+      if (!add(PyDict_GetItemWithError(dict, key), path + place)) return false;
     }
     open_.erase(object);
     return true;
   }
 
   ArgumentSpec& spec_;
+  const std::unordered_set<std::string>& by_structure_;
   Refusal& refusal_;
   std::unordered_set<PyObject*> open_;
   std::vector<PyObject*> containers_;
+  bool structural_;  // inside an object that is matched by structure
 };
 
 /// Walks the recorded nodes along the objects of a call. After a mismatch `node` is where it was.
@@ -147,12 +191,17 @@ class ArgumentSpec::Matcher {
         }
         return true;
       case Kind::List:
-        if (!PyList_CheckExact(object) || PyList_GET_SIZE(object) != node.index || !enter(object)) return false;
+        if (!PyList_CheckExact(object) || !enter(object) || PyList_GET_SIZE(object) != node.index) return false;
         for (uint32_t i = 0; i < node.index; ++i) {
           if (!match(PyList_GET_ITEM(object, i), true)) return false;
         }
         return true;
-      case Kind::Dict: return match_dict(object, node);
+      case Kind::Dict: return PyDict_CheckExact(object) && match_dict(object, object, node);
+      case Kind::Instance: {
+        if (Py_TYPE(object) != node.type) return false;
+        PyObject** slot = cpython::dict_slot(object);
+        return slot != nullptr && *slot != nullptr && match_dict(object, *slot, node);
+      }
     }
     return false;
   }
@@ -160,11 +209,11 @@ class ArgumentSpec::Matcher {
   size_t cursor = 0;
 
  private:
-  bool match_dict(PyObject* object, const Node& node) {
-    if (!PyDict_CheckExact(object) || PyDict_GET_SIZE(object) != node.index || !enter(object)) return false;
+  bool match_dict(PyObject* object, PyObject* dict, const Node& node) {
+    if (PyDict_GET_SIZE(dict) != node.index || !enter(object)) return false;
     PyObject *key, *value;
     Py_ssize_t position = 0, i = 0;
-    while (PyDict_Next(object, &position, &key, &value)) {
+    while (PyDict_Next(dict, &position, &key, &value)) {
       if (!same_value(key, PyTuple_GET_ITEM(node.value.get(), i++)) || !match(value, true)) return false;
     }
     return true;
@@ -172,21 +221,21 @@ class ArgumentSpec::Matcher {
 
   bool enter(PyObject* object) {
     uint32_t first = 0;
-    while (first < containers_.size() && containers_[first] != object) ++first;
-    bool same = spec_.container_pattern_[containers_.size()] == first;
-    containers_.push_back(object);
+    while (first < inputs_.containers.size() && inputs_.containers[first] != object) ++first;
+    bool same = spec_.container_pattern_[inputs_.containers.size()] == first;
+    inputs_.containers.push_back(object);
     return same;
   }
 
   const ArgumentSpec& spec_;
   CallInputs& inputs_;
-  c10::SmallVector<PyObject*, 8> containers_;
 };
 
 std::unique_ptr<ArgumentSpec> ArgumentSpec::build(PyObject* args, PyObject* kwargs, bool keyword_order_matters,
+                                                  const std::unordered_set<std::string>& by_structure,
                                                   Refusal& refusal) {
   std::unique_ptr<ArgumentSpec> spec(new ArgumentSpec);
-  Builder builder(*spec, refusal);
+  Builder builder(*spec, by_structure, refusal);
   spec->positional_ = static_cast<size_t>(PyTuple_GET_SIZE(args));
   spec->keyword_order_matters_ = keyword_order_matters;
   for (size_t i = 0; i < spec->positional_; ++i) {
@@ -237,6 +286,14 @@ bool ArgumentSpec::is_dead() const {
     if (object.get() == nullptr) return true;
   }
   return false;
+}
+
+std::vector<std::string> ArgumentSpec::container_paths() const {
+  std::vector<std::string> paths;
+  for (const Node& node : nodes_)
+    if (node.kind == Kind::List || node.kind == Kind::Dict || node.kind == Kind::Instance)
+      paths.push_back(paths_[node.path]);
+  return paths;
 }
 
 std::vector<std::string> ArgumentSpec::describe() const {

@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <string>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -19,6 +20,7 @@ namespace braze {
 struct CallInputs {
   c10::SmallVector<at::TensorImpl*, 32> tensors;
   c10::SmallVector<PyObject*, 4> held;
+  c10::SmallVector<PyObject*, 8> containers;  // borrowed: the lists, dicts and plain objects among them, in order
 
   CallInputs() = default;
   CallInputs(const CallInputs&) = delete;
@@ -28,18 +30,20 @@ struct CallInputs {
     tensors.clear();
     for (PyObject* object : held) Py_DECREF(object);
     held.clear();
+    containers.clear();
   }
 };
 
 /// Tuples (of any tuple type without a __dict__), lists and dicts (exact types) are matched by structure; tensors by
-/// TensorSpecs; immutable values by type and value; any other object by identity, held weakly where its type allows.
-/// Positional and keyword arguments are kept as passed.
+/// TensorSpecs; immutable values by type and value; any other object by identity, held weakly where its type allows,
+/// or, when asked for, a plain object by its class and attributes. Positional and keyword arguments are kept as passed.
 class ArgumentSpec {
  public:
   /// Null with a refusal when an argument is of a kind that is not vouched for.
-  /// `keyword_order_matters`: the function has a **kwargs parameter, so it can see the order.
+  /// `keyword_order_matters`: the function has a **kwargs parameter, so it can see the order. `by_structure`: paths of
+  /// plain objects that are matched, with all inside them, by attributes; "*" stands for all.
   static std::unique_ptr<ArgumentSpec> build(PyObject* args, PyObject* kwargs, bool keyword_order_matters,
-                                             Refusal& refusal);
+                                             const std::unordered_set<std::string>& by_structure, Refusal& refusal);
 
   /// Vectorcall arguments. When true, `inputs` has the tensors in flatten order.
   bool check(PyObject* const* args, size_t positional, PyObject* keyword_names, CallInputs& inputs) const;
@@ -53,6 +57,12 @@ class ArgumentSpec {
   /// An object matched by identity has died: this spec can never hold again.
   bool is_dead() const;
 
+  /// Plain objects are matched by structure somewhere.
+  bool has_instances() const { return has_instances_; }
+
+  /// Where the containers of CallInputs are.
+  std::vector<std::string> container_paths() const;
+
   /// One line a leaf.
   std::vector<std::string> describe() const;
   /// Which leaf differs in a call that failed `check`; empty when none does. Cold.
@@ -61,12 +71,12 @@ class ArgumentSpec {
   int visit(visitproc visit, void* arg) const;
 
  private:
-  enum class Kind : uint8_t { Tensor, Same, Value, Object, Tuple, List, Dict };
+  enum class Kind : uint8_t { Tensor, Same, Value, Object, Tuple, List, Dict, Instance };
   struct Node {
     Kind kind;
     uint32_t index;      // the tensor, object, or number of children
     PyTypeObject* type;  // borrowed for static types, else kept by types_
-    PyRef value;         // Same, Value: the expected object. Dict: the tuple of its keys, in order
+    PyRef value;         // Same, Value: the expected object. Dict, Instance: the tuple of its keys, in order
     uint32_t path;
   };
   class Builder;
@@ -83,7 +93,7 @@ class ArgumentSpec {
   std::vector<uint32_t> keyword_nodes_;  // root node of each keyword argument
   PyRef keyword_names_;                  // tuple of str, in the order of the recorded call
   bool keyword_order_matters_ = true;
-  bool has_containers_ = false;
+  bool has_instances_ = false;
 };
 
 }  // namespace braze

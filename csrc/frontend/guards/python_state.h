@@ -57,6 +57,9 @@ class StateGuards {
   /// A field of the object that `descriptor` (a member descriptor of its class) reads. False when it is not a plain
   /// object field.
   bool add_member(PyObject* object, PyObject* descriptor, const std::string& path);
+  /// Notes that the guards were made by way of this object.
+  void add_reached(PyObject* object) { reached_.insert(object); }
+  bool reaches(PyObject* object) const { return reached_.count(object) > 0; }
   /// How the input tensors of the recorded call relate to each other and to the tensors of the state.
   void add_alias_links(at::TensorImpl* const* inputs, size_t count, const std::vector<PyObject*>& tensors);
 
@@ -81,6 +84,7 @@ class StateGuards {
   void clear();
 
  private:
+  std::unordered_set<PyObject*> reached_;  // addresses: an object that has died may be taken for one that follows it
   struct Pointer {
     PyObject** address;
     PyObject* expected;

@@ -19,6 +19,8 @@ class TensorSpecs {
   bool add(const at::Tensor& tensor, Refusal& refusal);
 
   size_t size() const { return specs_.size(); }
+  /// Forgets all but the first `count`.
+  void truncate(size_t count) { specs_.erase(specs_.begin() + static_cast<std::ptrdiff_t>(count), specs_.end()); }
 
   /// Whether `tensor` is as the `index`-th one was.
   bool check(size_t index, const at::TensorImpl* tensor) const {

@@ -372,8 +372,13 @@ def is_code(value):
 
 def cached_results(wrapper, cache):
     """The results a functools cache holds: in its dict, or for a bounded one in links, which tell only the wrapper."""
-    bounded = any(type(value).__name__ == "_lru_list_elem" for value in cache.values())
-    return gc.get_referents(wrapper) if bounded else cache.values()
+    if not any(is_link(value) for value in cache.values()):
+        return cache.values()
+    return [value for value in gc.get_referents(wrapper) if value is not cache and not is_link(value)]
+
+
+def is_link(value):
+    return type(value).__name__ == "_lru_list_elem"
 
 
 def path_of_self(method, path):

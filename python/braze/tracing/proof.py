@@ -21,13 +21,14 @@ class CallStart:
     """What a call began with, for a program to begin with it again: its input tensors and the states of the random
     number generators that the program moves.
 
-    `tensors` are the call's own where nothing is written, so nothing big is copied in vain; those that the program
-    writes stand on copies of their memory.
+    `inputs` are the call's own tensors; `tensors` are the same where nothing is written, so nothing big is copied in
+    vain; those that the program writes stand on copies of their memory.
     """
 
     def __init__(self, inputs, program):
         written = {inputs[slot].untyped_storage().data_ptr() for slot in program.mutated_slots}
         copies = {}
+        self.inputs = inputs
         self.tensors = []
         self.generators = [(generator, generator.get_state()) for generator in program.drawn]
         with torch.no_grad():

@@ -29,16 +29,17 @@ _MATCH_CLASS = dis.opmap["MATCH_CLASS"]
 _STORE_GLOBAL = dis.opmap["STORE_GLOBAL"]
 
 
-def snapshot(function, args, kwargs, executed, spec=None):
-    """The state that a call function(*args, **kwargs) running the code of `executed` depends on, as it is now.
+def snapshot(function, executed, objects=(), arguments=(), instances=()):
+    """The state that a call of the function running the code of `executed` depends on, as it is now.
 
-    `spec`: the ArgumentSpec of the call, by which objects among the arguments are known.
+    `objects`: (path, object) of the arguments that are matched by identity. `arguments`: the tensors among them.
+    `instances`: those that are matched by structure; what counts of them here is their classes.
     """
     names, extra = executed.names() | {"__getattr__"}, set()
     whole = any(is_whole(code) for code in executed.codes)
     while True:
         state = Snapshot(executed, names | extra, whole)
-        state.walk(function, args, kwargs, spec)
+        state.walk(function, objects, arguments, instances)
         if state.refusal or state.met_names <= names | extra:
             return state
         extra |= state.met_names
@@ -78,32 +79,31 @@ class Snapshot(Expansion):
         self.calls_back = not trusted.HIGHER_ORDER.isdisjoint(self.user_names)
         # What is being expanded is of PyTorch or the standard library: what cannot be seen there is theirs to keep.
         self.in_library = False
-        self.argument_guards = _C.StateGuards()
-        self.argument_containers = []
         self.tensor_paths = {}
 
     @property
     def objects(self):
-        """(objects a result may contain as they are, containers of the arguments, which it may not)."""
-        return list(self.seen.values()), self.argument_containers
+        """What existed before the call and is guarded."""
+        return list(self.seen.values())
 
     def changed(self):
         """The paths of what is no longer as it was when the snapshot was taken."""
-        return self.guards.changed() + self.argument_guards.changed()
+        return self.guards.changed()
 
     def path_of(self, tensor):
         return self.tensor_paths.get(id(tensor), "a captured tensor")
 
     # The walk.
 
-    def walk(self, function, args, kwargs, spec):
-        for path, value in spec.objects if spec is not None else ():
+    def walk(self, function, objects, arguments, instances):
+        for path, value in objects:
             self.guards.add_weak_root(value)
             self.visit(value, path)
         if frames := trusted.FRAME_NAMES & self.user_names:
             self.refuse("impure_call", f"frames are read: {min(frames)}")
-        self.walk_argument_containers(args, kwargs)
         self.visit(function, root_name(function))
+        for cls in {type(instance) for instance in instances}:
+            self.visit(cls, class_name(cls))
         for cls in (torch.Tensor, torch.nn.Parameter):  # the classes of what the call makes
             self.visit(cls, class_name(cls))
         for variable in self.executed.context_variables:
@@ -117,10 +117,8 @@ class Snapshot(Expansion):
                 self.refuse("state_too_large", f"{path} and what it refers to: more than {MOST_OBJECTS} objects")
         if self.refusal is None:
             self.check_origin_of_code()
-        if self.refusal is None and spec is not None:
-            if not spec.check(args, kwargs):
-                return self.refuse("side_effect", spec.explain(args, kwargs))
-            self.guards.add_alias_links(spec.tensors(args, kwargs), [tensor for _, tensor in self.tensors])
+        if self.refusal is None:
+            self.guards.add_alias_links(arguments, [tensor for _, tensor in self.tensors])
 
     def refuse(self, reason, detail):
         if self.refusal is None:
@@ -138,32 +136,6 @@ class Snapshot(Expansion):
             return
         self.seen[id(value)] = value
         self.todo.append((value, path, self.in_library))
-
-    def walk_argument_containers(self, args, kwargs):
-        """Lists and dicts the caller owns: the argument spec matches them, here we only watch whether the call
-        changes them.
-        """
-        todo = [(value, f"args[{i}]") for i, value in enumerate(args)] + [
-            (value, name) for name, value in kwargs.items()
-        ]
-        met = set()
-        while todo:
-            value, path = todo.pop()
-            if id(value) in met:
-                continue
-            if type(value) is list:
-                self.argument_guards.add_list(value, path)
-                items = [(item, f"{path}[{i}]") for i, item in enumerate(value)]
-            elif type(value) is dict:
-                self.argument_guards.add_items(value, path)
-                items = [(item, f"{path}[{key!r}]") for key, item in value.items()]
-            elif isinstance(value, tuple):
-                items = [(item, f"{path}[{i}]") for i, item in enumerate(value)]
-            else:
-                continue
-            met.add(id(value))
-            self.argument_containers.append(value)
-            todo.extend(items)
 
     def visit_globals(self, namespace, codes):
         """The globals and builtins this code of one module names; what the standard library and PyTorch refer to is

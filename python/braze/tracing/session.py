@@ -7,6 +7,7 @@ import weakref
 from braze import _C
 from braze.report import EntryReport, ExternReport, FunctionReport, KernelReport, RefusalReport, StageReport
 from braze.tracing import children, proof
+from braze.tracing.argument_memory import ArgumentMemory
 from braze.tracing.reachable import snapshot
 from braze.tracing.refusal import Refusal
 from braze.tracing.trace import trace_call
@@ -48,18 +49,21 @@ class CallKind:
         self.tree = None
         self.executed = None
         self.captured = None
+        self.effects = None
+        self.paths = 0  # entries for calls of this kind
 
 
 class Published:
     """An entry of the callable, and what is needed to check it against eager again."""
 
-    def __init__(self, callable_, entry, compiled, spec, paths, program, step_microseconds):
+    def __init__(self, callable_, entry, compiled, spec, paths, program, effects, step_microseconds):
         self.callable = weakref.ref(callable_)
         self.entry = entry
         self.compiled = compiled
         self.spec = spec
         self.paths = paths
         self.program = program
+        self.effects = effects
         self.step_microseconds = step_microseconds
 
 
@@ -76,6 +80,8 @@ class Session:
         self.entries = []
         self.lock = threading.Lock()
         self.given_up = False
+        self.by_structure = set()  # paths of arguments that are matched by their attributes, though objects
+        self.by_identity = set()  # paths of those that must not be
         self.keyword_order_matters = takes_keywords(function)
 
     def miss(self, callable_, args, kwargs):
@@ -94,11 +100,12 @@ class Session:
         kind.attempts += 1
         before = None
         start = None
+        memory = ArgumentMemory(kind.spec, args, kwargs)
+        arguments = kind.spec.tensors(args, kwargs)
+        kind.paths = sum(other.spec.check(args, kwargs) for other in self.entries)
         if kind.program is not None:
-            before = self.state_of(args, kwargs, kind.executed, kind.spec)
-            inputs = self.inputs_of(kind.spec, args, kwargs, kind.captured)
-            start = proof.CallStart(inputs, kind.program)
-        arguments = kind.spec.tensors(args, kwargs)  # the call may change their shapes
+            before = self.state_of(kind.executed, kind.spec, memory, arguments)
+            start = proof.CallStart(arguments + kind.captured, kind.program)
         try:
             trace = trace_call(self.function, args, kwargs)
         except Exception:
@@ -107,7 +114,7 @@ class Session:
         if trace is None:
             return self.function(*args, **kwargs)
         try:
-            refusal = self.learn(callable_, kind, args, kwargs, arguments, trace, before, start)
+            refusal = self.learn(callable_, kind, memory, arguments, trace, before, start)
         except Exception as error:  # a bug of ours must not cost the user the result
             refusal = Refusal("internal", f"{type(error).__name__}: {error}")
             if _C.Options().log:
@@ -129,7 +136,10 @@ class Session:
         if self.wasted >= WASTED_TRACES:
             self.give_up(callable_)
             return None
-        spec = _C.ArgumentSpec.build(args, kwargs, self.keyword_order_matters)
+        spec = _C.ArgumentSpec.build(args, kwargs, self.keyword_order_matters, self.by_structure)
+        if not isinstance(spec, tuple) and (others := self.replaced_objects(spec)):
+            self.by_structure |= others
+            spec = _C.ArgumentSpec.build(args, kwargs, self.keyword_order_matters, self.by_structure)
         if isinstance(spec, tuple):
             self.note(Refusal(*spec))
             self.wasted += 1
@@ -139,65 +149,118 @@ class Session:
         self.kinds = self.kinds[-15:] + [kind]
         return kind
 
-    def state_of(self, args, kwargs, executed, spec):
-        """The Python state that a call running this code depends on, as it is now."""
-        return snapshot(self.function, args, kwargs, executed, spec)
+    def replaced_objects(self, spec):
+        """The arguments, by path, in whose place an otherwise equal call had another object."""
+        described, replaced = spec.describe(), set()
+        for other in [*self.kinds, *self.entries]:
+            if other.spec.objects != spec.objects and other.spec.describe() == described:
+                earlier = dict(other.spec.objects)
+                replaced |= {path for path, value in spec.objects if earlier.get(path) is not value}
+        return replaced - self.by_structure - self.by_identity
 
-    def learn(self, callable_, kind, args, kwargs, arguments, trace, before, start):
+    def state_of(self, executed, spec, memory, arguments):
+        """The Python state that a call running this code depends on, as it is now."""
+        instances = [c for c in memory.containers if type(c) not in (list, dict)]
+        return snapshot(self.function, executed, spec.objects, arguments, instances)
+
+    def learn(self, callable_, kind, memory, arguments, trace, before, start):
         """Brings the kind of call one step further; a Refusal when this trace cannot be replayed."""
         if trace.refusal:
             return trace.refusal
-        state = before if before is not None else self.state_of(args, kwargs, trace.executed, kind.spec)
+        if self.looks_into_more(kind, memory.changed_objects() - self.by_identity):
+            return None
+        state = before if before is not None else self.state_of(trace.executed, kind.spec, memory, arguments)
         if state.refusal:
             return state.refusal
+        if self.meets_arguments(kind, memory, state):
+            return None
+        if changed := kind.spec.tensors_changed(arguments):
+            return Refusal("side_effect", f"an argument was {changed}")
+        outcome = memory.outcome(trace.result)
+        if outcome is None:
+            return Refusal("side_effect", "a dict among the arguments was put in another order")
+        result, effects = outcome
         candidates = [tensor for _, tensor in state.tensors]
         results = []
-        tree = _C.OutputTree.build(trace.result, collector(results), state.objects)
+        tree = _C.OutputTree.build(result, collector(results), state.objects, memory.containers)
         if isinstance(tree, tuple):
             return Refusal(*tree)
         program = trace.recording.functionalise(arguments, candidates, results, state.generators)
         if isinstance(program, tuple):
             return Refusal(*program)
-        tree = _C.OutputTree.build(trace.result, classifier(results, program.outputs), state.objects)
+        tree = _C.OutputTree.build(result, classifier(results, program.outputs), state.objects, memory.containers)
         captured = [candidates[i] for i in program.captured]
         if before is None:
-            return self.first_trace(kind, trace, program, tree, captured)
+            return self.first_trace(kind, trace, program, tree, captured, effects)
         if changed := before.changed():
             self.forget(kind)
             return Refusal("side_effect", ", ".join(changed[:4]))
-        if not self.confirms(kind, trace, program, tree, captured):
-            self.first_trace(kind, trace, program, tree, captured)
+        if not self.confirms(kind, trace, program, tree, captured, effects):
+            self.first_trace(kind, trace, program, tree, captured, effects)
             return Refusal("unconfirmed", "") if kind.attempts >= ATTEMPTS else None
-        return self.publish(callable_, kind, args, kwargs, before, program, tree, captured, results, start)
+        if kind.spec.has_instances:
+            before.guards.add_reached(list(before.seen.values()))
+        return self.publish(callable_, kind, before, program, tree, effects, results, start)
 
-    def first_trace(self, kind, trace, program, tree, captured):
-        kind.program, kind.tree, kind.executed, kind.captured = program, tree, trace.executed, captured
+    def looks_into_more(self, kind, paths):
+        """The call changes objects that were matched by identity: from now on they are matched by structure."""
+        if paths <= self.by_structure:
+            return False
+        self.by_structure |= paths
+        self.kinds.remove(kind)
+        return True
+
+    def meets_arguments(self, kind, memory, state):
+        """Whether an object matched by structure is also part of the state, where code could tell it from an equal one:
+        such objects are matched by identity.
+        """
+        met = {
+            path
+            for path, container in zip(kind.spec.container_paths(), memory.containers)
+            if type(container) not in (list, dict) and id(container) in state.seen
+        }
+        roots = {
+            root
+            for root in self.by_structure
+            for path in met
+            if path == root or path.startswith((root + ".", root + "["))
+        }
+        if not roots:
+            return False
+        self.by_identity |= roots
+        self.by_structure -= roots
+        self.kinds.remove(kind)
+        return True
+
+    def first_trace(self, kind, trace, program, tree, captured, effects):
+        kind.program, kind.tree, kind.executed = program, tree, trace.executed
+        kind.captured, kind.effects = captured, effects
 
     def forget(self, kind):
         kind.program = kind.tree = kind.executed = kind.captured = None
 
-    def confirms(self, kind, trace, program, tree, captured):
+    def confirms(self, kind, trace, program, tree, captured, effects):
         """The second of two successive calls did what the first did."""
         return (
             program.same_as(kind.program)
             and tree.describe() == kind.tree.describe()
+            and described(effects) == described(kind.effects)
             and len(captured) == len(kind.captured)
             and all(a is b for a, b in zip(captured, kind.captured))
             and trace.executed.is_within(kind.executed)
         )
 
-    def inputs_of(self, spec, args, kwargs, captured):
-        return spec.tensors(args, kwargs) + list(captured)
-
-    def publish(self, callable_, kind, args, kwargs, state, program, tree, captured, results, start):
-        if sum(other.spec.check(args, kwargs) for other in self.entries) >= MOST_PATHS:
+    def publish(self, callable_, kind, state, program, tree, effects, results, start):
+        if kind.paths >= MOST_PATHS:
             return Refusal("too_many_paths", "values that Python reads keep changing")
         compiled = _C.compile_program(program, self.options)
-        inputs = self.inputs_of(kind.spec, args, kwargs, captured)
-        if problem := self.disproves(compiled, program, start, inputs, results):
+        if problem := self.disproves(compiled, program, start, results):
+            if problem == DECLINED and program.value_guards:
+                return Refusal("value_read", "a number that Python reads differs in its last bits")
             return Refusal("proof", problem)
+        captured = kind.captured
         paths = [state.path_of(tensor) for tensor in captured]
-        entry = _C.Entry(kind.spec, kind.state, state.guards, captured, compiled, tree, paths)
+        entry = _C.Entry(kind.spec, kind.state, state.guards, captured, compiled, tree, paths, effects)
         callable_.add_entry(entry, self.options.trial)
         self.entries.append(
             Published(
@@ -207,6 +270,7 @@ class Session:
                 kind.spec,
                 paths,
                 program,
+                effects,
                 time_steps(compiled, start),
             )
         )
@@ -214,7 +278,7 @@ class Session:
         self.wasted = 0
         return None
 
-    def disproves(self, compiled, program, start, inputs, results):
+    def disproves(self, compiled, program, start, results):
         """Says how the compiled program, begun where the call began, ends otherwise than the call did."""
         with start.rewound() as as_the_call_left_them:
             outputs = compiled.run(start.tensors)
@@ -228,7 +292,7 @@ class Session:
             if output is not None and (problem := proof.disagreement(output, result, f"result {i}")):
                 return problem
         for slot in program.mutated_slots:
-            if problem := proof.disagreement(start.tensors[slot], inputs[slot], f"input {slot} after the call"):
+            if problem := proof.disagreement(start.tensors[slot], start.inputs[slot], f"input {slot} after the call"):
                 return problem
         return None
 
@@ -252,12 +316,16 @@ class Session:
         published = next((item for item in self.entries if item.entry is entry), None)
         if published is None:
             return self.function(*args, **kwargs)
-        inputs = self.inputs_of(published.spec, args, kwargs, published.entry.captured)
+        memory = ArgumentMemory(published.spec, args, kwargs)
+        inputs = published.spec.tensors(args, kwargs) + list(published.entry.captured)
         start = proof.CallStart(inputs, published.program)
         result = self.function(*args, **kwargs)
         results = []
-        _C.OutputTree.build(result, collector(results))
-        problem = self.disproves(published.compiled, published.program, start, inputs, results)
+        outcome, effects = memory.outcome(result) or (result, None)
+        _C.OutputTree.build(outcome, collector(results), [], memory.containers)
+        problem = self.disproves(published.compiled, published.program, start, results)
+        if described(effects) != described(published.effects):
+            problem = problem or f"the call did {described(effects)} instead of {described(published.effects)}"
         if problem and problem != DECLINED:
             self.note(Refusal("proof", f"after {entry.hits} calls, {problem}"))
             self.entries.remove(published)
@@ -297,6 +365,10 @@ class Session:
             kernels_from_memory=origins[1],
             kernels_from_disk=origins[2],
         )
+
+
+def described(effects):
+    return effects.describe() if effects else ""
 
 
 def time_steps(compiled, start):

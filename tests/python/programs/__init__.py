@@ -13,7 +13,7 @@ import torch
 CALLS = 6
 THEMES = (
     "python_state", "object_state", "module_state", "parameters", "torch_state", "arguments", "results", "mutation",
-    "aliasing", "effects", "values_and_sizes", "callables",
+    "aliasing", "effects", "values_and_sizes", "callables", "argument_objects",
 )  # fmt: skip
 
 table = {}
