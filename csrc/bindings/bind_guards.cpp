@@ -19,10 +19,14 @@ namespace {
 py::tuple refusal_tuple(const Refusal& refusal) { return py::make_tuple(refusal.reason, refusal.detail); }
 
 py::object build_arguments(py::tuple args, py::dict kwargs, bool keyword_order_matters,
-                           const std::unordered_set<std::string>& by_structure) {
+                           const std::unordered_set<std::string>& by_structure,
+                           const std::vector<std::tuple<py::object, py::tuple, std::string>>& places) {
   Refusal refusal;
+  std::vector<ArgumentSpec::Place> attributes;
+  for (const auto& [owner, names, path] : places)
+    attributes.push_back({PyRef::borrow(owner.ptr()), PyRef::borrow(names.ptr()), path});
   std::shared_ptr<ArgumentSpec> spec =
-      ArgumentSpec::build(args.ptr(), kwargs.ptr(), keyword_order_matters, by_structure, refusal);
+      ArgumentSpec::build(args.ptr(), kwargs.ptr(), keyword_order_matters, by_structure, attributes, refusal);
   return spec ? py::cast(spec) : py::object(refusal_tuple(refusal));
 }
 
@@ -43,8 +47,10 @@ void bind_arguments(py::module_& module) {
       .def_static(
           "build", build_arguments, py::arg("args"), py::arg("kwargs"), py::arg("keyword_order_matters") = true,
           py::arg("by_structure") = std::unordered_set<std::string>(),
+          py::arg("places") = std::vector<std::tuple<py::object, py::tuple, std::string>>(),
           "The spec of these arguments, or a refusal as (reason, detail). `by_structure`: paths of plain objects "
-          "that are matched by class and attributes, or '*' for all.")
+          "that are matched by class and attributes, or '*' for all. `places`: (owner, names, path) of attributes that "
+          "count as arguments.")
       .def(
           "containers",
           [](const ArgumentSpec& spec, py::tuple args, py::dict kwargs) {
@@ -100,6 +106,7 @@ void bind_arguments(py::module_& module) {
              return spec.explain(arguments.values.data(), arguments.positional, arguments.keyword_names.get());
            })
       .def_property_readonly("tensor_count", &ArgumentSpec::tensor_count)
+      .def_property_readonly("place_count", &ArgumentSpec::place_count)
       .def_property_readonly("has_instances", &ArgumentSpec::has_instances)
       .def("container_paths", &ArgumentSpec::container_paths)
       .def_property_readonly(

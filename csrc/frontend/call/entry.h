@@ -83,8 +83,8 @@ class Entry {
   /// An object matched by structure was none of those the guards hold when the call was recorded: code could tell.
   bool meets_no_guarded_object(const CallInputs& inputs) const {
     if (!parts_.arguments->has_instances()) return true;
-    for (PyObject* container : inputs.containers)
-      if (parts_.state->reaches(container)) return false;
+    for (size_t i = 0; i + parts_.arguments->place_count() < inputs.containers.size(); ++i)
+      if (parts_.state->reaches(inputs.containers[i])) return false;
     return true;
   }
 

@@ -3,6 +3,7 @@
 
 #include <torch/csrc/autograd/python_variable.h>
 
+#include <algorithm>
 #include <unordered_set>
 
 #include "frontend/guards/cpython_objects.h"
@@ -69,7 +70,32 @@ class ArgumentSpec::Builder {
     return true;
   }
 
+  bool add_place(const Place& place) {
+    auto path = static_cast<uint32_t>(spec_.paths_.size());
+    spec_.paths_.push_back(place.path);
+    PyObject* owner = place.owner.get();
+    Node node{Kind::Owner, static_cast<uint32_t>(spec_.owners_.size()), Py_TYPE(owner), place.names, path};
+    spec_.owners_.emplace_back(owner);
+    if (!enter(owner, node)) return false;
+    open_.erase(owner);
+    PyObject** slot = cpython::dict_slot(owner);
+    if (slot == nullptr || *slot == nullptr) return refuse(place.path + " has no attributes");
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(place.names.get()); ++i) {
+      PyObject* name = PyTuple_GET_ITEM(place.names.get(), i);
+      PyObject* value = PyDict_GetItemWithError(*slot, name);
+      std::string inside = place.path + "." + PyUnicode_AsUTF8(name);
+      if (value != nullptr ? !add(value, inside) : !add_absent(inside)) return false;
+    }
+    return true;
+  }
+
  private:
+  bool add_absent(const std::string& path) {
+    spec_.paths_.push_back(path);
+    spec_.nodes_.push_back({Kind::Absent, 0, nullptr, PyRef(), static_cast<uint32_t>(spec_.paths_.size() - 1)});
+    return true;
+  }
+
   bool refuse(const std::string& detail) {
     refusal_ = {"argument_structure", detail};
     return false;
@@ -202,8 +228,28 @@ class ArgumentSpec::Matcher {
         PyObject** slot = cpython::dict_slot(object);
         return slot != nullptr && *slot != nullptr && match_dict(object, *slot, node);
       }
+      case Kind::Owner:
+      case Kind::Absent: break;
     }
     return false;
+  }
+
+  bool match_place() {
+    const Node& node = spec_.nodes_[cursor++];
+    PyObject* owner = spec_.owners_[node.index].get();
+    if (owner == nullptr || !enter(owner)) return false;
+    PyObject** slot = cpython::dict_slot(owner);
+    if (slot == nullptr || *slot == nullptr) return false;
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(node.value.get()); ++i) {
+      PyObject* value = PyDict_GetItemWithError(*slot, PyTuple_GET_ITEM(node.value.get(), i));
+      if (spec_.nodes_[cursor].kind == Kind::Absent) {
+        if (value != nullptr) return false;
+        ++cursor;
+      } else if (value == nullptr || !match(value, true)) {
+        return false;
+      }
+    }
+    return true;
   }
 
   size_t cursor = 0;
@@ -233,7 +279,7 @@ class ArgumentSpec::Matcher {
 
 std::unique_ptr<ArgumentSpec> ArgumentSpec::build(PyObject* args, PyObject* kwargs, bool keyword_order_matters,
                                                   const std::unordered_set<std::string>& by_structure,
-                                                  Refusal& refusal) {
+                                                  const std::vector<Place>& places, Refusal& refusal) {
   std::unique_ptr<ArgumentSpec> spec(new ArgumentSpec);
   Builder builder(*spec, by_structure, refusal);
   spec->positional_ = static_cast<size_t>(PyTuple_GET_SIZE(args));
@@ -249,6 +295,9 @@ std::unique_ptr<ArgumentSpec> ArgumentSpec::build(PyObject* args, PyObject* kwar
       spec->keyword_nodes_.push_back(static_cast<uint32_t>(spec->nodes_.size()));
       if (!builder.add(value, PyUnicode_AsUTF8(key))) return nullptr;
     }
+  }
+  for (const Place& place : places) {
+    if (!builder.add_place(place)) return nullptr;
   }
   return spec;
 }
@@ -270,6 +319,9 @@ bool ArgumentSpec::check(PyObject* const* args, size_t positional, PyObject* key
     }
     if (!matcher.match(args[positional + at], false)) return false;
   }
+  for (size_t i = 0; i < owners_.size(); ++i) {
+    if (!matcher.match_place()) return false;
+  }
   return true;
 }
 
@@ -282,16 +334,15 @@ std::vector<std::pair<std::string, PyObject*>> ArgumentSpec::objects() const {
 }
 
 bool ArgumentSpec::is_dead() const {
-  for (const ObjectRef& object : objects_) {
-    if (object.get() == nullptr) return true;
-  }
-  return false;
+  auto has_died = [](const ObjectRef& object) { return object.get() == nullptr; };
+  return std::any_of(objects_.begin(), objects_.end(), has_died) ||
+         std::any_of(owners_.begin(), owners_.end(), has_died);
 }
 
 std::vector<std::string> ArgumentSpec::container_paths() const {
   std::vector<std::string> paths;
   for (const Node& node : nodes_)
-    if (node.kind == Kind::List || node.kind == Kind::Dict || node.kind == Kind::Instance)
+    if (node.kind == Kind::List || node.kind == Kind::Dict || node.kind == Kind::Instance || node.kind == Kind::Owner)
       paths.push_back(paths_[node.path]);
   return paths;
 }
@@ -305,6 +356,8 @@ std::vector<std::string> ArgumentSpec::describe() const {
       case Kind::Same:
       case Kind::Value: lines.push_back(path + " == " + describe_value(node.value.get())); break;
       case Kind::Object: lines.push_back(path + " is the same " + node.type->tp_name); break;
+      case Kind::Owner: lines.push_back(path + " keeps state"); break;
+      case Kind::Absent: lines.push_back(path + " is not there"); break;
       default: lines.push_back(path + ": " + node.type->tp_name + " of " + std::to_string(node.index)); break;
     }
   }
@@ -337,6 +390,9 @@ std::string ArgumentSpec::explain(PyObject* const* args, size_t positional, PyOb
     if (at != i && keyword_order_matters_) return "keyword arguments in another order";
     if (!matcher.match(args[positional + at], false)) return failure(args[positional + at]);
   }
+  for (size_t i = 0; i < owners_.size(); ++i) {
+    if (!matcher.match_place()) return paths_[nodes_[matcher.cursor - 1].path] + " is of another kind";
+  }
   return "";
 }
 
@@ -345,6 +401,9 @@ int ArgumentSpec::visit(visitproc visit, void* arg) const {
     if (int stop = node.value.visit(visit, arg)) return stop;
   }
   for (const ObjectRef& object : objects_) {
+    if (int stop = object.visit(visit, arg)) return stop;
+  }
+  for (const ObjectRef& object : owners_) {
     if (int stop = object.visit(visit, arg)) return stop;
   }
   for (const PyRef& type : types_) {

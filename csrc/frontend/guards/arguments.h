@@ -37,13 +37,22 @@ struct CallInputs {
 /// Tuples (of any tuple type without a __dict__), lists and dicts (exact types) are matched by structure; tensors by
 /// TensorSpecs; immutable values by type and value; any other object by identity, held weakly where its type allows,
 /// or, when asked for, a plain object by its class and attributes. Positional and keyword arguments are kept as passed.
+/// Attributes of other objects that the call reads and replaces (a recurrent state on a module) follow the arguments,
+/// as if they had been passed too.
 class ArgumentSpec {
  public:
+  /// Attributes of one object: a tuple of their names; an attribute may be absent.
+  struct Place {
+    PyRef owner, names;
+    std::string path;
+  };
+
   /// Null with a refusal when an argument is of a kind that is not vouched for.
   /// `keyword_order_matters`: the function has a **kwargs parameter, so it can see the order. `by_structure`: paths of
   /// plain objects that are matched, with all inside them, by attributes; "*" stands for all.
   static std::unique_ptr<ArgumentSpec> build(PyObject* args, PyObject* kwargs, bool keyword_order_matters,
-                                             const std::unordered_set<std::string>& by_structure, Refusal& refusal);
+                                             const std::unordered_set<std::string>& by_structure,
+                                             const std::vector<Place>& places, Refusal& refusal);
 
   /// Vectorcall arguments. When true, `inputs` has the tensors in flatten order.
   bool check(PyObject* const* args, size_t positional, PyObject* keyword_names, CallInputs& inputs) const;
@@ -59,6 +68,8 @@ class ArgumentSpec {
 
   /// Plain objects are matched by structure somewhere.
   bool has_instances() const { return has_instances_; }
+  /// The last containers of CallInputs are the owners of places.
+  size_t place_count() const { return owners_.size(); }
 
   /// Where the containers of CallInputs are.
   std::vector<std::string> container_paths() const;
@@ -71,12 +82,12 @@ class ArgumentSpec {
   int visit(visitproc visit, void* arg) const;
 
  private:
-  enum class Kind : uint8_t { Tensor, Same, Value, Object, Tuple, List, Dict, Instance };
+  enum class Kind : uint8_t { Tensor, Same, Value, Object, Tuple, List, Dict, Instance, Owner, Absent };
   struct Node {
     Kind kind;
-    uint32_t index;      // the tensor, object, or number of children
+    uint32_t index;      // the tensor, object, owner, or number of children
     PyTypeObject* type;  // borrowed for static types, else kept by types_
-    PyRef value;         // Same, Value: the expected object. Dict, Instance: the tuple of its keys, in order
+    PyRef value;         // Same, Value: the expected object. Dict, Instance, Owner: the tuple of keys, in order
     uint32_t path;
   };
   class Builder;
@@ -94,6 +105,7 @@ class ArgumentSpec {
   PyRef keyword_names_;                  // tuple of str, in the order of the recorded call
   bool keyword_order_matters_ = true;
   bool has_instances_ = false;
+  std::vector<ObjectRef> owners_;
 };
 
 }  // namespace braze

@@ -291,11 +291,19 @@ class Expansion:
         whole = self.whole and (
             isinstance(value, torch.nn.Module) or class_module(cls).partition(".")[0] not in trusted.TRUSTED_PACKAGES
         )
-        if whole:
+        names = set(namespace) if whole else self.names & namespace.keys()
+        if not isinstance(value, types.FunctionType):
+            self.attributes.append((value, path, {name: namespace[name] for name in names}))
+        if places := self.places.get(id(value)):  # these count as arguments
+            if whole:
+                return self.refuse("side_effect", f"{path}.{min(places)} is replaced and the code reads every attribute")
+            self.guards.add_listed(namespace, tuple(self.names - places), path)
+            names -= places
+        elif whole:
             self.guards.add_items(namespace, path)
         else:
             self.guards.add_named(namespace, path)
-        for name in list(namespace) if whole else self.names & namespace.keys():
+        for name in names:
             self.visit(namespace[name], f"{path}.{name}")
 
     def visit_items(self, values, path):

@@ -29,16 +29,17 @@ _MATCH_CLASS = dis.opmap["MATCH_CLASS"]
 _STORE_GLOBAL = dis.opmap["STORE_GLOBAL"]
 
 
-def snapshot(function, executed, objects=(), arguments=(), instances=()):
+def snapshot(function, executed, objects=(), arguments=(), instances=(), places=None):
     """The state that a call of the function running the code of `executed` depends on, as it is now.
 
     `objects`: (path, object) of the arguments that are matched by identity. `arguments`: the tensors among them.
-    `instances`: those that are matched by structure; what counts of them here is their classes.
+    `instances`: those that are matched by structure; what counts of them here is their classes. `places`: by the id of
+    their object, names of attributes that count as arguments.
     """
     names, extra = executed.names() | {"__getattr__"}, set()
     whole = any(is_whole(code) for code in executed.codes)
     while True:
-        state = Snapshot(executed, names | extra, whole)
+        state = Snapshot(executed, names | extra, whole, places or {})
         state.walk(function, objects, arguments, instances)
         if state.refusal or state.met_names <= names | extra:
             return state
@@ -59,9 +60,11 @@ class Snapshot(Expansion):
     for results that are no new objects; `refusal`: set when something cannot be vouched for.
     """
 
-    def __init__(self, executed, names, whole):
+    def __init__(self, executed, names, whole, places):
         self.guards = _C.StateGuards()
         self.guards.set_names(frozenset(names))
+        self.places = places
+        self.attributes = []  # (object, path, the attributes that are guarded)
         self.tensors = []
         self.generators = []
         self.refusal = None
@@ -89,6 +92,15 @@ class Snapshot(Expansion):
     def changed(self):
         """The paths of what is no longer as it was when the snapshot was taken."""
         return self.guards.changed()
+
+    def replaced_attributes(self):
+        """(object, path, name) of attributes that hold another object now, a tensor before or after."""
+        for value, path, before in self.attributes:
+            now = vars(value)
+            for name in before.keys() | (self.names & now.keys()):
+                old, new = before.get(name), now.get(name)
+                if old is not new and (holds_tensor(old) or holds_tensor(new)):
+                    yield value, path, name
 
     def path_of(self, tensor):
         return self.tensor_paths.get(id(tensor), "a captured tensor")
@@ -218,6 +230,12 @@ def stored_globals(code):
 
 def is_builtin_of_python(value):
     return isinstance(value, (type, types.BuiltinFunctionType)) and getattr(value, "__module__", None) == "builtins"
+
+
+def holds_tensor(value):
+    if isinstance(value, (list, tuple)):
+        return any(map(holds_tensor, value))
+    return isinstance(value, torch.Tensor)
 
 
 def root_name(function):

@@ -81,6 +81,7 @@ class Session:
         self.lock = threading.Lock()
         self.given_up = False
         self.by_structure = set()  # paths of arguments that are matched by their attributes, though objects
+        self.places = {}  # id -> (weak reference, names, path): attributes that count as arguments, as calls replace them
         self.by_identity = set()  # paths of those that must not be
         self.keyword_order_matters = takes_keywords(function)
 
@@ -103,8 +104,9 @@ class Session:
         memory = ArgumentMemory(kind.spec, args, kwargs)
         arguments = kind.spec.tensors(args, kwargs)
         kind.paths = sum(other.spec.check(args, kwargs) for other in self.entries)
-        if kind.program is not None:
+        if kind.executed is not None:
             before = self.state_of(kind.executed, kind.spec, memory, arguments)
+        if kind.program is not None:
             start = proof.CallStart(arguments + kind.captured, kind.program)
         try:
             trace = trace_call(self.function, args, kwargs)
@@ -136,10 +138,10 @@ class Session:
         if self.wasted >= WASTED_TRACES:
             self.give_up(callable_)
             return None
-        spec = _C.ArgumentSpec.build(args, kwargs, self.keyword_order_matters, self.by_structure)
+        spec = self.spec_of(args, kwargs)
         if not isinstance(spec, tuple) and (others := self.replaced_objects(spec)):
             self.by_structure |= others
-            spec = _C.ArgumentSpec.build(args, kwargs, self.keyword_order_matters, self.by_structure)
+            spec = self.spec_of(args, kwargs)
         if isinstance(spec, tuple):
             self.note(Refusal(*spec))
             self.wasted += 1
@@ -148,6 +150,15 @@ class Session:
         kind = CallKind(spec, state)
         self.kinds = self.kinds[-15:] + [kind]
         return kind
+
+    def spec_of(self, args, kwargs):
+        """The arguments and what counts as such; a refusal as a tuple when they are not vouched for."""
+        places = [
+            (owner, tuple(sorted(names)), path)
+            for reference, names, path in self.places.values()
+            if (owner := reference()) is not None
+        ]
+        return _C.ArgumentSpec.build(args, kwargs, self.keyword_order_matters, self.by_structure, places)
 
     def replaced_objects(self, spec):
         """The arguments, by path, in whose place an otherwise equal call had another object."""
@@ -161,7 +172,8 @@ class Session:
     def state_of(self, executed, spec, memory, arguments):
         """The Python state that a call running this code depends on, as it is now."""
         instances = [c for c in memory.containers if type(c) not in (list, dict)]
-        return snapshot(self.function, executed, spec.objects, arguments, instances)
+        places = {id(owner): names for reference, names, _ in self.places.values() if (owner := reference()) is not None}
+        return snapshot(self.function, executed, spec.objects, arguments, instances, places)
 
     def learn(self, callable_, kind, memory, arguments, trace, before, start):
         """Brings the kind of call one step further; a Refusal when this trace cannot be replayed."""
@@ -174,6 +186,11 @@ class Session:
             return state.refusal
         if self.meets_arguments(kind, memory, state):
             return None
+        if before is not None and (changed := before.changed()):
+            if self.keeps_places(kind, before.replaced_attributes()):
+                return None
+            self.forget(kind)
+            return Refusal("side_effect", ", ".join(changed[:4]))
         if changed := kind.spec.tensors_changed(arguments):
             return Refusal("side_effect", f"an argument was {changed}")
         outcome = memory.outcome(trace.result)
@@ -187,14 +204,12 @@ class Session:
             return Refusal(*tree)
         program = trace.recording.functionalise(arguments, candidates, results, state.generators)
         if isinstance(program, tuple):
+            kind.executed = trace.executed  # the next call is watched for attributes that it replaces
             return Refusal(*program)
         tree = _C.OutputTree.build(result, classifier(results, program.outputs), state.objects, memory.containers)
         captured = [candidates[i] for i in program.captured]
-        if before is None:
+        if kind.program is None:
             return self.first_trace(kind, trace, program, tree, captured, effects)
-        if changed := before.changed():
-            self.forget(kind)
-            return Refusal("side_effect", ", ".join(changed[:4]))
         if not self.confirms(kind, trace, program, tree, captured, effects):
             self.first_trace(kind, trace, program, tree, captured, effects)
             return Refusal("unconfirmed", "") if kind.attempts >= ATTEMPTS else None
@@ -210,13 +225,28 @@ class Session:
         self.kinds.remove(kind)
         return True
 
+    def keeps_places(self, kind, replaced):
+        """The call replaced these attributes: from now on they count as arguments."""
+        new = False
+        for owner, path, name in replaced:
+            try:
+                reference = weakref.ref(owner)
+            except TypeError:
+                continue
+            _, names, _ = self.places.setdefault(id(owner), (reference, set(), path))
+            new |= name not in names
+            names.add(name)
+        if new:
+            self.kinds.remove(kind)
+        return new
+
     def meets_arguments(self, kind, memory, state):
         """Whether an object matched by structure is also part of the state, where code could tell it from an equal one:
         such objects are matched by identity.
         """
         met = {
             path
-            for path, container in zip(kind.spec.container_paths(), memory.containers)
+            for path, container in self.passed_containers(kind, memory)
             if type(container) not in (list, dict) and id(container) in state.seen
         }
         roots = {
@@ -231,6 +261,11 @@ class Session:
         self.by_structure -= roots
         self.kinds.remove(kind)
         return True
+
+    def passed_containers(self, kind, memory):
+        """(path, container) of those that were really passed."""
+        found = list(zip(kind.spec.container_paths(), memory.containers))
+        return found[: len(found) - kind.spec.place_count]
 
     def first_trace(self, kind, trace, program, tree, captured, effects):
         kind.program, kind.tree, kind.executed = program, tree, trace.executed

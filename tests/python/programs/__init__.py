@@ -14,6 +14,7 @@ CALLS = 6
 THEMES = (
     "python_state", "object_state", "module_state", "parameters", "torch_state", "arguments", "results", "mutation",
     "aliasing", "effects", "values_and_sizes", "callables", "argument_objects",
+    "kept_state",
 )  # fmt: skip
 
 table = {}
