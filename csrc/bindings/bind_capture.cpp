@@ -47,12 +47,8 @@ void bind_capture(py::module_& m) {
       .def_readonly("drawn", &CapturedProgram::drawn, "The random number generators that the call moves.")
       .def_property_readonly("text", [](const CapturedProgram& p) { return print(p.graph); })
       .def_property_readonly("node_count", [](const CapturedProgram& p) { return p.graph.nodes.size(); })
-      .def_property_readonly("mutated_slots",
-                             [](const CapturedProgram& p) {
-                               std::vector<int> slots;
-                               for (const auto& m : p.mutated) slots.push_back(m.slot);
-                               return slots;
-                             })
+      .def_readonly("mutated_slots", &CapturedProgram::mutated)
+      .def_readwrite("version_moves", &CapturedProgram::version_moves)
       .def_property_readonly(
           "outputs",
           [](const CapturedProgram& p) {

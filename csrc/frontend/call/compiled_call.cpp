@@ -48,7 +48,6 @@ CompiledCall::CompiledCall(CompiledPlan compiled, const CapturedProgram& program
       inputs_(program.inputs),
       constants_(program.constants),
       outputs_(program.outputs),
-      mutated_(program.mutated),
       generators_(program.drawn),
       slot_offsets_(program.slot_offsets),
       launches_(compiled_.plan.steps.size()),
@@ -60,6 +59,8 @@ CompiledCall::CompiledCall(CompiledPlan compiled, const CapturedProgram& program
     input_bytes_.push_back(value.length * info(value.dtype).bytes);
     delta_bytes_.push_back(inputs_[i].delta * info(value.dtype).bytes);
   }
+  for (size_t slot = 0; slot < program.version_moves.size(); ++slot)
+    if (program.version_moves[slot] > 0) version_moves_.emplace_back(slot, program.version_moves[slot]);
   for (const auto& mutation : program.graph.mutations) written_.push_back(mutation.input);
   for (size_t s = 0; s < plan.steps.size(); ++s) {
     if (auto* step = std::get_if<KernelStep>(&plan.steps[s])) {
@@ -241,12 +242,19 @@ bool CompiledCall::run(at::TensorImpl* const* inputs, size_t count, std::vector<
   }
   if (!done) return false;
   make_outputs(inputs, addresses, *frame, outputs);
-  for (const auto& mutated : mutated_) {
-    at::TensorImpl* impl = inputs[mutated.slot];
-    if (!impl->is_inference())
-      for (int i = 0; i < mutated.times; ++i) impl->bump_version();
-  }
+  move_versions(inputs);
   return true;
+}
+
+/// As eager's in-place operators do. Views of one tensor share its counter, which moves once for all of them.
+void CompiledCall::move_versions(at::TensorImpl* const* inputs) const {
+  c10::SmallVector<uint32_t, 4> goals;
+  for (auto [slot, moves] : version_moves_)
+    goals.push_back(inputs[slot]->is_inference() ? 0 : inputs[slot]->version_counter().current_version() + moves);
+  for (size_t i = 0; i < goals.size(); ++i) {
+    at::TensorImpl* impl = inputs[version_moves_[i].first];
+    while (!impl->is_inference() && impl->version_counter().current_version() < goals[i]) impl->bump_version();
+  }
 }
 
 void CompiledCall::make_outputs(at::TensorImpl* const* inputs, Addresses& addresses, Frame& frame,

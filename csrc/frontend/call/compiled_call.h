@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "compiler.h"
@@ -40,6 +41,7 @@ class CompiledCall : public Executable {
   bool written_inputs_overlap(const Addresses& addresses) const;
   bool run_steps(Frame& frame, const Addresses& addresses, std::vector<double>* microseconds);
   bool run_safely(Frame& frame, const Addresses& addresses);
+  void move_versions(at::TensorImpl* const* inputs) const;
   void make_outputs(at::TensorImpl* const* inputs, Addresses& addresses, Frame& frame,
                     std::vector<at::Tensor>& outputs);
 
@@ -50,9 +52,9 @@ class CompiledCall : public Executable {
   std::vector<int> written_;          // graph inputs the program writes
   std::vector<at::Tensor> constants_;
   std::vector<TensorOutput> outputs_;
-  std::vector<MutatedSlot> mutated_;
+  std::vector<std::pair<size_t, int>> version_moves_;  // slot, by how much its version counter moves
   std::vector<at::Generator> generators_;  // that the program moves: a call that stops half way puts them back
-  std::vector<int64_t> slot_offsets_;  // storage offsets that must be as recorded; empty: any
+  std::vector<int64_t> slot_offsets_;      // storage offsets that must be as recorded; empty: any
   struct ValueCheck {
     int step;  // after which the value is there
     ValueGuard guard;

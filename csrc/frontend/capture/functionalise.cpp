@@ -179,7 +179,11 @@ class Functionaliser {
       if (output.tensor < 0) continue;
       if (!buffers_[output.storage].known) fresh.emplace_back(static_cast<int>(i), output.storage);
     }
-    if (fresh.empty() && op.written.empty()) return;  // a view, or a result nobody can see
+    auto writes_nothing = [&](int position) { return op.operands[position].geometry.numel() == 0; };
+    const bool idle = std::all_of(op.written.begin(), op.written.end(), writes_nothing);
+    if (fresh.empty() && idle) return;  // a view, a result nobody can see, or a write of no element
+    if (std::any_of(op.written.begin(), op.written.end(), writes_nothing))
+      refuse(Fallback::tensor_layout, op.call.op + " writes a tensor without elements");
 
     for (const auto& operand : op.operands) node.operands.emplace_back(read(operand, op.call.op));
     node.call.returns.assign(op.outputs.size(), -1);
@@ -294,7 +298,7 @@ class Functionaliser {
       if (slot >= static_cast<int>(arguments_.size() + program_.captured.size()))
         continue;  // a literal: nobody sees it again
       graph().mutations.push_back({buffer.input, buffer.value});
-      program_.mutated.push_back({slot, buffer.writes});
+      program_.mutated.push_back(slot);
       program_.memory_matters = true;
     }
   }

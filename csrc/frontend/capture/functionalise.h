@@ -40,14 +40,6 @@ struct TensorOutput {
   bool operator==(const TensorOutput&) const = default;
 };
 
-/// A slot whose memory the call writes, and how many in-place operators wrote it (its version counter moves by as
-/// much).
-struct MutatedSlot {
-  int slot = -1;
-  int times = 0;
-  bool operator==(const MutatedSlot&) const = default;
-};
-
 /// A number that Python was given during the call: graph output `output` must hold it again, else the call took another
 /// path.
 struct ValueGuard {
@@ -61,7 +53,8 @@ struct CapturedProgram {
   std::vector<int> captured;          // positions in the candidates that are read: slots after the arguments
   std::vector<at::Tensor> constants;  // literals: slots after the captured tensors
   std::vector<TensorOutput> outputs;  // one a result tensor
-  std::vector<MutatedSlot> mutated;
+  std::vector<int> mutated;           // slots whose memory the call writes
+  std::vector<int> version_moves;  // by how much the call moves each slot's version counter; found by who ran the call
   std::vector<ValueGuard> value_guards;
   std::vector<at::Generator> generators;  // by the numbers that the graph gives them; 0 is PyTorch's own
   std::vector<at::Generator> drawn;       // those the call moves

@@ -29,6 +29,7 @@ class CallStart:
         written = {inputs[slot].untyped_storage().data_ptr() for slot in program.mutated_slots}
         copies = {}
         self.inputs = inputs
+        self.versions = [version_of(tensor) for tensor in inputs]
         self.tensors = []
         self.generators = [(generator, generator.get_state()) for generator in program.drawn]
         with torch.no_grad():
@@ -43,6 +44,10 @@ class CallStart:
                 view.set_(copies[address], tensor.storage_offset(), tensor.size(), tensor.stride())
                 self.tensors.append(view)
 
+    def version_moves(self):
+        """By how much the version counter of each input has moved since."""
+        return [version_of(tensor) - version for tensor, version in zip(self.inputs, self.versions)]
+
     @contextlib.contextmanager
     def rewound(self):
         """Inside, the generators are as before the call; afterwards as they were on entering. Yields a function that
@@ -56,6 +61,10 @@ class CallStart:
         finally:
             for (generator, _), state in zip(self.generators, after):
                 generator.set_state(state)
+
+
+def version_of(tensor):
+    return 0 if tensor.is_inference() else tensor._version
 
 
 def disagreement(compiled, expected, what):

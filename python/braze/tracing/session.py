@@ -288,6 +288,7 @@ class Session:
     def publish(self, callable_, kind, state, program, tree, effects, results, start):
         if kind.paths >= MOST_PATHS:
             return Refusal("too_many_paths", "values that Python reads keep changing")
+        program.version_moves = start.version_moves()
         compiled = _C.compile_program(program, self.options)
         if problem := self.disproves(compiled, program, start, results):
             if problem == DECLINED and program.value_guards:
