@@ -20,6 +20,12 @@ void bind_capture(py::module_& m) {
   py::class_<Recording>(m, "Recording")
       .def_property_readonly(
           "refusal", [](const Recording& r) -> py::object { return r.refusal ? as_python(r.refusal) : py::none(); })
+      .def_property_readonly("operators",
+                             [](const Recording& r) {
+                               std::vector<std::string> names;
+                               for (const auto& op : r.ops) names.push_back(op.call.op);
+                               return names;
+                             })
       .def_property_readonly("op_count", [](const Recording& r) { return r.ops.size(); })
       .def(
           "generators_as_recorded",
@@ -70,6 +76,7 @@ void bind_capture(py::module_& m) {
   m.def("start_recording", &start_recording, "Starts recording on this thread; False when another recording runs.");
   m.def("stop_recording", &stop_recording);
   m.def("is_recording", &is_recording);
+  m.def("inside_operator", &inside_operator);
   m.def("recording_refused", &recording_refused);
   m.def("note_offsets_read", &note_offsets_read);
   m.def("refuse_recording", &refuse_recording, py::arg("reason"), py::arg("detail"));

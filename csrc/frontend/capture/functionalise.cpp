@@ -7,6 +7,7 @@
 #include <unordered_map>
 
 #include "frontend/capture/convert.h"
+#include "frontend/capture/recorder.h"
 
 namespace braze {
 namespace {
@@ -246,14 +247,37 @@ class Functionaliser {
     return false;
   }
 
+  /// torch.equal: one number that says whether all elements are.
+  ValueId are_equal(const RecordedOp& op) {
+    const auto& sizes = op.operands[0].geometry.sizes;
+    Node compare;
+    compare.op = Op::eq_;
+    compare.operands = {read(op.operands[0], op.call.op), read(op.operands[1], op.call.op)};
+    compare.origin = op.call.op;
+    ValueId same = graph().append(std::move(compare), DType::b1, Geometry::contiguous(sizes));
+    if (sizes.empty()) return same;
+    Node all;
+    all.op = Op::all_;
+    all.operands = {graph().whole(same)};
+    all.origin = op.call.op;
+    for (size_t dim = 0; dim < sizes.size(); ++dim) all.reduce_dims.push_back(static_cast<int>(dim));
+    return graph().append(std::move(all), DType::b1, Geometry::contiguous(std::vector<int64_t>(sizes.size(), 1)));
+  }
+
   /// The number goes into an output of its own, to be compared at each replay.
   void guard_value(const RecordedOp& op) {
-    Node copy;
-    copy.op = Op::cast_;
-    copy.operands.emplace_back(read(op.operands[0], op.call.op));
-    copy.origin = op.call.op;
-    const auto& sizes = op.operands[0].geometry.sizes;
-    ValueId value = graph().append(std::move(copy), op.read->dtype, Geometry::contiguous(sizes));
+    ValueId value = -1;
+    if (op.operands.size() == 2) {
+      const auto& [a, b] = std::tie(op.operands[0], op.operands[1]);
+      if (a.geometry.sizes != b.geometry.sizes || a.geometry.numel() == 0) return;  // whatever they hold
+      value = are_equal(op);
+    } else {
+      Node copy;
+      copy.op = Op::cast_;
+      copy.operands.emplace_back(read(op.operands[0], op.call.op));
+      copy.origin = op.call.op;
+      value = graph().append(std::move(copy), op.read->dtype, Geometry::contiguous(op.operands[0].geometry.sizes));
+    }
     program_.value_guards.push_back({static_cast<int>(graph().outputs.size()), *op.read});
     graph().outputs.push_back(value);
   }
@@ -319,8 +343,10 @@ class Functionaliser {
     auto seen = seen_storages_.find(result.storage().unsafeGetStorageImpl());
     if (seen == seen_storages_.end() || !buffers_[seen->second].known)
       refuse(Fallback::unknown_tensor, "a result of the call");
-    if (recording_.storages[seen->second].unwritten && result.numel() > 0)
+    if (recording_.storages[seen->second].unwritten && result.numel() > 0) {
+      record_whole(recording_.storages[seen->second].composite);
       refuse(Fallback::unseen_writer, "a result of the call");
+    }
     Buffer& buffer = buffers_[seen->second];
     const Value& value = graph().value(buffer.value);
     if (value.dtype != *dtype) refuse(Fallback::dtype_view, "a result of the call");

@@ -146,9 +146,18 @@ bool reads_metadata_only(const std::string& op) {
   return names.count(op) > 0;
 }
 
-/// Composites that are recorded whole: what they are made of fills memory behind the dispatcher, or says less. (bool(x)
-/// asks whether x is zero, not what it is.)
-bool is_recorded_whole(const std::string& op) { return op == "aten::max_pool1d" || op == "aten::is_nonzero"; }
+/// Composites that are recorded whole: bool(x), which asks whether x is zero and not what it is, and those that were
+/// found to write memory behind the dispatcher.
+std::unordered_set<std::string> g_whole = {"aten::is_nonzero"};
+std::mutex g_whole_mutex;
+
+bool is_recorded_whole(const std::string& op) {
+  std::lock_guard<std::mutex> lock(g_whole_mutex);
+  return g_whole.count(op) > 0;
+}
+
+/// The composite operators this thread is in, whose parts are being recorded.
+thread_local std::vector<const std::string*> composites;
 
 bool has_kernel_below_composite(const c10::OperatorHandle& op, DispatchKeySet rest) {
   return op.hasKernelForDispatchKey(DispatchKey::CPU) || op.hasKernelForDispatchKey(DispatchKey::AutogradCPU);
@@ -225,6 +234,7 @@ class LeafCall {
           written_.push_back(tensor);
         } else if (session_.recording().storages[snapshot.storage].unwritten && snapshot.geometry.numel() > 0 &&
                    reads_contents() && !lifts()) {
+          record_whole(session_.recording().storages[snapshot.storage].composite);
           session_.refuse(Fallback::unseen_writer, "argument '" + formal.name() + "' of " + schema_.name());
           return false;
         }
@@ -282,7 +292,10 @@ class LeafCall {
     auto& recording = session_.recording();
     if (schema_.name().rfind("aten::as_strided", 0) == 0) recording.reads_offsets = true;
     if (is_empty_factory(schema_.name()))
-      for (const auto& output : recorded_.outputs) recording.storages[output.storage].unwritten = true;
+      for (const auto& output : recorded_.outputs) {
+        recording.storages[output.storage].unwritten = true;
+        if (!composites.empty()) recording.storages[output.storage].composite = *composites.back();
+      }
     if (lifts()) {
       // What torch.tensor([...]) has filled in without the dispatcher.
       const auto& source = recorded_.operands.at(0);
@@ -329,15 +342,17 @@ class LeafCall {
 
   /// x.item(), bool(x), int(x), ...: the number becomes part of what a replay checks. False when it cannot.
   bool note_value(const c10::IValue& value) {
-    if (recorded_.operands.size() != 1) return false;
     ReadValue read;
-    if (schema_.name() == "aten::is_nonzero") {
+    if (schema_.name() == "aten::equal" || schema_.name() == "aten::is_nonzero") {
+      for (const auto& operand : recorded_.operands)
+        if (info(operand.dtype).kind == DTypeKind::Stored || operand.dtype != recorded_.operands[0].dtype) return false;
       read.dtype = DType::b1;
       read.bytes[0] = value.toBool() ? 1 : 0;
       recorded_.read = read;
       return true;
     }
-    if (schema_.name() != "aten::_local_scalar_dense" || !value.isScalar()) return false;
+    if (schema_.name() != "aten::_local_scalar_dense" || !value.isScalar() || recorded_.operands.size() != 1)
+      return false;
     read.dtype = recorded_.operands[0].dtype;
     if (info(read.dtype).kind == DTypeKind::Stored) return false;
     at::Tensor number = at::scalar_tensor(value.toScalar(), at::TensorOptions().dtype(scalar_type_of(read.dtype)));
@@ -364,10 +379,16 @@ class LeafCall {
   int generator_ = -1;  // position in Recording::generators of what the operator draws from
 };
 
+thread_local int operator_depth = 0;
+
 void hook(const c10::OperatorHandle& op, DispatchKeySet keys, torch::jit::Stack* stack) {
   DispatchKeySet rest = keys & DispatchKeySet(DispatchKeySet::FULL_AFTER, g_key);
   Session* session = g_session.get();
   if (session && !session->refused() && is_transparent(op, rest)) {
+    struct Inside {
+      explicit Inside(const std::string& name) { composites.push_back(&name); }
+      ~Inside() { composites.pop_back(); }
+    } inside(op.schema().name());
     op.redispatchBoxed(rest, stack);
     return;
   }
@@ -382,7 +403,13 @@ void hook(const c10::OperatorHandle& op, DispatchKeySet keys, torch::jit::Stack*
     std::lock_guard<std::mutex> lock(session->mutex);
     recorded = leaf.before(*stack);
   }
-  op.redispatchBoxed(rest, stack);
+  {
+    struct Inside {
+      Inside() { ++operator_depth; }
+      ~Inside() { --operator_depth; }
+    } inside;
+    op.redispatchBoxed(rest, stack);
+  }
   if (recorded) {
     std::lock_guard<std::mutex> lock(session->mutex);
     leaf.after(*stack);
@@ -427,6 +454,13 @@ std::unique_ptr<Recording> stop_recording() {
 }
 
 bool is_recording() { return g_session && c10::impl::tls_is_dispatch_key_included(g_key); }
+
+void record_whole(const std::string& composite) {
+  std::lock_guard<std::mutex> lock(g_whole_mutex);
+  if (!composite.empty()) g_whole.insert(composite);
+}
+
+bool inside_operator() { return operator_depth > 0; }
 
 bool recording_refused() { return g_session && g_session->refused(); }
 

@@ -19,6 +19,11 @@ bool start_recording();
 std::unique_ptr<Recording> stop_recording();
 /// True on a thread whose operators are being recorded.
 bool is_recording();
+/// True on a thread that runs an operator which is being recorded: what happens there is the operator's business.
+bool inside_operator();
+/// From the next recording on, this composite operator is recorded whole, not its parts: it writes memory behind the
+/// dispatcher.
+void record_whole(const std::string& composite);
 /// Whether what has been recorded so far was refused.
 bool recording_refused();
 /// Notes that the place of tensors in their storages was visible to the call.

@@ -45,6 +45,7 @@ struct SeenStorage {
   int64_t bytes = 0;
   bool made = false;       // by a recorded operator
   bool unwritten = false;  // made by an `empty` operator and not written since
+  std::string composite;   // the composite operator whose parts were recorded when it was made; empty: none
 };
 
 struct SeenTensor {

@@ -8,6 +8,7 @@ import gc
 import sys
 import types
 
+from braze import _C
 from braze.tracing import trusted
 from braze.tracing.refusal import Refusal
 
@@ -53,7 +54,7 @@ class ExecutedCode:
     def _on_event(self, frame, event, argument):
         if event == "call":
             code = frame.f_code
-            if code not in self.codes and not frame.f_globals.get("__name__", "").startswith("braze."):
+            if code not in self.codes and not is_unseen(frame):
                 self.codes[code] = frame.f_globals
                 if trusted.refused_code(code.co_filename, code.co_name):
                     self._refuse(f"{code.co_qualname} of {frame.f_globals.get('__name__')}", frame.f_back)
@@ -62,7 +63,7 @@ class ExecutedCode:
                 self.context_variables.add(argument.__self__)
                 return
             caller = trusted.origin(frame.f_code.co_filename)
-            if problem := problem_of_c_call(argument, caller):
+            if (problem := problem_of_c_call(argument, caller)) and not _C.inside_operator():
                 self._refuse(problem, frame)
 
     def _refuse(self, what, frame):
@@ -71,6 +72,11 @@ class ExecutedCode:
 
     def names(self):
         return names_of(self.codes)
+
+
+def is_unseen(frame):
+    """Code of ours, and Python code that an operator is made of: a replay runs the operator, whatever it does."""
+    return frame.f_globals.get("__name__", "").startswith("braze.") or _C.inside_operator()
 
 
 def place_of(frame):

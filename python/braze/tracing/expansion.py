@@ -232,6 +232,8 @@ class Expansion:
             self.visit(type(module), type(module).__name__)
 
     def expand_class(self, cls, path):
+        if issubclass(cls, torch.autograd.Function):  # apply() calls these from C
+            self.met_names.update(("forward", "setup_context"))
         for base in _get_mro(cls):
             if id(base) in self.seen and base is not cls:
                 continue
@@ -296,7 +298,9 @@ class Expansion:
             self.attributes.append((value, path, {name: namespace[name] for name in names}))
         if places := self.places.get(id(value)):  # these count as arguments
             if whole:
-                return self.refuse("side_effect", f"{path}.{min(places)} is replaced and the code reads every attribute")
+                return self.refuse(
+                    "side_effect", f"{path}.{min(places)} is replaced and the code reads every attribute"
+                )
             self.guards.add_listed(namespace, tuple(self.names - places), path)
             names -= places
         elif whole:

@@ -41,7 +41,7 @@ def snapshot(function, executed, objects=(), arguments=(), instances=(), places=
     while True:
         state = Snapshot(executed, names | extra, whole, places or {})
         state.walk(function, objects, arguments, instances)
-        if state.refusal or state.met_names <= names | extra:
+        if state.met_names <= names | extra:
             return state
         extra |= state.met_names
 

@@ -172,7 +172,9 @@ class Session:
     def state_of(self, executed, spec, memory, arguments):
         """The Python state that a call running this code depends on, as it is now."""
         instances = [c for c in memory.containers if type(c) not in (list, dict)]
-        places = {id(owner): names for reference, names, _ in self.places.values() if (owner := reference()) is not None}
+        places = {
+            id(owner): names for reference, names, _ in self.places.values() if (owner := reference()) is not None
+        }
         return snapshot(self.function, executed, spec.objects, arguments, instances, places)
 
     def learn(self, callable_, kind, memory, arguments, trace, before, start):

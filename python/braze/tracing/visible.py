@@ -32,7 +32,7 @@ _BASES = {
     classmethod: "static",
     type: "object",
 }
-_REFUSED_BASES = (torch.jit.ScriptFunction, torch.jit.ScriptModule, torch._C.ScriptModule)
+_REFUSED_BASES = (torch.jit.ScriptModule, torch._C.ScriptModule)
 
 
 @functools.cache
@@ -56,12 +56,16 @@ def instance_kind(cls):
 
 
 def is_own_state_of_torch(cls):
-    """C types of PyTorch: devices, streams, generators, operators. Their effects pass through the dispatcher or are
-    compared after the call.
+    """C types of PyTorch: devices, streams, generators, operators, scripted functions. Their effects pass through the
+    dispatcher or are compared after the call.
     NumPy's scalars do not change.
     """
     top = cls.__module__.partition(".")[0]
-    return top == "torch" or cls.__module__ == "numpy.dtypes" or (top == "numpy" and issubclass(cls, _numpy_generic()))
+    return (
+        top in ("torch", "pybind11_builtins")
+        or cls.__module__ == "numpy.dtypes"
+        or (top == "numpy" and issubclass(cls, _numpy_generic()))
+    )
 
 
 def _numpy_generic():

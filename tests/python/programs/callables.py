@@ -395,3 +395,21 @@ def futures_inside(compile):
     compiled = compile(f)
     for rows in phases(4, 5):
         yield compiled(data(rows, 8))
+
+
+@program
+def operator_written_with_numpy(compile):
+    @torch.library.custom_op("braze_tests::rounded", mutates_args=())
+    def rounded(x: torch.Tensor, digits: int) -> torch.Tensor:
+        return torch.from_numpy(x.numpy().round(digits))
+
+    f = compile(lambda x: rounded(x * 1.26, 1) + 1)
+    for scale in phases(1.0, 2.0):
+        yield f(data(4, 8) * scale)
+
+
+@program
+def operator_called_by_its_full_name(compile):
+    f = compile(lambda x: torch.ops.aten.relu.default(x) + torch.ops.aten.add(x, 1))
+    for scale in phases(1.0, 2.0):
+        yield f(data(4, 8) * scale)

@@ -266,3 +266,25 @@ def sorted_in_python(compile):
     compiled = compile(lambda x: torch.stack(sorted(x, key=lambda row: row[0].item())))
     for sign in phases(1, -1):
         yield compiled(data(4, 8) * sign)
+
+
+@program
+def equality_of_contents(compile):
+    f = compile(lambda x, y: x + 1 if torch.equal(x, y) else x - y)
+    for same in phases(True, False, True):
+        x = data(4, 8)
+        yield f(x, x.clone() if same else x + 1)
+
+
+@program
+def branch_on_a_nonzero_number(compile):
+    f = compile(lambda x: x + 1 if x.sum() else x - 1)
+    for scale in phases(1.0, 0.0, 2.0):
+        yield f(data(4, 8) * scale + scale)
+
+
+@program
+def composites_that_fill_memory_themselves(compile):
+    f = compile(lambda x: torch.quantile(x, 0.3) + torch.nn.functional.max_pool1d(x[None], 2).sum())
+    for scale in phases(1.0, 2.0):
+        yield f(data(4, 8) * scale)
