@@ -1,10 +1,13 @@
 """Whole models, random weights: outputs equal eager's, and the language models are captured as one entry."""
 
+import copy
+
 import pytest
 import torch
 from eager_equality import Observer, differences
 from model_samples import MODELS, call, made
 from outcomes import faults, outcome, reasons
+from torch import nn
 
 import braze
 
@@ -77,3 +80,35 @@ def test_cached_decoding():
     prompt = torch.tensor([[1, 7, 9, 3]])
     wanted = eager.generate(prompt, max_new_tokens=12, do_sample=False, pad_token_id=0)
     assert compiled.generate(prompt, max_new_tokens=12, do_sample=False, pad_token_id=0).tolist() == wanted.tolist()
+
+
+@pytest.mark.parametrize("norm_first", [False, True])
+@pytest.mark.parametrize("activation", ["relu", "gelu"])
+def test_layers_that_pytorch_runs_as_one_call(norm_first, activation):
+    torch.manual_seed(0)
+    layer = nn.TransformerEncoderLayer(32, 4, 64, batch_first=True, norm_first=norm_first, activation=activation)
+    eager = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False).eval()
+    compiled = braze.compile(copy.deepcopy(eager))
+    padding = torch.arange(6) > torch.tensor([[5], [3]])
+    with torch.no_grad():
+        for _ in range(CALLS):
+            x = torch.randn(2, 6, 32)
+            torch.testing.assert_close(compiled(x), eager(x), rtol=1e-5, atol=1e-5)
+        (entry,) = braze.explain(compiled).report.entries
+        assert entry.kernels
+        assert "aten::_transformer_encoder_layer_fwd" not in [call.op for call in entry.externs]
+        for _ in range(CALLS):
+            masked = compiled(x, src_key_padding_mask=padding), eager(x, src_key_padding_mask=padding)
+            torch.testing.assert_close(*masked, rtol=1e-5, atol=1e-5)
+
+
+def test_self_attention_that_pytorch_runs_as_one_call():
+    attention = nn.MultiheadAttention(32, 4, batch_first=True).eval()
+    compiled = braze.compile(lambda x: attention(x, x, x, need_weights=False)[0] * 2)
+    with torch.no_grad():
+        for _ in range(CALLS):
+            x = torch.randn(2, 6, 32)
+            wanted = attention(x, x, x, need_weights=False)[0] * 2
+            torch.testing.assert_close(compiled(x), wanted, rtol=1e-5, atol=1e-5)
+    (entry,) = braze.explain(compiled).report.entries
+    assert "aten::_native_multi_head_attention" not in [call.op for call in entry.externs]
