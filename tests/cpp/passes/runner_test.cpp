@@ -22,9 +22,9 @@ TEST_CASE("the runner reports each pass, and the text of those that changed the 
   Graph graph = relu_in_place();
   auto records = run_passes(graph, {}, true);
   REQUIRE(records.size() >= 5);
-  CHECK(records[0].name == "decompose");
-  CHECK(records[0].changed);
-  CHECK(records[0].graph_after.find("where") != std::string::npos);
+  CHECK(records[1].name == "decompose");
+  CHECK(records[1].changed);
+  CHECK(records[1].graph_after.find("where") != std::string::npos);
   for (const PassRecord& record : records) CHECK(record.graph_after.empty() == !record.changed);
 }
 
