@@ -8,6 +8,7 @@
 #include "graph/graph.h"
 #include "passes/pass.h"
 #include "runtime/kernel_cache.h"
+#include "schedule/parametric_plan.h"
 #include "schedule/plan.h"
 #include "support/options.h"
 
@@ -27,6 +28,17 @@ struct CompiledPlan {
   std::vector<FoundKernel> kernels;  // one a kernel of the plan; they keep the code loaded
   CompileRecord record;
 };
+
+/// A launch list for many sizes and the code it launches, which every instance of the plan shares.
+struct CompiledParametricPlan {
+  ParametricPlan plan;
+  std::vector<FoundKernel> kernels;  // one a kernel of plan.plan, and so of every instance
+  CompileRecord record;
+};
+
+/// Gets code for the kernels of a parametric plan. `kernels` defaults to the cache of this process.
+CompiledParametricPlan compile(ParametricPlan plan, const Options& options);
+CompiledParametricPlan compile(ParametricPlan plan, const Options& options, KernelCache& kernels);
 
 /// Compiles a graph for the CPU. `kernels` defaults to the cache of this process.
 CompiledPlan compile(Graph graph, const Options& options, const HasOutVariant& has_out_variant);

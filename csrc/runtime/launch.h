@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "backends/backend.h"
 #include "schedule/kernel.h"
@@ -23,7 +24,9 @@ struct KernelLaunch {
   bool parallel = false;  // there is work for at least two chunks
 };
 
-KernelLaunch prepare_launch(const Kernel& kernel, KernelFn run);
+/// `sizes`: the values of a parametric kernel's size parameters. They are the launch's alone: `params` of launch() must
+/// end, behind the kernel's params, with a pointer to the same values.
+KernelLaunch prepare_launch(const Kernel& kernel, KernelFn run, std::span<const int64_t> sizes = {});
 
 /// The slow half of launch().
 int64_t launch_parallel(const KernelLaunch& launch, void* const* params, ParallelFor parallel_for);

@@ -16,8 +16,21 @@
 // A gather reads `gather p0 [0,1]+0 %3 of 30522 by 768`; a position `index [0,1]+0`; a store of a row value `store row
 // p1 ...`.
 //
-// Laws (kernel_laws.cpp checks what can be checked here):
-//  - Extents are positive; strides and offsets are not negative.
+// A parametric kernel holds for many sizes: wherever a number can stand as an extent, a stride, an offset, an indexed
+// dim's size or stride, or as a constant, a size parameter may stand instead, printed s0, s1, ... (a constant also as
+// 1/s0). Its value comes with each launch: behind the pointers of the params stands one more, to an int64 for each size
+// parameter.
+//
+//   kernel parallel=[s0] reduce=[s1] vector=1 sizes=2
+//     params: p0 f32, p1 f32 out
+//     %0: f32 = load p0 [s1,1]+0
+//     %1: f32 row = sum %0
+//     %2: f32 = const s1
+//     %3: f32 row = div %1, %2
+//     store row p1 [1,0]+0 %3
+//
+// Laws (kernel_laws.cpp checks what can be checked here; size_params.h what depends on the values of size parameters):
+//  - Extents are positive; strides and offsets are not negative. A stride that is 0 or an extent that is 1 is a number.
 //  - `vector` is the last parallel axis, the last reduce axis, or -1.
 //  - Level Row exists only where there are reduce axes. A constant has no level (its `row` is false) and serves both.
 //  - A row instruction reads rows and constants only and does not move along reduce axes; an element instruction may
@@ -30,6 +43,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -40,6 +54,11 @@
 
 namespace braze {
 
+/// Size parameter `position`, where an integer of a kernel stands: the negative numbers, which mean nothing else there.
+constexpr int64_t size_param(int position) { return -1 - static_cast<int64_t>(position); }
+constexpr bool is_size_param(int64_t integer) { return integer < 0; }
+constexpr int size_param_position(int64_t integer) { return static_cast<int>(-1 - integer); }
+
 /// A buffer the kernel is handed as a pointer.
 struct KernelParam {
   DType dtype = DType::f32;
@@ -48,7 +67,7 @@ struct KernelParam {
 };
 
 enum class InstrKind : uint8_t {
-  Constant,     // immediate
+  Constant,     // immediate, or a size parameter, or 1 by it
   Load,         // param, offset, strides
   Gather,       // as Load, plus args[k] * indexed[k].stride for each index; out of range: the kernel returns non-zero
   Index,        // axis position: sum(index[a] * strides[a]) + offset, as i64
@@ -67,7 +86,9 @@ struct Instr {
   int64_t offset = 0;
   std::vector<int64_t> strides;     // one an axis
   std::vector<IndexedDim> indexed;  // Gather
-  Scalar immediate;                 // Constant
+  Scalar immediate;                 // Constant; of a size parameter: 0
+  int size = -1;                    // Constant: the position of the size parameter it is; -1: the immediate
+  bool reciprocal = false;          // Constant: 1 by the size parameter, divided in f64, then rounded to dtype
   bool operator==(const Instr&) const = default;
 };
 
@@ -77,12 +98,14 @@ struct Kernel {
   int vector_axis = -1;  // the last parallel axis or the last reduce axis; -1: scalar code
   std::vector<KernelParam> params;
   std::vector<Instr> body;
+  int size_params = 0;  // 0: a static kernel
 
+  bool is_parametric() const { return size_params > 0; }
   int parallel_axes() const { return static_cast<int>(axes.size()) - reduce_axes; }
-  /// The number of points of the parallel axes: what launch splits over threads.
-  int64_t parallel_points() const;
+  /// The number of points of the parallel axes: what launch splits over threads. `sizes`: one a size parameter.
+  int64_t parallel_points(std::span<const int64_t> sizes = {}) const;
   /// The number of points of the reduce axes (1 when there are none).
-  int64_t reduce_points() const;
+  int64_t reduce_points(std::span<const int64_t> sizes = {}) const;
   bool operator==(const Kernel&) const = default;
 };
 

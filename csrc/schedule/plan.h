@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "graph/graph.h"
+#include "schedule/arena_layout.h"
 #include "schedule/kernel.h"
 
 namespace braze {
@@ -17,13 +18,19 @@ struct BufferRef {
   enum class Kind : uint8_t {
     Input,   // index: graph input; memory of the caller's tensor
     Output,  // index: graph output; memory from PyTorch's allocator, handed to the caller
-    Arena,   // offset: bytes from the start of the entry's arena, 64-byte aligned
+    Arena,   // index: position in Plan::arena; offset: bytes from the start of the entry's arena, 64-byte aligned
     Owned    // index: slot filled by an extern call that allocates its own result
   };
   Kind kind = Kind::Arena;
   int32_t index = 0;
   int64_t offset = 0;
   bool operator==(const BufferRef&) const = default;
+};
+
+/// A graph input's buffer.
+struct InputBuffer {
+  DType dtype = DType::f32;
+  int64_t length = 0;
 };
 
 struct KernelStep {
@@ -63,7 +70,9 @@ using Step = std::variant<KernelStep, ExternStep>;
 struct Plan {
   std::vector<Kernel> kernels;  // distinct: equal ones are shared
   std::vector<Step> steps;
+  std::vector<InputBuffer> inputs;
   std::vector<OutputBuffer> outputs;
+  std::vector<ArenaRequest> arena;  // the buffers in the arena; lifetimes count the scheduler's tasks
   int64_t arena_bytes = 0;
   int32_t owned_slots = 0;
 };
