@@ -28,6 +28,9 @@ struct CompiledPlan {
   CompileRecord record;
 };
 
+/// The passes that the options say to skip.
+std::vector<std::string> disabled_passes(const Options& options);
+
 /// Compiles a graph for the CPU. `kernels` defaults to the cache of this process.
 CompiledPlan compile(Graph graph, const Options& options, const HasOutVariant& has_out_variant);
 CompiledPlan compile(Graph graph, const Options& options, const HasOutVariant& has_out_variant, KernelCache& kernels);

@@ -87,7 +87,7 @@ int entry_clear(PyObject* object) {
 std::shared_ptr<Entry> make_entry(std::shared_ptr<ArgumentSpec> arguments, const TorchState& torch_state,
                                   std::shared_ptr<StateGuards> state, const std::vector<py::object>& captured,
                                   std::shared_ptr<Executable> executable, std::shared_ptr<OutputTree> outputs,
-                                  const std::vector<std::string>& paths) {
+                                  const std::vector<std::string>& paths, std::shared_ptr<FrozenTensors> frozen) {
   auto tensors = std::make_shared<CapturedTensors>();
   for (size_t i = 0; i < captured.size(); ++i) {
     Refusal refusal;
@@ -96,7 +96,8 @@ std::shared_ptr<Entry> make_entry(std::shared_ptr<ArgumentSpec> arguments, const
   }
   if (!arguments || !state || !executable || !outputs) throw py::value_error("Entry: a part is None");
   return std::make_shared<Entry>(
-      EntryParts{std::move(arguments), std::move(state), tensors, std::move(executable), std::move(outputs)},
+      EntryParts{std::move(arguments), std::move(state), tensors, std::move(executable), std::move(outputs),
+                 std::move(frozen)},
       torch_state);
 }
 
@@ -118,16 +119,19 @@ void bind_entry(py::module_& module) {
   py::class_<Entry, std::shared_ptr<Entry>>(module, "Entry", collected)
       .def(py::init(&make_entry), py::arg("arguments"), py::arg("torch_state"), py::arg("state"), py::arg("captured"),
            py::arg("executable"), py::arg("outputs"), py::arg("paths") = std::vector<std::string>(),
-           "`captured`: the tensors, and in `paths` where they were found.")
+           py::arg("frozen") = nullptr,
+           "`captured`: the tensors, and in `paths` where they were found. `frozen`: what the executable keeps numbers "
+           "of.")
       .def_static(
           "eager",
           [](std::shared_ptr<ArgumentSpec> arguments, const TorchState& torch_state) {
-            return std::make_shared<Entry>(EntryParts{std::move(arguments), {}, {}, {}, {}}, torch_state);
+            return std::make_shared<Entry>(EntryParts{std::move(arguments), {}, {}, {}, {}, {}}, torch_state);
           },
           "An entry whose calls run the function, without looking further.")
       .def("describe_arguments", &Entry::describe_arguments)
       .def("describe_guards", &Entry::describe_guards)
       .def_property_readonly("is_dead", &Entry::is_dead)
+      .def_property_readonly("is_stale", &Entry::is_stale, "A number it keeps has changed.")
       .def_property_readonly(
           "captured",
           [](const Entry& entry) {
@@ -153,6 +157,10 @@ void bind_entry(py::module_& module) {
 
 void bind_call(py::module_& module) {
   module.attr("Callable") = py::reinterpret_borrow<py::object>(reinterpret_cast<PyObject*>(callable_type()));
+  py::class_<FrozenTensors, std::shared_ptr<FrozenTensors>>(module, "FrozenTensors")
+      .def_property_readonly("is_stale", &FrozenTensors::is_stale)
+      .def_property_readonly("bytes", &FrozenTensors::bytes)
+      .def("__len__", &FrozenTensors::size);
   py::class_<Executable, std::shared_ptr<Executable>>(module, "Executable");
   py::class_<PyExecutable, Executable, std::shared_ptr<PyExecutable>>(module, "PyExecutable")
       .def(py::init<py::object>());

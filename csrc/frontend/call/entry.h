@@ -13,6 +13,7 @@
 #include "frontend/call/trial.h"
 #include "frontend/guards/arguments.h"
 #include "frontend/guards/captured_tensors.h"
+#include "frontend/guards/frozen_tensors.h"
 #include "frontend/guards/python_state.h"
 #include "frontend/guards/torch_state.h"
 
@@ -26,7 +27,7 @@ struct EntryCounters {
   uint64_t shadowed = 0;
 };
 
-/// The parts of an entry, any of the shared ones made by Python code; captured and state may be null. Without an
+/// The parts of an entry, any of the shared ones made by Python code; captured, state and frozen may be null. Without an
 /// executable the entry stands for calls that are known to be eager's: they go to the function with no further ado.
 struct EntryParts {
   std::shared_ptr<ArgumentSpec> arguments;
@@ -34,6 +35,7 @@ struct EntryParts {
   std::shared_ptr<CapturedTensors> captured;
   std::shared_ptr<Executable> executable;
   std::shared_ptr<OutputTree> outputs;
+  std::shared_ptr<FrozenTensors> frozen;
 };
 
 class Entry {
@@ -46,7 +48,7 @@ class Entry {
     if (!(torch_state_ == now) || !parts_.arguments->check(args, positional, keyword_names, inputs)) return false;
     return is_eager() ||
            (parts_.state->check() && parts_.state->check_aliases(inputs.tensors.data(), inputs.tensors.size()) &&
-            parts_.captured->check(inputs));
+            parts_.captured->check(inputs) && (!parts_.frozen || parts_.frozen->check(inputs.tensors.data())));
   }
 
   /// Runs it. Null with a Python error, or null without one: run eagerly.
@@ -60,8 +62,9 @@ class Entry {
   /// Its calls are known to be eager's.
   bool is_eager() const { return parts_.executable == nullptr; }
 
-  /// An object it was recorded with has died.
-  bool is_dead() const { return parts_.arguments->is_dead(); }
+  /// An object it was recorded with has died, or a number it keeps has changed.
+  bool is_dead() const { return parts_.arguments->is_dead() || is_stale(); }
+  bool is_stale() const { return parts_.frozen && parts_.frozen->is_stale(); }
   std::vector<std::pair<std::string, PyObject*>> objects() const { return parts_.arguments->objects(); }
 
   Trial trial;

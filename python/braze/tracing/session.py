@@ -6,7 +6,7 @@ import weakref
 
 from braze import _C
 from braze.report import EntryReport, ExternReport, FunctionReport, KernelReport, RefusalReport, StageReport
-from braze.tracing import children, proof
+from braze.tracing import children, freezing, proof
 from braze.tracing.reachable import snapshot
 from braze.tracing.refusal import Refusal
 from braze.tracing.trace import trace_call
@@ -53,7 +53,7 @@ class CallKind:
 class Published:
     """An entry of the callable, and what is needed to check it against eager again."""
 
-    def __init__(self, callable_, entry, compiled, spec, paths, program, step_microseconds):
+    def __init__(self, callable_, entry, compiled, spec, paths, program, step_microseconds, freezing):
         self.callable = weakref.ref(callable_)
         self.entry = entry
         self.compiled = compiled
@@ -61,6 +61,7 @@ class Published:
         self.paths = paths
         self.program = program
         self.step_microseconds = step_microseconds
+        self.freezing = freezing  # a line for braze.explain
 
 
 class Session:
@@ -76,6 +77,7 @@ class Session:
         self.entries = []
         self.lock = threading.Lock()
         self.given_up = False
+        self.changes_of_weights = 0
         self.keyword_order_matters = takes_keywords(function)
 
     def miss(self, callable_, args, kwargs):
@@ -88,6 +90,7 @@ class Session:
             self.lock.release()
 
     def answer(self, callable_, args, kwargs):
+        self.forget_stale()
         kind = self.kind_of(callable_, args, kwargs)
         if kind is None:
             return self.function(*args, **kwargs)
@@ -196,8 +199,11 @@ class Session:
         inputs = self.inputs_of(kind.spec, args, kwargs, captured)
         if problem := self.disproves(compiled, program, start, inputs, results):
             return Refusal("proof", problem)
+        frozen = self.frozen(compiled, program, start, inputs, results)
+        if frozen:
+            compiled = frozen.compiled
         paths = [state.path_of(tensor) for tensor in captured]
-        entry = _C.Entry(kind.spec, kind.state, state.guards, captured, compiled, tree, paths)
+        entry = _C.Entry(kind.spec, kind.state, state.guards, captured, compiled, tree, paths, frozen and frozen.guards)
         callable_.add_entry(entry, self.options.trial)
         self.entries.append(
             Published(
@@ -208,6 +214,7 @@ class Session:
                 paths,
                 program,
                 time_steps(compiled, start),
+                self.describe_freezing(frozen, program, inputs),
             )
         )
         self.kinds.remove(kind)
@@ -231,6 +238,34 @@ class Session:
             if problem := proof.disagreement(start.tensors[slot], inputs[slot], f"input {slot} after the call"):
                 return problem
         return None
+
+    def frozen(self, compiled, program, start, inputs, results):
+        """The program with its weights folded and packed, when that is asked for, right and faster; else None."""
+        if not self.options.freeze or self.changes_of_weights > freezing.MOST_CHANGES:
+            return None
+        frozen = freezing.frozen(program, inputs, self.options)
+        if frozen is None:
+            return None
+        if problem := self.disproves(frozen.compiled, program, start, inputs, results):
+            self.note(Refusal("proof", f"with frozen weights, {problem}"))
+            return None
+        return frozen if freezing.is_faster(frozen.compiled, compiled, start) else None
+
+    def describe_freezing(self, frozen, program, inputs):
+        if frozen:
+            return frozen.describe()
+        if not self.options.freeze:
+            return freezing.would_apply(program, inputs)
+        if self.changes_of_weights > freezing.MOST_CHANGES:
+            return "not frozen: its weights keep changing"
+        return "not frozen: it made nothing faster" if freezing.would_apply(program, inputs) else ""
+
+    def forget_stale(self):
+        """Lets go of entries whose weights have changed, and of what they kept of them."""
+        stale = [published for published in self.entries if published.entry.is_stale]
+        for published in stale:
+            self.changes_of_weights += published.entry.hits < freezing.FEW_CALLS
+            self.entries.remove(published)
 
     def refuse(self, callable_, kind, refusal):
         """Notes the refusal; a kind of call that will not do is run eagerly from now on, without a trace."""
@@ -365,6 +400,7 @@ def entry_report(published):
         compiled_microseconds=entry.compiled_microseconds,
         eager_microseconds=entry.eager_microseconds,
         state=entry.state,
+        freezing=published.freezing,
     )
 
 
