@@ -11,6 +11,7 @@
 #include "graph/geometry.h"
 #include "passes/constant_values.h"
 #include "passes/decompose/aten.h"
+#include "passes/fused_convolution.h"
 #include "passes/pass.h"
 #include "passes/readers.h"
 
@@ -20,10 +21,6 @@ namespace {
 /// Operators that give their result the layout of their argument.
 constexpr std::string_view kFollowers[] = {"aten::max_pool2d_with_indices", "aten::avg_pool2d", "aten::_adaptive_avg_pool2d",
                                            "aten::cat", "aten::upsample_nearest2d", "aten::upsample_bilinear2d"};
-
-bool is_convolution(const Node& node) {
-  return node.op == Op::extern_ && node.call.op == "mkldnn::_convolution_pointwise";
-}
 
 bool follows(const Node& node) {
   return std::find(std::begin(kFollowers), std::end(kFollowers), node.call.op) != std::end(kFollowers);
@@ -55,12 +52,12 @@ class Layout {
   }
 
   bool run() {
-    if (std::none_of(graph_.nodes.begin(), graph_.nodes.end(), is_convolution)) return false;
+    if (std::none_of(graph_.nodes.begin(), graph_.nodes.end(), is_fused_convolution)) return false;
     std::vector<Node> nodes = std::exchange(graph_.nodes, {});
     for (Node& node : nodes) {
       const bool was_moved = reads_moved(node);
       for (size_t i = 0; i < node.operands.size(); ++i) read(node, i);
-      if (is_convolution(node)) {
+      if (is_fused_convolution(node)) {
         append_convolution(std::move(node));
         continue;
       }
@@ -112,14 +109,14 @@ class Layout {
     auto* access = std::get_if<Access>(&node.operands[i]);
     if (!access) return;
     if (is_moved(access->value)) follow(node, *access);
-    if (is_convolution(node) && is_activation(node, i) && !lies_channels_last(access->geometry))
+    if (is_fused_convolution(node) && is_activation(node, i) && !lies_channels_last(access->geometry))
       *access = copy_of(*access, with_channels_last(access->geometry.sizes));
   }
 
   void follow(const Node& node, Access& access) {
     const ValueId id = access.value;
     const Geometry& now = graph_.value(id).shape;
-    const bool any_layout = is_convolution(node) || follows(node) || node.op != Op::extern_ || becomes_primitives(node);
+    const bool any_layout = is_fused_convolution(node) || follows(node) || node.op != Op::extern_ || becomes_primitives(node);
     if (auto window = look_through(access.geometry, old_[id], now); window && any_layout)
       access.geometry = *window;
     else

@@ -1,39 +1,22 @@
 // A convolution whose weight is frozen becomes oneDNN's, which takes a packed weight, with what follows it as its
 // epilogue: the addition of a residual, then an activation. The sum is rounded once less than in eager where the dtype
 // is a half.
-#include <algorithm>
-#include <iterator>
 #include <optional>
-#include <string_view>
 #include <utility>
 
 #include "graph/geometry.h"
 #include "passes/constant_values.h"
-#include "passes/convolution_call.h"
+#include "passes/fused_convolution.h"
 #include "passes/pass.h"
 #include "passes/readers.h"
 
 namespace braze {
 namespace {
 
-struct Activation {
-  std::string_view op, attribute;
-};
-constexpr Activation kActivations[] = {{"aten::relu", "relu"},
-                                       {"aten::hardswish", "hardswish"},
-                                       {"aten::hardsigmoid", "hardsigmoid"},
-                                       {"aten::silu", "swish"},
-                                       {"aten::sigmoid", "sigmoid"},
-                                       {"aten::hardtanh", "hardtanh"},
-                                       {"aten::leaky_relu", "leaky_relu"}};
-
 /// What is computed with a convolution, and which node's place it takes.
 struct Fused {
-  ConvolutionCall conv;
+  FusedConvolution call;
   NodeId last = -1;
-  std::string attribute = "none";
-  std::vector<double> scalars;
-  std::optional<Access> residual;
 };
 
 class Fuser {
@@ -56,7 +39,7 @@ class Fuser {
     std::vector<Node> nodes = std::exchange(graph_.nodes, {});
     for (size_t n = 0; n < nodes.size(); ++n) {
       if (at[n])
-        append(*at[n], nodes[n]);
+        graph_.append(write_fused_convolution(at[n]->call, nodes[n].results[0]));
       else if (!gone_[n])
         graph_.append(std::move(nodes[n]));
     }
@@ -77,18 +60,18 @@ class Fuser {
   }
 
   Fused with_epilogue(const ConvolutionCall& conv, NodeId place) {
-    Fused fused{.conv = conv, .last = place};
+    Fused fused{.call = {.conv = conv, .residual = {}, .activation = "none", .scalars = {}}, .last = place};
     ValueId result = conv.result;
     if (NodeId next = follower(result); next >= 0 && conv.groups == 1)
       if (auto residual = added(graph_.nodes[next], result)) {
-        fused.residual = residual;
+        fused.call.residual = residual;
         result = take(fused, next);
       }
     if (NodeId next = follower(result); next >= 0) {
       const Node& node = graph_.nodes[next];
-      if (auto name = activation(node); !name.empty()) {
-        fused.attribute = name;
-        for (size_t a = 1; a < node.call.args.size(); ++a) fused.scalars.push_back(number(node.call.args[a]));
+      if (auto name = activation_of(node.call.op); !name.empty() && node.operands.size() == 1) {
+        fused.call.activation = name;
+        for (size_t a = 1; a < node.call.args.size(); ++a) fused.call.scalars.push_back(number(node.call.args[a]));
         take(fused, next);
       }
     }
@@ -129,50 +112,10 @@ class Fuser {
     return access.geometry.numel() == graph_.value(access.value).length && access.geometry.is_dense();
   }
 
-  static std::string activation(const Node& node) {
-    auto found = std::find_if(std::begin(kActivations), std::end(kActivations),
-                              [&](const Activation& a) { return a.op == node.call.op; });
-    if (found == std::end(kActivations) || node.operands.size() != 1) return {};
-    return std::string(found->attribute);
-  }
-
   static double number(const ExternArg& arg) {
     if (auto* integer = std::get_if<int64_t>(&arg)) return static_cast<double>(*integer);
     auto* real = std::get_if<double>(&arg);
     return real ? *real : 0;
-  }
-
-  void append(const Fused& fused, const Node& last) {
-    const ConvolutionCall& conv = fused.conv;
-    Node node;
-    node.op = Op::extern_;
-    node.call.op = "mkldnn::_convolution_pointwise";
-    auto& args = node.call.args;
-    auto add = [&](const Access& access) {
-      args.push_back(TensorArg{static_cast<int>(node.operands.size())});
-      node.operands.emplace_back(access);
-    };
-    add(conv.input);
-    if (fused.residual) add(*fused.residual);
-    add(conv.weight);
-    if (conv.bias)
-      add(*conv.bias);
-    else
-      args.push_back(NoneArg{});
-    args.insert(args.end(), {conv.padding, conv.stride, conv.dilation, conv.groups});
-    if (fused.residual) {
-      node.call.overload = "binary";
-      args.insert(args.end(), {std::string("add"), int64_t{1}});
-    }
-    if (fused.residual && fused.attribute == "none")
-      args.push_back(NoneArg{});
-    else
-      args.push_back(fused.attribute);
-    args.insert(args.end(), {fused.scalars, std::string()});
-    node.call.returns = {0};
-    node.results = {last.results[0]};
-    node.origin = "aten::convolution";
-    graph_.append(std::move(node));
   }
 
   Graph& graph_;

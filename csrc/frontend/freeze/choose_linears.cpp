@@ -3,7 +3,6 @@
 // the answer kept for the process. oneDNN can apply an activation in the same call; that counts where nothing but
 // library calls reads its result, because elsewhere a kernel of ours does it on its way.
 #include <ATen/Parallel.h>
-#include <ATen/core/LegacyTypeDispatch.h>
 #include <ATen/ops/addmm.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/gelu.h>
@@ -13,17 +12,14 @@
 #include <ATen/ops/silu.h>
 
 #include <algorithm>
-#include <chrono>
 #include <functional>
-#include <map>
-#include <mutex>
 #include <utility>
 
 #include "frontend/capture/convert.h"
 #include "frontend/freeze/freezing.h"
 #include "frontend/freeze/library_call.h"
 #include "frontend/freeze/linear_call.h"
-#include "graph/geometry.h"
+#include "frontend/freeze/trial_run.h"
 #include "passes/decompose/aten.h"
 #include "passes/readers.h"
 
@@ -33,8 +29,6 @@ namespace {
 enum class Form { AsIs, Transposed, Mkl, OneDnn, OneDnnWithActivation };
 
 constexpr double kWorthwhile = 0.96;  // a form that takes more room has to be this much faster
-constexpr int kRuns = 5;
-constexpr double kSecondsAForm = 0.01;
 
 /// An activation that oneDNN can apply to the product.
 struct Activation {
@@ -65,18 +59,18 @@ class Layer {
   /// The seconds one run takes in this form.
   double time(Form form) const {
     switch (form) {
-      case Form::AsIs: return time([&] { multiply(weight_); });
-      case Form::Transposed: return time([this, weight = transposed()] { multiply(weight); });
-      case Form::Mkl: return time([this, packed = pack(form), plain = outwards()] { run_mkl(packed, plain); });
-      case Form::OneDnn: return time([this, packed = pack(form)] { run_onednn(packed, "none", ""); });
+      case Form::AsIs: return seconds_of([&] { multiply(weight_); });
+      case Form::Transposed: return seconds_of([this, weight = transposed()] { multiply(weight); });
+      case Form::Mkl: return seconds_of([this, packed = pack(form), plain = outwards()] { run_mkl(packed, plain); });
+      case Form::OneDnn: return seconds_of([this, packed = pack(form)] { run_onednn(packed, "none", ""); });
       case Form::OneDnnWithActivation:
-        return time([this, packed = pack(form)] { run_onednn(packed, activation_.attribute, activation_.algorithm); });
+        return seconds_of([this, packed = pack(form)] { run_onednn(packed, activation_.attribute, activation_.algorithm); });
     }
     return 0;
   }
 
   double time_activation() const {
-    return time([this] {
+    return seconds_of([this] {
       if (activation_.attribute == "relu") at::relu(out_);
       if (activation_.attribute == "gelu") at::gelu(out_, activation_.algorithm);
       if (activation_.attribute == "swish") at::silu(out_);
@@ -84,21 +78,6 @@ class Layer {
   }
 
  private:
-  static double time(const std::function<void()>& run) {
-    using Clock = std::chrono::steady_clock;
-    at::AutoDispatchBelowADInplaceOrView below_autograd;
-    run();
-    double best = 1e9, total = 0;
-    for (int i = 0; i < kRuns && total < kSecondsAForm; ++i) {
-      const auto start = Clock::now();
-      run();
-      const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
-      best = std::min(best, seconds);
-      total += seconds;
-    }
-    return best;
-  }
-
   void multiply(const at::Tensor& weight) const {
     at::Tensor out = out_;
     if (call_.bias)
@@ -154,18 +133,14 @@ Form fastest(const Layer& layer, const LinearCall& call, const Activation& activ
 
 /// The answer for every layer of this shape in this process.
 Form remembered(const LinearCall& call, const Activation& activation, const std::function<Form()>& find) {
-  static std::mutex mutex;
-  static std::map<std::string, Form> known;
+  static Memory<Form> known;
   std::string key = std::string(info(call.dtype).name) + (call.bias ? " bias" : "") + " " + activation.attribute +
                     activation.algorithm;
   const Geometry &w = call.weight.geometry, &x = call.x.geometry;
   for (int64_t n : {call.rows, call.inner, call.columns, w.strides[0], w.strides[1], x.strides[0], x.strides[1],
                     static_cast<int64_t>(at::get_num_threads())})
     key += " " + std::to_string(n);
-  const std::lock_guard lock(mutex);
-  auto found = known.find(key);
-  if (found == known.end()) found = known.emplace(std::move(key), find()).first;
-  return found->second;
+  return known.get(key, find);
 }
 
 bool is_library_call(const Node& node) {
@@ -173,14 +148,20 @@ bool is_library_call(const Node& node) {
   return node.op == Op::extern_ && !find_lowering(std::string_view(node.call.op).substr(kNamespace));
 }
 
+bool is_contiguous(const Geometry& g) { return g == Geometry::contiguous(g.sizes); }
+
+/// What reads the whole product, as [M, N] or as [batch, rows, N], and makes as much in the same order.
 Activation activation_after(const Graph& graph, const Readers& readers, ValueId product) {
   Activation found;
-  const NodeId n = readers.only_reader(graph, product);
-  if (n < 0 || graph.nodes[n].op != Op::extern_) return found;
+  if (readers.is_visible(product) || readers.nodes[product].size() != 1) return found;
+  const NodeId n = readers.nodes[product][0];
   const Node& node = graph.nodes[n];
+  if (node.op != Op::extern_ || node.operands.size() != 1) return found;
+  const Geometry& read = std::get<Access>(node.operands[0]).geometry;
+  if (!is_contiguous(read) || read.numel() != graph.value(product).length) return found;
   const std::string& op = node.call.op;
   if (node.results.size() != 1 || !node.call.mutates.empty() || readers.is_visible(node.results[0])) return found;
-  if (squeezed(graph.value(node.results[0]).shape) != squeezed(graph.value(product).shape)) return found;
+  if (graph.value(node.results[0]).shape != read) return found;
   for (NodeId reader : readers.nodes[node.results[0]])
     if (!is_library_call(graph.nodes[reader])) return found;
   if (op == "aten::relu" || op == "aten::silu") {
@@ -252,7 +233,9 @@ class Chooser {
       args.push_back(std::vector<double>{});
       args.push_back(fused ? activation.algorithm : std::string());
       if (fused) {
+        const ValueId product = node.results[0];
         node.results = graph_.nodes[activation.node].results;
+        graph_.values[node.results[0]].shape = graph_.value(product).shape;
         graph_.nodes[activation.node] = Node{};
       }
     }

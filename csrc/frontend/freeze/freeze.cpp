@@ -79,9 +79,11 @@ std::optional<FrozenProgram> freeze(const CapturedProgram& original, const std::
   choose_linears(freezing);
   run_passes(program.graph, disabled_passes(options));
   evaluate_constants(freezing, options);
-  pack_convolutions(freezing);
+  choose_convolutions(freezing);
+  choose_linears(freezing);  // convolutions that became products
   const FreezeRecord& record = freezing.record;
   if (record.folded + record.transposed + record.linears + record.convolutions == 0) return std::nullopt;
+  for (ValueId id : program.graph.inputs) program.graph.values[id].frozen = false;  // the choices are made
   drop_unread_inputs(program, slots.size());
   frozen.guards = guards_for(slots, freezing.baked());
   frozen.record = record;

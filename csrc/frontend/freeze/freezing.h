@@ -58,7 +58,7 @@ class Freezing {
 void evaluate_constants(Freezing& freezing, const Options& options);
 /// Gives each linear layer the form of its weight that is fastest here, found by running it.
 void choose_linears(Freezing& freezing);
-/// Packs the weights of oneDNN's convolutions.
-void pack_convolutions(Freezing& freezing);
+/// Packs the weights of oneDNN's convolutions, or makes them PyTorch's again where that is faster.
+void choose_convolutions(Freezing& freezing);
 
 }  // namespace braze

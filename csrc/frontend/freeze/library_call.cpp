@@ -12,9 +12,9 @@ bool library_has(const std::string& op) {
   return found && found->hasKernelForDispatchKey(c10::DispatchKey::CPU);
 }
 
-void call_library(const std::string& op, std::vector<c10::IValue>& stack) {
+void call_library(const std::string& op, std::vector<c10::IValue>& stack, const std::string& overload) {
   at::AutoDispatchBelowADInplaceOrView below_autograd;
-  auto found = c10::Dispatcher::singleton().findSchema({op, ""});
+  auto found = c10::Dispatcher::singleton().findSchema({op, overload});
   check_internal(found.has_value(), "PyTorch has no operator " + op);
   found->callBoxed(&stack);
 }

@@ -11,8 +11,8 @@
 namespace braze {
 
 bool library_has(const std::string& op);
-/// Runs an operator without overload name on `stack`, which then holds its results.
-void call_library(const std::string& op, std::vector<c10::IValue>& stack);
+/// Runs an operator on `stack`, which then holds its results.
+void call_library(const std::string& op, std::vector<c10::IValue>& stack, const std::string& overload = "");
 
 /// Takes an operand that no argument names any more out of a node.
 void drop_operand(Node& node, int operand);
