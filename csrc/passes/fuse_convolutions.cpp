@@ -69,7 +69,9 @@ class Fuser {
       }
     if (NodeId next = follower(result); next >= 0) {
       const Node& node = graph_.nodes[next];
-      if (auto name = activation_of(node.call.op); !name.empty() && node.operands.size() == 1) {
+      const auto name = activation_of(node.call.op);
+      const bool fits = !fused.call.residual || name == "relu";  // oneDNN has no other after a sum
+      if (!name.empty() && fits && node.operands.size() == 1) {
         fused.call.activation = name;
         for (size_t a = 1; a < node.call.args.size(); ++a) fused.call.scalars.push_back(number(node.call.args[a]));
         take(fused, next);

@@ -42,6 +42,12 @@ class CallStart:
                 view.set_(copies[address], tensor.storage_offset(), tensor.size(), tensor.stride())
                 self.tensors.append(view)
 
+    def twin(self, program):
+        """The same start on memory of its own, made before anything ran on this one."""
+        twin = CallStart(self.tensors, program)
+        twin.generators = self.generators
+        return twin
+
     @contextlib.contextmanager
     def rewound(self):
         """Inside, the generators are as before the call; afterwards as they were on entering. Yields a function that

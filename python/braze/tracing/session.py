@@ -197,9 +197,10 @@ class Session:
             return Refusal("too_many_paths", "values that Python reads keep changing")
         compiled = _C.compile_program(program, self.options)
         inputs = self.inputs_of(kind.spec, args, kwargs, captured)
+        twin = start.twin(program) if self.may_freeze() else None
         if problem := self.disproves(compiled, program, start, inputs, results):
             return Refusal("proof", problem)
-        frozen = self.frozen(compiled, program, start, inputs, results)
+        frozen = self.frozen(compiled, program, twin, inputs, results) if twin else None
         if frozen:
             compiled = frozen.compiled
         paths = [state.path_of(tensor) for tensor in captured]
@@ -239,24 +240,27 @@ class Session:
                 return problem
         return None
 
+    def may_freeze(self):
+        return self.options.freeze and self.changes_of_weights <= freezing.MOST_CHANGES
+
     def frozen(self, compiled, program, start, inputs, results):
-        """The program with its weights folded and packed, when that is asked for, right and faster; else None."""
-        if not self.options.freeze or self.changes_of_weights > freezing.MOST_CHANGES:
-            return None
+        """The program with its weights folded and packed, when it is right and faster; else None."""
         frozen = freezing.frozen(program, inputs, self.options)
         if frozen is None:
             return None
         if problem := self.disproves(frozen.compiled, program, start, inputs, results):
             self.note(Refusal("proof", f"with frozen weights, {problem}"))
             return None
-        return frozen if freezing.is_faster(frozen.compiled, compiled, start) else None
+        if self.options.trial and not freezing.is_faster(frozen.compiled, compiled, start):
+            return None
+        return frozen
 
     def describe_freezing(self, frozen, program, inputs):
         if frozen:
             return frozen.describe()
         if not self.options.freeze:
             return freezing.would_apply(program, inputs)
-        if self.changes_of_weights > freezing.MOST_CHANGES:
+        if not self.may_freeze():
             return "not frozen: its weights keep changing"
         return "not frozen: it made nothing faster" if freezing.would_apply(program, inputs) else ""
 
