@@ -109,8 +109,12 @@ class Layout {
     auto* access = std::get_if<Access>(&node.operands[i]);
     if (!access) return;
     if (is_moved(access->value)) follow(node, *access);
-    if (is_fused_convolution(node) && is_activation(node, i) && !lies_channels_last(access->geometry))
-      *access = copy_of(*access, with_channels_last(access->geometry.sizes));
+    if (!is_fused_convolution(node) || !is_activation(node, i)) return;
+    const Geometry wanted = with_channels_last(access->geometry.sizes);
+    if (lies_channels_last(access->geometry))
+      access->geometry.strides = wanted.strides;  // oneDNN looks at those of dims of size 1 too
+    else
+      *access = copy_of(*access, wanted);
   }
 
   void follow(const Node& node, Access& access) {

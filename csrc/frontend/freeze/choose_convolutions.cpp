@@ -62,7 +62,7 @@ class Layer {
     return stack[0].toTensor();
   }
 
-  at::Tensor channels_last() const { return weight_.contiguous(at::MemoryFormat::ChannelsLast); }
+  at::Tensor channels_last() const { return weight_.clone(at::MemoryFormat::ChannelsLast); }
 
   Form fastest() const {
     const double packed = seconds_of([this, weight = pack()] { run_packed(weight); });

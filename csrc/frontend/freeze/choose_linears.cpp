@@ -47,7 +47,7 @@ class Layer {
     out_ = at::empty({call.rows, call.columns}, options);
   }
 
-  at::Tensor transposed() const { return weight_.contiguous(); }
+  at::Tensor transposed() const { return weight_.clone(at::MemoryFormat::Contiguous); }
   at::Tensor outwards() const { return weight_.t().contiguous(); }
 
   at::Tensor pack(Form form) const {

@@ -30,9 +30,9 @@ class Freezing {
 
   /// Whether the access shows a frozen input, so that its numbers are at hand.
   bool is_at_hand(const Access& access) const;
-  /// Its numbers, over the tensor's own memory. From now on the program depends on them.
+  /// Its numbers, over memory that is the tensor's. From now on the program depends on them.
   at::Tensor numbers(const Access& access);
-  /// A frozen input that holds this dense tensor, which the program keeps.
+  /// A frozen input that holds this dense tensor, which the program keeps and which owns its memory.
   ValueId add_constant(const at::Tensor& tensor);
   /// For `slot`'s tensor, whose numbers the program now depends on; literals need no guard.
   void depend_on(int slot);
