@@ -8,8 +8,9 @@ python benchmarks/frozen_weights.py --threads 1 2
 import argparse
 import statistics
 
-import timing
 import torch
+
+import timing
 
 LINEARS = (
     (1, 512, 512),
@@ -33,6 +34,8 @@ CONVOLUTIONS = (
     (1, 1024, 14, 256, 1, 1, 1),
     (1, 96, 28, 96, 5, 1, 96),
     (1, 16, 112, 16, 3, 1, 16),
+    (1, 240, 14, 40, 1, 1, 1),
+    (1, 240, 1, 64, 1, 1, 1),
 )
 
 
@@ -82,21 +85,28 @@ def convolution_calls(dtype, batch, channels, size, out, kernel, stride, groups)
     last, last_weight = (t.contiguous(memory_format=torch.channels_last) for t in (x, weight))
     place = [kernel // 2] * 2, [stride] * 2, [1, 1], groups
     packed = torch.ops.mkldnn._reorder_convolution_weight(weight, *place, list(x.shape))
-    plain = lambda x, w: torch.convolution(x, w, bias, place[1], place[0], place[2], False, [0, 0], groups)
-    call = lambda x, attr: torch.ops.mkldnn._convolution_pointwise.default(x, packed, bias, *place, attr, [], "")
-    residual = plain(last, last_weight)
-    return {
+
+    def plain(x, w):
+        return torch.convolution(x, w, bias, place[1], place[0], place[2], False, [0, 0], groups)
+
+    def fused(x, activation):
+        return torch.ops.mkldnn._convolution_pointwise.default(x, packed, bias, *place, activation, [], "")
+
+    calls = {
         "plain": lambda: plain(x, weight),
         "plain last": lambda: plain(last, last_weight),
-        "oneDNN": lambda: call(x, "none"),
-        "oneDNN last": lambda: call(last, "none"),
+        "oneDNN": lambda: fused(x, "none"),
+        "oneDNN last": lambda: fused(last, "none"),
         "relu after": lambda: torch.relu_(plain(last, last_weight)),
-        "oneDNN last relu": lambda: call(last, "relu"),
-        "add relu after": lambda: plain(last, last_weight).add_(residual).relu_(),
-        "oneDNN last add relu": lambda: torch.ops.mkldnn._convolution_pointwise.binary(
-            last, residual, packed, bias, *place, "add", 1.0, "relu", [], ""
-        ),
+        "oneDNN last relu": lambda: fused(last, "relu"),
     }
+    if groups == 1:
+        residual = plain(last, last_weight)
+        calls["add relu after"] = lambda: plain(last, last_weight).add_(residual).relu_()
+        calls["oneDNN last add relu"] = lambda: torch.ops.mkldnn._convolution_pointwise.binary(
+            last, residual, packed, bias, *place, "add", 1.0, "relu", [], ""
+        )
+    return calls
 
 
 def show(title, calls, rounds):

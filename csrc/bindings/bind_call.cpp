@@ -95,10 +95,9 @@ std::shared_ptr<Entry> make_entry(std::shared_ptr<ArgumentSpec> arguments, const
       throw py::value_error("Entry: " + refusal.detail);
   }
   if (!arguments || !state || !executable || !outputs) throw py::value_error("Entry: a part is None");
-  return std::make_shared<Entry>(
-      EntryParts{std::move(arguments), std::move(state), tensors, std::move(executable), std::move(outputs),
-                 std::move(frozen)},
-      torch_state);
+  return std::make_shared<Entry>(EntryParts{std::move(arguments), std::move(state), tensors, std::move(executable),
+                                            std::move(outputs), std::move(frozen)},
+                                 torch_state);
 }
 
 const char* state_of(const Entry& entry) {

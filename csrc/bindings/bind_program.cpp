@@ -103,10 +103,8 @@ void bind_program(py::module_& m) {
       });
 
   py::class_<FrozenProgram>(m, "FrozenProgram")
-      .def_property_readonly("program",
-                             [](const FrozenProgram& frozen) {
-                               return std::make_shared<CapturedProgram>(frozen.program);
-                             })
+      .def_property_readonly(
+          "program", [](const FrozenProgram& frozen) { return std::make_shared<CapturedProgram>(frozen.program); })
       .def_readonly("guards", &FrozenProgram::guards)
       .def_property_readonly("record", [](const FrozenProgram& frozen) {
         py::dict record;
@@ -114,12 +112,12 @@ void bind_program(py::module_& m) {
         record["transposed"] = frozen.record.transposed;
         record["linears"] = frozen.record.linears;
         record["convolutions"] = frozen.record.convolutions;
+        record["products"] = frozen.record.products;
         record["bytes"] = frozen.record.bytes;
         return record;
       });
-  m.def(
-      "freeze_program", &freeze, py::arg("program"), py::arg("inputs"), py::arg("options"),
-      "The program with its weights folded and packed, as a FrozenProgram; None when it has none to put to use.");
+  m.def("freeze_program", &freeze, py::arg("program"), py::arg("inputs"), py::arg("options"),
+        "The program with its weights folded and packed, as a FrozenProgram; None when it has none to put to use.");
   m.def("count_freezable", &count_freezable, py::arg("program"), py::arg("inputs"),
         "Linear layers and convolutions that freezing would look at.");
 

@@ -1,7 +1,7 @@
-// oneDNN's convolutions are fastest where channels are innermost in memory, and that is how they and what stands between
-// them are laid out; a value that the caller sees keeps the layout of eager. Each read follows: its window is seen
-// through the new layout, and where no single window shows it, or PyTorch runs the reader, it reads a copy as eager had
-// it.
+// oneDNN's convolutions are fastest where channels are innermost in memory, and that is how they and what stands
+// between them are laid out; a value that the caller sees keeps the layout of eager. Each read follows: its window is
+// seen through the new layout, and where no single window shows it, or PyTorch runs the reader, it reads a copy as
+// eager had it.
 #include <algorithm>
 #include <iterator>
 #include <map>
@@ -19,8 +19,9 @@ namespace braze {
 namespace {
 
 /// Operators that give their result the layout of their argument.
-constexpr std::string_view kFollowers[] = {"aten::max_pool2d_with_indices", "aten::avg_pool2d", "aten::_adaptive_avg_pool2d",
-                                           "aten::cat", "aten::upsample_nearest2d", "aten::upsample_bilinear2d"};
+constexpr std::string_view kFollowers[] = {"aten::max_pool2d_with_indices", "aten::avg_pool2d",
+                                           "aten::_adaptive_avg_pool2d",    "aten::cat",
+                                           "aten::upsample_nearest2d",      "aten::upsample_bilinear2d"};
 
 bool follows(const Node& node) {
   return std::find(std::begin(kFollowers), std::end(kFollowers), node.call.op) != std::end(kFollowers);
@@ -120,7 +121,8 @@ class Layout {
   void follow(const Node& node, Access& access) {
     const ValueId id = access.value;
     const Geometry& now = graph_.value(id).shape;
-    const bool any_layout = is_fused_convolution(node) || follows(node) || node.op != Op::extern_ || becomes_primitives(node);
+    const bool any_layout =
+        is_fused_convolution(node) || follows(node) || node.op != Op::extern_ || becomes_primitives(node);
     if (auto window = look_through(access.geometry, old_[id], now); window && any_layout)
       access.geometry = *window;
     else
@@ -133,7 +135,8 @@ class Layout {
 
   /// The elements of a window in a buffer of their own, of this shape.
   Access copy_of(const Access& access, const Geometry& shape) {
-    auto [known, fresh] = copies_.try_emplace({access.value, access.geometry.offset, access.geometry.strides, shape.strides}, -1);
+    auto [known, fresh] =
+        copies_.try_emplace({access.value, access.geometry.offset, access.geometry.strides, shape.strides}, -1);
     if (fresh) {
       Node copy;
       copy.op = Op::cast_;
@@ -146,8 +149,8 @@ class Layout {
 
   Graph& graph_;
   Readers readers_;
-  std::vector<char> pinned_;    // by value: somebody relies on its layout
-  std::vector<Geometry> old_;   // by value: the shape before it moved; empty where it did not
+  std::vector<char> pinned_;   // by value: somebody relies on its layout
+  std::vector<Geometry> old_;  // by value: the shape before it moved; empty where it did not
   std::map<std::tuple<ValueId, int64_t, std::vector<int64_t>, std::vector<int64_t>>, ValueId> copies_;
 };
 

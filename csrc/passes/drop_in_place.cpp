@@ -11,9 +11,9 @@
 namespace braze {
 namespace {
 
-constexpr std::string_view kTwins[] = {"aten::relu_",        "aten::relu6_",   "aten::hardswish_",  "aten::hardsigmoid_",
-                                       "aten::hardtanh_",    "aten::silu_",    "aten::sigmoid_",    "aten::tanh_",
-                                       "aten::leaky_relu_",  "aten::add_",     "aten::mul_",        "aten::sub_",
+constexpr std::string_view kTwins[] = {"aten::relu_",       "aten::relu6_", "aten::hardswish_", "aten::hardsigmoid_",
+                                       "aten::hardtanh_",   "aten::silu_",  "aten::sigmoid_",   "aten::tanh_",
+                                       "aten::leaky_relu_", "aten::add_",   "aten::mul_",       "aten::sub_",
                                        "aten::elu_"};
 
 bool has_twin(const Graph& graph, const Node& node) {

@@ -98,7 +98,8 @@ class Folder {
     const Geometry& w = conv.weight.geometry;
     const size_t channel = conv.transposed ? 1 : 0;
     Geometry aligned = scale.geometry();
-    for (size_t d = channel + 1; d < w.sizes.size(); ++d) aligned = unsqueezed(aligned, static_cast<int>(aligned.sizes.size()));
+    for (size_t d = channel + 1; d < w.sizes.size(); ++d)
+      aligned = unsqueezed(aligned, static_cast<int>(aligned.sizes.size()));
     builder.lay_out_like({0, w.sizes, w.strides});
     const Expr weight = cast(dtype, cast(wide, builder.wrap(conv.weight)) * scale.through(aligned));
     if (builder.refused()) {

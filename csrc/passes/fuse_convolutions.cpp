@@ -54,9 +54,9 @@ class Fuser {
     if (graph_.value(conv.weight.value).dtype != made.dtype || graph_.value(conv.input.value).dtype != made.dtype)
       return false;
     if (conv.bias && graph_.value(conv.bias->value).dtype != made.dtype) return false;
-    return conv.input.geometry.sizes.size() == 4 && conv.weight.geometry.sizes.size() == 4 &&
-           conv.stride.size() == 2 && conv.padding.size() == 2 && conv.dilation.size() == 2 &&
-           conv.weight.geometry.numel() > 0 && made.shape.numel() > 0;
+    return conv.input.geometry.sizes.size() == 4 && conv.weight.geometry.sizes.size() == 4 && conv.stride.size() == 2 &&
+           conv.padding.size() == 2 && conv.dilation.size() == 2 && conv.weight.geometry.numel() > 0 &&
+           made.shape.numel() > 0;
   }
 
   Fused with_epilogue(const ConvolutionCall& conv, NodeId place) {

@@ -1,5 +1,5 @@
-// oneDNN's convolution with its epilogue, mkldnn::_convolution_pointwise, as a node: (X, [other,] W, B, padding, stride,
-// dilation, groups, epilogue).
+// oneDNN's convolution with its epilogue, mkldnn::_convolution_pointwise, as a node: (X, [other,] W, B, padding,
+// stride, dilation, groups, epilogue).
 #pragma once
 
 #include <optional>

@@ -12,8 +12,8 @@ namespace {
 /// Nodes that read no memory, such as an index, are in both parts where both need them.
 bool reads_no_memory(const Node& node) {
   return node.op != Op::extern_ && std::none_of(node.operands.begin(), node.operands.end(), [](const Operand& operand) {
-    return std::holds_alternative<Access>(operand);
-  });
+           return std::holds_alternative<Access>(operand);
+         });
 }
 
 /// Values that the rest of the program needs of the constant part.

@@ -8,6 +8,8 @@ import threading
 import numpy
 import pytest
 import torch
+from eager_equality import Observer, differences
+from model_samples import MODELS, call, made
 from outcomes import faults
 from torch import nn
 from torch.nn import functional as F
@@ -132,6 +134,21 @@ def test_residuals(activation, size):
     check(with_statistics(Residual(activation)), torch.randn(2, 16, size, size))
 
 
+@pytest.mark.parametrize("name", ["resnet18", "mobilenet", "unet", "vit", "bert"])
+def test_models(name):
+    model = next(model for model in MODELS if model.name == name)
+    eager, compiled = made(model), frozen(made(model))
+    for batch in (1, 2):
+        inputs = model.inputs(batch)
+        with torch.no_grad():
+            expected = Observer().observe(call(eager, inputs))
+            for _ in range(CALLS):
+                complaints = differences(expected, Observer().observe(call(compiled, inputs)), slack=20)
+                assert not complaints, complaints[:4]
+    assert not faults(compiled), faults(compiled)
+    assert all(line.startswith("frozen: ") for line in freezing_lines(compiled)), freezing_lines(compiled)
+
+
 def test_an_input_that_is_channels_last():
     check(conv_net(), torch.randn(2, 4, 12, 12).contiguous(memory_format=torch.channels_last))
 
@@ -162,7 +179,12 @@ def test_transposed_convolution(groups):
 
 def test_norm_without_parameters_and_norm_first():
     model = nn.Sequential(
-        nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 6, 3), nn.BatchNorm2d(6, affine=False), nn.Flatten(), nn.Linear(600, 3)
+        nn.BatchNorm2d(4),
+        nn.ReLU(),
+        nn.Conv2d(4, 6, 3),
+        nn.BatchNorm2d(6, affine=False),
+        nn.Flatten(),
+        nn.Linear(600, 3),
     )
     check(with_statistics(model), torch.randn(2, 4, 12, 12))
 

@@ -52,7 +52,7 @@ class CompiledCall : public Executable {
   std::vector<TensorOutput> outputs_;
   std::vector<MutatedSlot> mutated_;
   std::vector<at::Generator> generators_;  // that the program moves: a call that stops half way puts them back
-  std::vector<int64_t> slot_offsets_;  // storage offsets that must be as recorded; empty: any
+  std::vector<int64_t> slot_offsets_;      // storage offsets that must be as recorded; empty: any
   struct ValueCheck {
     int step;  // after which the value is there
     ValueGuard guard;

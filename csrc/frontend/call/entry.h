@@ -27,8 +27,8 @@ struct EntryCounters {
   uint64_t shadowed = 0;
 };
 
-/// The parts of an entry, any of the shared ones made by Python code; captured, state and frozen may be null. Without an
-/// executable the entry stands for calls that are known to be eager's: they go to the function with no further ado.
+/// The parts of an entry, any of the shared ones made by Python code; captured, state and frozen may be null. Without
+/// an executable the entry stands for calls that are known to be eager's: they go to the function with no further ado.
 struct EntryParts {
   std::shared_ptr<ArgumentSpec> arguments;
   std::shared_ptr<StateGuards> state;

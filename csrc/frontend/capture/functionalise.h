@@ -63,7 +63,7 @@ struct CapturedProgram {
   std::vector<TensorOutput> outputs;  // one a result tensor
   std::vector<MutatedSlot> mutated;
   std::vector<ValueGuard> value_guards;
-  std::vector<at::Tensor> packed;         // weights in the library's own layout, by the numbers that the graph gives them
+  std::vector<at::Tensor> packed;  // weights in the library's own layout, by the numbers that the graph gives them
   std::vector<at::Generator> generators;  // by the numbers that the graph gives them; 0 is PyTorch's own
   std::vector<at::Generator> drawn;       // those the call moves
   std::vector<int64_t> slot_offsets;  // arguments' and captured tensors' storage offsets, when the call could see them

@@ -73,7 +73,8 @@ class Layer {
     });
     if (may_be_product(fused_)) {
       const int64_t inner = weight_.size(1), columns = weight_.size(0), rows = out_.numel() / columns;
-      const at::Tensor x = at::ones({rows, inner}, x_.options()), weight = weight_.reshape({columns, inner}).t().contiguous();
+      const at::Tensor x = at::ones({rows, inner}, x_.options()),
+                       weight = weight_.reshape({columns, inner}).t().contiguous();
       at::Tensor out = at::empty({rows, columns}, x_.options());
       const double product = seconds_of([&] {
         if (conv_.bias)
@@ -134,8 +135,8 @@ std::string question(const FusedConvolution& fused, DType dtype) {
   const ConvolutionCall& conv = fused.conv;
   std::string text(info(dtype).name);
   text += (conv.bias ? " bias " : " ") + fused.activation + (fused.residual ? " residual" : "");
-  for (const auto* list : {&conv.input.geometry.sizes, &conv.weight.geometry.sizes, &conv.padding, &conv.stride,
-                           &conv.dilation}) {
+  for (const auto* list :
+       {&conv.input.geometry.sizes, &conv.weight.geometry.sizes, &conv.padding, &conv.stride, &conv.dilation}) {
     text += ",";
     for (int64_t n : *list) text += " " + std::to_string(n);
   }
@@ -161,7 +162,7 @@ class Chooser {
       switch (known().get(question(fused, dtype), [&] { return layer.fastest(); })) {
         case Form::Packed: keep_packed(std::move(node), layer); break;
         case Form::Plain: append_plain(fused, layer, result); break;
-        case Form::Product: append_product(fused, layer, result); break;
+        case Form::Product: append_product(fused, result); break;
       }
     }
   }
@@ -186,14 +187,16 @@ class Chooser {
   void append_plain(const FusedConvolution& fused, const Layer& layer, ValueId result) {
     const ConvolutionCall& conv = fused.conv;
     const at::Tensor weight = layer.channels_last();
-    Node node = call("aten::convolution", "", {conv.input, Access{freezing_.add_constant(weight), geometry_of(weight)}});
+    Node node =
+        call("aten::convolution", "", {conv.input, Access{freezing_.add_constant(weight), geometry_of(weight)}});
     add_bias(node, conv);
-    node.call.args.insert(node.call.args.end(), {conv.stride, conv.padding, conv.dilation, false,
-                                                 std::vector<int64_t>{0, 0}, conv.groups});
+    node.call.args.insert(node.call.args.end(),
+                          {conv.stride, conv.padding, conv.dilation, false, std::vector<int64_t>{0, 0}, conv.groups});
     append_with_epilogue(std::move(node), fused, result, graph_.value(result).shape);
   }
 
-  void append_product(const FusedConvolution& fused, const Layer&, ValueId result) {
+  void append_product(const FusedConvolution& fused, ValueId result) {
+    ++freezing_.record.products;
     const ConvolutionCall& conv = fused.conv;
     const Geometry rows = *as_rows(conv.input.geometry);
     Access weight = conv.weight;

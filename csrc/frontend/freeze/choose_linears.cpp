@@ -64,7 +64,8 @@ class Layer {
       case Form::Mkl: return seconds_of([this, packed = pack(form), plain = outwards()] { run_mkl(packed, plain); });
       case Form::OneDnn: return seconds_of([this, packed = pack(form)] { run_onednn(packed, "none", ""); });
       case Form::OneDnnWithActivation:
-        return seconds_of([this, packed = pack(form)] { run_onednn(packed, activation_.attribute, activation_.algorithm); });
+        return seconds_of(
+            [this, packed = pack(form)] { run_onednn(packed, activation_.attribute, activation_.algorithm); });
     }
     return 0;
   }

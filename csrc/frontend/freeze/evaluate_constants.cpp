@@ -25,8 +25,8 @@ void evaluate_constants(Freezing& freezing, const Options& options) {
   }
   for (size_t i = 0; i < part.graph.outputs.size(); ++i) {
     const Value& value = part.graph.value(part.graph.outputs[i]);
-    constants.outputs.push_back({TensorOutput::Kind::Buffer, static_cast<int>(i), value.dtype,
-                                 Geometry::contiguous({value.length})});
+    constants.outputs.push_back(
+        {TensorOutput::Kind::Buffer, static_cast<int>(i), value.dtype, Geometry::contiguous({value.length})});
   }
   auto has_out_variant = [](const ExternCall& call) { return find_out_variant(call).has_value(); };
   CompiledCall call(compile(part.graph, options, has_out_variant), constants);

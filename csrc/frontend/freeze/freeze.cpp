@@ -28,9 +28,8 @@ void mark_frozen_inputs(CapturedProgram& program, const std::vector<at::Tensor>&
 std::shared_ptr<FrozenTensors> guards_for(const std::vector<at::Tensor>& slots, const std::vector<char>& baked) {
   auto guards = std::make_shared<FrozenTensors>();
   for (size_t s = 0; s < slots.size(); ++s) {
-    const bool shares = std::any_of(baked.begin(), baked.end(), [&](const char& b) {
-      return b && slots[&b - baked.data()].is_alias_of(slots[s]);
-    });
+    const bool shares = std::any_of(baked.begin(), baked.end(),
+                                    [&](const char& b) { return b && slots[&b - baked.data()].is_alias_of(slots[s]); });
     if (shares) guards->add(s, slots[s]);
   }
   return guards;
@@ -82,7 +81,8 @@ std::optional<FrozenProgram> freeze(const CapturedProgram& original, const std::
   choose_convolutions(freezing);
   choose_linears(freezing);  // convolutions that became products
   const FreezeRecord& record = freezing.record;
-  if (record.folded + record.transposed + record.linears + record.convolutions == 0) return std::nullopt;
+  if (record.folded + record.transposed + record.linears + record.convolutions + record.products == 0)
+    return std::nullopt;
   for (ValueId id : program.graph.inputs) program.graph.values[id].frozen = false;  // the choices are made
   drop_unread_inputs(program, slots.size());
   frozen.guards = guards_for(slots, freezing.baked());

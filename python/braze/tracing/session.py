@@ -200,7 +200,7 @@ class Session:
         twin = start.twin(program) if self.may_freeze() else None
         if problem := self.disproves(compiled, program, start, inputs, results):
             return Refusal("proof", problem)
-        frozen = self.frozen(compiled, program, twin, inputs, results) if twin else None
+        frozen, not_frozen = self.frozen(compiled, program, twin, inputs, results)
         if frozen:
             compiled = frozen.compiled
         paths = [state.path_of(tensor) for tensor in captured]
@@ -215,7 +215,7 @@ class Session:
                 paths,
                 program,
                 time_steps(compiled, start),
-                self.describe_freezing(frozen, program, inputs),
+                frozen.describe() if frozen else not_frozen,
             )
         )
         self.kinds.remove(kind)
@@ -244,25 +244,20 @@ class Session:
         return self.options.freeze and self.changes_of_weights <= freezing.MOST_CHANGES
 
     def frozen(self, compiled, program, start, inputs, results):
-        """The program with its weights folded and packed, when it is right and faster; else None."""
+        """The program with its weights folded and packed, when it is right and faster; else None, and why."""
+        if not self.options.freeze:
+            return None, freezing.would_apply(program, inputs)
+        if start is None:
+            return None, "not frozen: its weights keep changing"
         frozen = freezing.frozen(program, inputs, self.options)
         if frozen is None:
-            return None
+            return None, ""
         if problem := self.disproves(frozen.compiled, program, start, inputs, results):
             self.note(Refusal("proof", f"with frozen weights, {problem}"))
-            return None
+            return None, f"not frozen: {problem}"
         if self.options.trial and not freezing.is_faster(frozen.compiled, compiled, start):
-            return None
-        return frozen
-
-    def describe_freezing(self, frozen, program, inputs):
-        if frozen:
-            return frozen.describe()
-        if not self.options.freeze:
-            return freezing.would_apply(program, inputs)
-        if not self.may_freeze():
-            return "not frozen: its weights keep changing"
-        return "not frozen: it made nothing faster" if freezing.would_apply(program, inputs) else ""
+            return None, "not frozen: it was not faster"
+        return frozen, ""
 
     def forget_stale(self):
         """Lets go of entries whose weights have changed, and of what they kept of them."""

@@ -23,7 +23,8 @@ TEST_CASE("the runner reports each pass, and the text of those that changed the 
   Graph graph = relu_in_place();
   auto records = run_passes(graph, {}, true);
   REQUIRE(records.size() >= 5);
-  auto decomposed = std::find_if(records.begin(), records.end(), [](auto& record) { return record.name == "decompose"; });
+  auto decomposed =
+      std::find_if(records.begin(), records.end(), [](auto& record) { return record.name == "decompose"; });
   REQUIRE(decomposed != records.end());
   CHECK(decomposed->changed);
   CHECK(decomposed->graph_after.find("where") != std::string::npos);
