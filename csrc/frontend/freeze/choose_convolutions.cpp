@@ -65,7 +65,7 @@ class Layer {
   at::Tensor channels_last() const { return weight_.clone(at::MemoryFormat::ChannelsLast); }
 
   Form fastest() const {
-    const double packed = seconds_of([this, weight = pack()] { run_packed(weight); });
+    const double packed = seconds_if_it_runs([this] { return [this, weight = pack()] { run_packed(weight); }; });
     const double plain = seconds_of([this, weight = channels_last()] {
       at::convolution(x_, weight, optional_bias(), conv_.stride, conv_.padding, conv_.dilation, false, {0, 0},
                       conv_.groups);
@@ -135,8 +135,8 @@ std::string question(const FusedConvolution& fused, DType dtype) {
   const ConvolutionCall& conv = fused.conv;
   std::string text(info(dtype).name);
   text += (conv.bias ? " bias " : " ") + fused.activation + (fused.residual ? " residual" : "");
-  for (const auto* list :
-       {&conv.input.geometry.sizes, &conv.weight.geometry.sizes, &conv.padding, &conv.stride, &conv.dilation}) {
+  const Geometry &x = conv.input.geometry, &w = conv.weight.geometry;
+  for (const auto* list : {&x.sizes, &x.strides, &w.sizes, &conv.padding, &conv.stride, &conv.dilation}) {
     text += ",";
     for (int64_t n : *list) text += " " + std::to_string(n);
   }

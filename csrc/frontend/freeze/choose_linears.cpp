@@ -61,11 +61,17 @@ class Layer {
     switch (form) {
       case Form::AsIs: return seconds_of([&] { multiply(weight_); });
       case Form::Transposed: return seconds_of([this, weight = transposed()] { multiply(weight); });
-      case Form::Mkl: return seconds_of([this, packed = pack(form), plain = outwards()] { run_mkl(packed, plain); });
-      case Form::OneDnn: return seconds_of([this, packed = pack(form)] { run_onednn(packed, "none", ""); });
-      case Form::OneDnnWithActivation:
-        return seconds_of(
-            [this, packed = pack(form)] { run_onednn(packed, activation_.attribute, activation_.algorithm); });
+      case Form::Mkl:
+        return seconds_if_it_runs(
+            [this, form] { return [this, packed = pack(form), plain = outwards()] { run_mkl(packed, plain); }; });
+      case Form::OneDnn:
+      case Form::OneDnnWithActivation: {
+        const bool acts = form == Form::OneDnnWithActivation;
+        const std::string attribute = acts ? activation_.attribute : "none",
+                          algorithm = acts ? activation_.algorithm : "";
+        return seconds_if_it_runs(
+            [&] { return [&, packed = pack(form)] { run_onednn(packed, attribute, algorithm); }; });
+      }
     }
     return 0;
   }
