@@ -21,6 +21,7 @@ CONTENDERS = {
     "torch.compile": lambda target: torch.compile(target),
     "dynamo+braze": lambda target: torch.compile(target, backend="braze"),
     "braze": lambda target: braze.compile(target),
+    "frozen": lambda target: braze.compile(target, freeze=True),
 }
 DEFAULT_CONTENDERS = ("eager", "torch.compile", "braze")
 WARM_UP_CALLS = 6  # trace, confirm and prove take a call each; torch.compile may compile twice
@@ -92,7 +93,7 @@ def run_case(case, contenders, threads, rounds):
             microseconds=statistics.median(times[name]) * 1e6,
             speedup=statistics.median(a / b for a, b in zip(times[first], times[name])),
             largest_error=largest_error(results[first], results[name]),
-            made=summary(made[name]) if name == "braze" else "",
+            made=summary(made[name]) if name in ("braze", "frozen") else "",
         )
         for name in contenders
     ]

@@ -22,16 +22,6 @@ class Stopwatch {
   Clock::time_point start_ = Clock::now();
 };
 
-std::vector<std::string> split_at_commas(const std::string& text) {
-  std::vector<std::string> parts;
-  for (size_t begin = 0; begin < text.size();) {
-    const size_t end = std::min(text.find(',', begin), text.size());
-    parts.push_back(text.substr(begin, end - begin));
-    begin = end + 1;
-  }
-  return parts;
-}
-
 std::vector<std::string> texts_of(const std::vector<Kernel>& kernels) {
   std::vector<std::string> texts;
   texts.reserve(kernels.size());
@@ -101,6 +91,17 @@ void log_compile(const Plan& plan, const CompileRecord& record) {
 
 }  // namespace
 
+std::vector<std::string> disabled_passes(const Options& options) {
+  const std::string& text = options.disabled_passes;
+  std::vector<std::string> names;
+  for (size_t begin = 0; begin < text.size();) {
+    const size_t end = std::min(text.find(',', begin), text.size());
+    names.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return names;
+}
+
 CompiledPlan compile(Graph graph, const Options& options, const HasOutVariant& has_out_variant, KernelCache& kernels) {
   const Stopwatch total;
   CompiledPlan compiled;
@@ -111,7 +112,7 @@ CompiledPlan compile(Graph graph, const Options& options, const HasOutVariant& h
   verify(graph);
   dump.graph(graph);
 
-  record.passes = run_passes(graph, split_at_commas(options.disabled_passes), dump.on());
+  record.passes = run_passes(graph, disabled_passes(options), dump.on());
   dump.passes(record.passes);
 
   const Stopwatch scheduling;

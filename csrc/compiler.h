@@ -40,6 +40,9 @@ struct CompiledParametricPlan {
 CompiledParametricPlan compile(ParametricPlan plan, const Options& options);
 CompiledParametricPlan compile(ParametricPlan plan, const Options& options, KernelCache& kernels);
 
+/// The passes that the options say to skip.
+std::vector<std::string> disabled_passes(const Options& options);
+
 /// Compiles a graph for the CPU. `kernels` defaults to the cache of this process.
 CompiledPlan compile(Graph graph, const Options& options, const HasOutVariant& has_out_variant);
 CompiledPlan compile(Graph graph, const Options& options, const HasOutVariant& has_out_variant, KernelCache& kernels);

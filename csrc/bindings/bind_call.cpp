@@ -107,7 +107,8 @@ int entry_clear(PyObject* object) {
 std::shared_ptr<Entry> make_entry(std::shared_ptr<ArgumentSpec> arguments, const TorchState& torch_state,
                                   std::shared_ptr<StateGuards> state, const std::vector<py::object>& captured,
                                   std::shared_ptr<Executable> executable, std::shared_ptr<OutputTree> outputs,
-                                  const std::vector<std::string>& paths, std::shared_ptr<Effects> effects) {
+                                  const std::vector<std::string>& paths, std::shared_ptr<Effects> effects,
+                                  std::shared_ptr<FrozenTensors> frozen) {
   auto tensors = std::make_shared<CapturedTensors>();
   for (size_t i = 0; i < captured.size(); ++i) {
     Refusal refusal;
@@ -116,7 +117,7 @@ std::shared_ptr<Entry> make_entry(std::shared_ptr<ArgumentSpec> arguments, const
   }
   if (!arguments || !state || !executable || !outputs) throw py::value_error("Entry: a part is None");
   return std::make_shared<Entry>(EntryParts{std::move(arguments), std::move(state), tensors, std::move(executable),
-                                            std::move(outputs), std::move(effects)},
+                                            std::move(outputs), std::move(effects), std::move(frozen)},
                                  torch_state);
 }
 
@@ -138,8 +139,9 @@ void bind_entry(py::module_& module) {
   py::class_<Entry, std::shared_ptr<Entry>>(module, "Entry", collected)
       .def(py::init(&make_entry), py::arg("arguments"), py::arg("torch_state"), py::arg("state"), py::arg("captured"),
            py::arg("executable"), py::arg("outputs"), py::arg("paths") = std::vector<std::string>(),
-           py::arg("effects") = std::shared_ptr<Effects>(),
-           "`captured`: the tensors, and in `paths` where they were found.")
+           py::arg("effects") = std::shared_ptr<Effects>(), py::arg("frozen") = std::shared_ptr<FrozenTensors>(),
+           "`captured`: the tensors, and in `paths` where they were found. `frozen`: what the executable keeps numbers "
+           "of.")
       .def_static(
           "eager",
           [](std::shared_ptr<ArgumentSpec> arguments, const TorchState& torch_state) {
@@ -149,6 +151,7 @@ void bind_entry(py::module_& module) {
       .def("describe_arguments", &Entry::describe_arguments)
       .def("describe_guards", &Entry::describe_guards)
       .def_property_readonly("is_dead", &Entry::is_dead)
+      .def_property_readonly("is_stale", &Entry::is_stale, "A number it keeps has changed.")
       .def_property_readonly(
           "captured",
           [](const Entry& entry) {
@@ -174,6 +177,10 @@ void bind_entry(py::module_& module) {
 
 void bind_call(py::module_& module) {
   module.attr("Callable") = py::reinterpret_borrow<py::object>(reinterpret_cast<PyObject*>(callable_type()));
+  py::class_<FrozenTensors, std::shared_ptr<FrozenTensors>>(module, "FrozenTensors")
+      .def_property_readonly("is_stale", &FrozenTensors::is_stale)
+      .def_property_readonly("bytes", &FrozenTensors::bytes)
+      .def("__len__", &FrozenTensors::size);
   py::class_<Executable, std::shared_ptr<Executable>>(module, "Executable");
   py::class_<PyExecutable, Executable, std::shared_ptr<PyExecutable>>(module, "PyExecutable")
       .def(py::init<py::object>());

@@ -1,8 +1,11 @@
 // Compiling a captured program, running it directly (the proof step), and what it is made of, for explain.
+#include <pybind11/stl.h>
+
 #include <algorithm>
 
 #include "bindings/bindings.h"
 #include "frontend/call/compiled_call.h"
+#include "frontend/freeze/freeze.h"
 #include "frontend/library/out_variant.h"
 #include "schedule/plan_text.h"
 #include "schedule/size_params.h"
@@ -99,6 +102,25 @@ void bind_program(py::module_& m) {
         const auto& record = call.compiled().record;
         return py::make_tuple(record.kernels_compiled, record.kernels_from_memory, record.kernels_from_disk);
       });
+
+  py::class_<FrozenProgram>(m, "FrozenProgram")
+      .def_property_readonly(
+          "program", [](const FrozenProgram& frozen) { return std::make_shared<CapturedProgram>(frozen.program); })
+      .def_readonly("guards", &FrozenProgram::guards)
+      .def_property_readonly("record", [](const FrozenProgram& frozen) {
+        py::dict record;
+        record["folded"] = frozen.record.folded;
+        record["transposed"] = frozen.record.transposed;
+        record["linears"] = frozen.record.linears;
+        record["convolutions"] = frozen.record.convolutions;
+        record["products"] = frozen.record.products;
+        record["bytes"] = frozen.record.bytes;
+        return record;
+      });
+  m.def("freeze_program", &freeze, py::arg("program"), py::arg("inputs"), py::arg("options"),
+        "The program with its weights folded and packed, as a FrozenProgram; None when it has none to put to use.");
+  m.def("count_freezable", &count_freezable, py::arg("program"), py::arg("inputs"),
+        "Linear layers and convolutions that freezing would look at.");
 
   m.def(
       "compile_program",

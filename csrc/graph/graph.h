@@ -59,6 +59,7 @@ struct Value {
   int64_t length = 0;
   Geometry shape;
   NodeId producer = -1;  // -1: an input
+  bool frozen = false;   // an input that holds the same numbers at every call
 };
 
 /// One index operand of a gather: it moves the address by index * stride; indices lie in [-size, size).

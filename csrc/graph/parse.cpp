@@ -172,6 +172,7 @@ class GraphParser {
     value.shape = geometry();
     value.length = value.shape.extent();
     if (accept("/")) value.length = bounded(0, kMaxNumber);
+    value.frozen = accept("frozen");
     if (id >= static_cast<ValueId>(defined_.size())) {
       defined_.resize(id + 1);
       graph_.values.resize(id + 1);

@@ -102,6 +102,7 @@ class Printer {
     const Value& value = graph_.value(id);
     std::string text = name(id) + ": " + std::string(info(value.dtype).name) + print(value.shape);
     if (value.length != value.shape.extent()) text += "/" + std::to_string(value.length);
+    if (value.frozen) text += " frozen";
     return text;
   }
 

@@ -11,7 +11,8 @@
 //   outputs %6
 //   mutates input 0 = %5
 //
-//  - A geometry is [sizes:strides]+offset. A value whose buffer is longer than its shape reaches ends in "/length".
+//  - A geometry is [sizes:strides]+offset. A value whose buffer is longer than its shape reaches ends in "/length", a
+//    frozen input in "frozen".
 //  - {8*16}: this index operand moves the address by 16, and has 8 positions.
 //  - `$n` is operand n of an extern call; its other arguments are none, true, 3 (int), 0x1p+0 (double),
 //    complex(0x0p+0, 0x1p+0), "text", named "dtype" "float32", [1, 2] (ints), tensors [$0, $1], doubles [..], bools

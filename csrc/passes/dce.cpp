@@ -2,46 +2,12 @@
 // well. Calls that draw random numbers stay, since eager would have moved the generator, and so do calls we know
 // nothing about.
 #include <algorithm>
-#include <iterator>
-#include <string_view>
 
+#include "passes/effects.h"
 #include "passes/pass.h"
 
 namespace braze {
 namespace {
-
-/// ATen operators that move a generator's state: anything that starts with one of these.
-constexpr std::string_view kRandom[] = {"rand",
-                                        "bernoulli",
-                                        "normal",
-                                        "uniform",
-                                        "dropout",
-                                        "native_dropout",
-                                        "multinomial",
-                                        "exponential",
-                                        "geometric",
-                                        "log_normal",
-                                        "cauchy",
-                                        "poisson",
-                                        "binomial",
-                                        "_standard_gamma",
-                                        "_sample_dirichlet",
-                                        "rrelu",
-                                        "alpha_dropout",
-                                        "feature_dropout",
-                                        "feature_alpha_dropout",
-                                        "_fused_dropout"};
-
-bool has_effects(const Node& node) {
-  if (node.op != Op::extern_) return false;
-  constexpr std::string_view kNamespace = "aten::";
-  std::string_view op = node.call.op;
-  if (node.results.empty() || !op.starts_with(kNamespace)) return true;
-  op.remove_prefix(kNamespace.size());
-  if (op.find("scaled_dot_product") != op.npos || op.starts_with("_assert")) return true;
-  return std::any_of(std::begin(kRandom), std::end(kRandom),
-                     [&](std::string_view name) { return op.starts_with(name); });
-}
 
 /// Values in use get new numbers: inputs first, then results in order.
 void renumber(Graph& graph) {

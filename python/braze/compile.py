@@ -18,6 +18,13 @@ def compile(target=None, /, **options: Unpack[CompileOptions]):
     its hooks, state_dict, pickling and type stay as they are. Without a target, a decorator with these options is
     returned.
 
+    With freeze=True, weights (parameters, buffers and other tensors that the calls only read) may be folded and packed
+    in memory of braze's own, where that is faster; the originals stay yours. A weight that was replaced, moved, or
+    written by any PyTorch operation is noticed at the next call, which then runs from the start. A write that PyTorch
+    does not count (`weight.data.copy_()`, a NumPy view, another library) is found by sampling: by the next call when it
+    changed the whole tensor, within 256 calls when it changed only a part. Do not freeze what such writes change in
+    part.
+
     >>> import braze, torch
     >>> @braze.compile(numerics="fast")
     ... def gate(x):

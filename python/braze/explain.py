@@ -92,7 +92,7 @@ def html_parts(report):
             tag = "td" if position else "th"
             cells = "".join(f"<{tag} style='text-align:left'>{html.escape(cell)}</{tag}>" for cell in row)
             yield f"<tr>{cells}</tr>"
-        yield "</table>"
+        yield f"</table><p>{html.escape(entry.freezing)}</p>"
         for name, items in (
             ("captured tensors", entry.captured),
             ("guards", entry.guards.splitlines()),
@@ -152,6 +152,8 @@ def kernel_rows(entry):
 def entry_facts(entry):
     """Lines on what the entry reads and relies on; long lists are cut."""
     guards = entry.guards.splitlines()
+    if entry.freezing:
+        yield entry.freezing
     if entry.captured:
         yield f"captured tensors ({len(entry.captured)}): {', '.join(cut(entry.captured))}"
     if guards:

@@ -35,6 +35,7 @@ class EntryReport:
     compiled_microseconds: float | None = None
     eager_microseconds: float | None = None
     state: str = "published"
+    freezing: str = ""  # what freeze=True did with the weights, or would look at
 
     @property
     def kernel_launches(self):

@@ -117,6 +117,17 @@ PyObject* run_entry(Callable* self, const PyRef& object, Entry& entry, const Tor
   return result;
 }
 
+/// Drops the entries that can answer no call any more.
+void purge(Callable* self) {
+  RetiredSlots retired;
+  auto& slots = *self->slots;
+  for (size_t i = slots.size(); i-- > 0;) {
+    if (!slots[i].entry->is_dead()) continue;
+    retired.add(std::move(slots[i]));
+    slots.erase(slots.begin() + static_cast<ptrdiff_t>(i));
+  }
+}
+
 PyObject* callable_vectorcall(PyObject* object, PyObject* const* args, size_t nargsf, PyObject* keyword_names) {
   auto* self = reinterpret_cast<Callable*>(object);
   if (passthrough() || self->disabled || is_recording()) {
@@ -128,6 +139,7 @@ PyObject* callable_vectorcall(PyObject* object, PyObject* const* args, size_t na
     CallInputs inputs;
     auto positional = static_cast<size_t>(PyVectorcall_NARGS(nargsf));
     std::vector<Slot>& slots = *self->slots;
+    bool any_stale = false;
     for (size_t i = 0; i < slots.size(); ++i) {
       if (slots[i].entry->matches(state, args, positional, keyword_names, inputs)) {
         if (i > 0)
@@ -138,7 +150,9 @@ PyObject* callable_vectorcall(PyObject* object, PyObject* const* args, size_t na
         if (result != nullptr || PyErr_Occurred()) return result;
       }
       inputs.reset();
+      any_stale |= i < slots.size() && slots[i].entry->is_stale();
     }
+    if (any_stale) purge(self);
   }
   if (state.is_intercepted() || self->handler == nullptr) {
     ++self->counters.intercepted;
@@ -219,16 +233,6 @@ PyObject* callable_repr(PyObject* object) {
 
 PyObject* callable_get(PyObject* self, PyObject* instance, PyObject*) {
   return instance == nullptr || instance == Py_None ? Py_NewRef(self) : PyMethod_New(self, instance);
-}
-
-void purge(Callable* self) {
-  RetiredSlots retired;
-  auto& slots = *self->slots;
-  for (size_t i = slots.size(); i-- > 0;) {
-    if (!slots[i].entry->is_dead()) continue;
-    retired.add(std::move(slots[i]));
-    slots.erase(slots.begin() + static_cast<ptrdiff_t>(i));
-  }
 }
 
 /// Called with the weak reference of an object that died; bound to a weak reference of the callable.

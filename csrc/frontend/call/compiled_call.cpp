@@ -66,7 +66,8 @@ CompiledCall::CompiledCall(CompiledPlan compiled, const CapturedProgram& program
     if (auto* step = std::get_if<KernelStep>(&plan.steps[s])) {
       launches_[s] = prepare_launch(plan.kernels[step->kernel], compiled_.kernels[step->kernel].kernel->run);
     } else {
-      sites_[s] = std::make_unique<ExternCallSite>(std::get<ExternStep>(plan.steps[s]), program.generators);
+      sites_[s] =
+          std::make_unique<ExternCallSite>(std::get<ExternStep>(plan.steps[s]), program.generators, program.packed);
       heavy_ = true;
     }
   }

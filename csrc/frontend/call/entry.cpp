@@ -42,6 +42,7 @@ std::string Entry::explain_miss(const TorchState& now, PyObject* const* args, si
   if (is_eager()) return "";
   if (std::string text = parts_.state->explain(); !text.empty()) return text + " changed";
   if (std::string text = parts_.captured->explain(); !text.empty()) return text;
+  if (is_stale()) return "a frozen weight was written";
   CallInputs inputs;
   return matches(now, args, positional, keyword_names, inputs) ? ""
                                                                : "the arguments alias other tensors, or no longer do";

@@ -14,6 +14,7 @@
 #include "frontend/call/trial.h"
 #include "frontend/guards/arguments.h"
 #include "frontend/guards/captured_tensors.h"
+#include "frontend/guards/frozen_tensors.h"
 #include "frontend/guards/python_state.h"
 #include "frontend/guards/torch_state.h"
 
@@ -27,8 +28,8 @@ struct EntryCounters {
   uint64_t shadowed = 0;
 };
 
-/// The parts of an entry, any of the shared ones made by Python code; captured and state may be null. Without an
-/// executable the entry stands for calls that are known to be eager's: they go to the function with no further ado.
+/// The parts of an entry, any of the shared ones made by Python code; captured, state and frozen may be null. Without
+/// an executable the entry stands for calls that are known to be eager's: they go to the function with no further ado.
 struct EntryParts {
   std::shared_ptr<ArgumentSpec> arguments;
   std::shared_ptr<StateGuards> state;
@@ -36,6 +37,7 @@ struct EntryParts {
   std::shared_ptr<Executable> executable;
   std::shared_ptr<OutputTree> outputs;
   std::shared_ptr<Effects> effects;  // null when the call changes none of its arguments' containers
+  std::shared_ptr<FrozenTensors> frozen;  // null when the executable keeps no numbers of weights
 };
 
 class Entry {
@@ -48,7 +50,8 @@ class Entry {
     if (!(torch_state_ == now) || !parts_.arguments->check(args, positional, keyword_names, inputs)) return false;
     return is_eager() ||
            (parts_.state->check() && parts_.state->check_aliases(inputs.tensors.data(), inputs.tensors.size()) &&
-            parts_.captured->check(inputs) && meets_no_guarded_object(inputs));
+            parts_.captured->check(inputs) && meets_no_guarded_object(inputs) &&
+            (!parts_.frozen || parts_.frozen->check(inputs.tensors.data())));
   }
 
   /// Runs it. Null with a Python error, or null without one: run eagerly.
@@ -62,8 +65,9 @@ class Entry {
   /// Its calls are known to be eager's.
   bool is_eager() const { return parts_.executable == nullptr; }
 
-  /// An object it was recorded with has died.
-  bool is_dead() const { return parts_.arguments->is_dead(); }
+  /// An object it was recorded with has died, or a number it keeps has changed.
+  bool is_dead() const { return parts_.arguments->is_dead() || is_stale(); }
+  bool is_stale() const { return parts_.frozen && parts_.frozen->is_stale(); }
   std::vector<std::pair<std::string, PyObject*>> objects() const { return parts_.arguments->objects(); }
 
   Trial trial;

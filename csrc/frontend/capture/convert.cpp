@@ -50,6 +50,19 @@ const c10::Type& inner(const c10::Type& type) {
   return type;
 }
 
+/// A list of numbers where the schema has Scalar?[].
+std::optional<c10::IValue> optional_scalars(const ExternArg& arg, const c10::Type& declared) {
+  auto* list_type = inner(declared).castRaw<c10::ListType>();
+  if (!list_type || list_type->getElementType()->kind() != c10::OptionalType::Kind ||
+      inner(*list_type->getElementType()).kind() != c10::NumberType::Kind)
+    return std::nullopt;
+  auto* numbers = std::get_if<std::vector<double>>(&arg);
+  if (!numbers) return std::nullopt;
+  c10::impl::GenericList list(list_type->getElementType());
+  for (double number : *numbers) list.push_back(c10::IValue(number));
+  return c10::IValue(std::move(list));
+}
+
 }  // namespace
 
 std::optional<DType> dtype_of(c10::ScalarType type) {
@@ -131,6 +144,7 @@ bool convert_argument(const c10::IValue& value, const c10::Type& declared, const
 }
 
 c10::IValue ivalue_of(const ExternArg& arg, const c10::Type& declared) {
+  if (auto scalars = optional_scalars(arg, declared)) return *scalars;
   struct Visitor {
     c10::IValue operator()(const NoneArg&) const { return {}; }
     c10::IValue operator()(const TensorArg&) const { return {}; }

@@ -56,6 +56,7 @@ struct CapturedProgram {
   std::vector<int> mutated;           // slots whose memory the call writes
   std::vector<int> version_moves;  // by how much the call moves each slot's version counter; found by who ran the call
   std::vector<ValueGuard> value_guards;
+  std::vector<at::Tensor> packed;  // weights in the library's own layout, by the numbers that the graph gives them
   std::vector<at::Generator> generators;  // by the numbers that the graph gives them; 0 is PyTorch's own
   std::vector<at::Generator> drawn;       // those the call moves
   std::vector<int64_t> slot_offsets;  // arguments' and captured tensors' storage offsets, when the call could see them

@@ -1,5 +1,7 @@
 #include "frontend/library/extern_call.h"
 
+#include <ATen/ops/as_strided.h>
+#include <ATen/ops/empty_strided.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/scalar_tensor.h>
 
@@ -24,6 +26,14 @@ at::Tensor header(const ExternTensor& planned) {
                        at::TensorOptions().dtype(scalar_type_of(planned.dtype)).device(at::kCPU));
 }
 
+/// Whether the elements are where `planned` has them; strides of dims of size 1 say nothing about that.
+bool lies_as(const at::Tensor& tensor, const Geometry& planned) {
+  if (tensor.numel() == 0) return true;
+  for (int64_t d = 0; d < tensor.dim(); ++d)
+    if (tensor.size(d) != 1 && tensor.stride(d) != planned.strides[d]) return false;
+  return true;
+}
+
 /// A Python number where the schema has a tensor.
 at::Tensor wrapped_number(const at::Scalar& number) {
   at::Tensor tensor = at::scalar_tensor(number, at::TensorOptions().dtype(number.type()));
@@ -33,7 +43,8 @@ at::Tensor wrapped_number(const at::Scalar& number) {
 
 }  // namespace
 
-ExternCallSite::ExternCallSite(const ExternStep& step, const std::vector<at::Generator>& generators)
+ExternCallSite::ExternCallSite(const ExternStep& step, const std::vector<at::Generator>& generators,
+                               const std::vector<at::Tensor>& packed)
     : step_(step), op_(operator_of(step)) {
   const auto& formals = op_.schema().arguments();
   for (size_t i = 0; i < step.call.args.size(); ++i) {
@@ -48,6 +59,10 @@ ExternCallSite::ExternCallSite(const ExternStep& step, const std::vector<at::Gen
     }
     if (auto* named = std::get_if<NamedArg>(&arg); named && named->kind == "generator") {
       stack_.push_back(generators.at(std::stoul(named->value)));
+      continue;
+    }
+    if (auto* named = std::get_if<NamedArg>(&arg); named && named->kind == "packed") {
+      stack_.push_back(packed.at(std::stoul(named->value)));
       continue;
     }
     stack_.push_back(ivalue_of(arg, type));
@@ -116,7 +131,10 @@ bool ExternInvocation::keep(at::Tensor result, const ExternTensor& planned, std:
   bool borrowed = false;  // an operator may hand back an argument instead of a copy of it
   for (const auto& operand : operands_)
     borrowed |= operand.has_storage() && operand.storage().is_alias_of(result.storage());
-  if (borrowed || (result.numel() > 0 && result.strides() != c10::IntArrayRef(planned.geometry.strides))) {
+  if (!borrowed && lies_as(result, planned.geometry)) {
+    if (result.strides() != c10::IntArrayRef(planned.geometry.strides))
+      result = at::as_strided(result, planned.geometry.sizes, planned.geometry.strides);
+  } else {
     at::Tensor fresh = at::empty_strided(planned.geometry.sizes, planned.geometry.strides, result.options());
     fresh.copy_(result);
     result = std::move(fresh);

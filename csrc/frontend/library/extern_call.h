@@ -16,8 +16,10 @@ namespace braze {
 /// The part of an extern step that all calls share.
 class ExternCallSite {
  public:
-  /// `generators`: what the program draws from, by the numbers that arguments give.
-  ExternCallSite(const ExternStep& step, const std::vector<at::Generator>& generators);
+  /// `generators`: what the program draws from, `packed`: weights no buffer can hold; both by the numbers that
+  /// arguments give.
+  ExternCallSite(const ExternStep& step, const std::vector<at::Generator>& generators,
+                 const std::vector<at::Tensor>& packed);
 
   const ExternStep& step() const { return step_; }
 

@@ -48,6 +48,12 @@ class CallStart:
         """By how much the version counter of each input has moved since."""
         return [version_of(tensor) - version for tensor, version in zip(self.inputs, self.versions)]
 
+    def twin(self, program):
+        """The same start on memory of its own, made before anything ran on this one."""
+        twin = CallStart(self.tensors, program)
+        twin.inputs, twin.versions, twin.generators = self.inputs, self.versions, self.generators
+        return twin
+
     @contextlib.contextmanager
     def rewound(self):
         """Inside, the generators are as before the call; afterwards as they were on entering. Yields a function that

@@ -6,7 +6,7 @@ import weakref
 
 from braze import _C
 from braze.report import EntryReport, ExternReport, FunctionReport, KernelReport, RefusalReport, StageReport
-from braze.tracing import children, proof
+from braze.tracing import children, freezing, proof
 from braze.tracing.argument_memory import ArgumentMemory
 from braze.tracing.reachable import snapshot
 from braze.tracing.refusal import Refusal
@@ -56,7 +56,7 @@ class CallKind:
 class Published:
     """An entry of the callable, and what is needed to check it against eager again."""
 
-    def __init__(self, callable_, entry, compiled, spec, paths, program, effects, step_microseconds):
+    def __init__(self, callable_, entry, compiled, spec, paths, program, effects, step_microseconds, freezing):
         self.callable = weakref.ref(callable_)
         self.entry = entry
         self.compiled = compiled
@@ -65,6 +65,7 @@ class Published:
         self.program = program
         self.effects = effects
         self.step_microseconds = step_microseconds
+        self.freezing = freezing  # a line for braze.explain
 
 
 class Session:
@@ -83,6 +84,7 @@ class Session:
         self.by_structure = set()  # paths of arguments that are matched by their attributes, though objects
         self.places = {}  # id -> (weak reference, names, path): attributes that count as arguments, as calls replace them
         self.by_identity = set()  # paths of those that must not be
+        self.changes_of_weights = 0
         self.keyword_order_matters = takes_keywords(function)
 
     def miss(self, callable_, args, kwargs):
@@ -95,6 +97,7 @@ class Session:
             self.lock.release()
 
     def answer(self, callable_, args, kwargs):
+        self.forget_stale()
         kind = self.kind_of(callable_, args, kwargs)
         if kind is None:
             return self.function(*args, **kwargs)
@@ -292,13 +295,19 @@ class Session:
             return Refusal("too_many_paths", "values that Python reads keep changing")
         program.version_moves = start.version_moves()
         compiled = _C.compile_program(program, self.options)
+        twin = start.twin(program) if self.may_freeze() else None
         if problem := self.disproves(compiled, program, start, results):
             if problem == DECLINED and program.value_guards:
                 return Refusal("value_read", "a number that Python reads differs in its last bits")
             return Refusal("proof", problem)
         captured = kind.captured
+        frozen, not_frozen = self.frozen(compiled, program, start.inputs, twin, results)
+        if frozen:
+            compiled = frozen.compiled
         paths = [state.path_of(tensor) for tensor in captured]
-        entry = _C.Entry(kind.spec, kind.state, state.guards, captured, compiled, tree, paths, effects)
+        entry = _C.Entry(
+            kind.spec, kind.state, state.guards, captured, compiled, tree, paths, effects, frozen and frozen.guards
+        )
         callable_.add_entry(entry, self.options.trial)
         self.entries.append(
             Published(
@@ -310,6 +319,7 @@ class Session:
                 program,
                 effects,
                 time_steps(compiled, start),
+                frozen.describe() if frozen else not_frozen,
             )
         )
         self.kinds.remove(kind)
@@ -333,6 +343,32 @@ class Session:
             if problem := proof.disagreement(start.tensors[slot], start.inputs[slot], f"input {slot} after the call"):
                 return problem
         return None
+
+    def may_freeze(self):
+        return self.options.freeze and self.changes_of_weights <= freezing.MOST_CHANGES
+
+    def frozen(self, compiled, program, inputs, start, results):
+        """The program with its weights folded and packed, when it is right and faster; else None, and why."""
+        if not self.options.freeze:
+            return None, freezing.would_apply(program, inputs)
+        if start is None:
+            return None, "not frozen: its weights keep changing"
+        frozen = freezing.frozen(program, inputs, self.options)
+        if frozen is None:
+            return None, ""
+        if problem := self.disproves(frozen.compiled, program, start, results):
+            self.note(Refusal("proof", f"with frozen weights, {problem}"))
+            return None, f"not frozen: {problem}"
+        if self.options.trial and not freezing.is_faster(frozen.compiled, compiled, start):
+            return None, "not frozen: it was not faster"
+        return frozen, ""
+
+    def forget_stale(self):
+        """Lets go of entries whose weights have changed, and of what they kept of them."""
+        stale = [published for published in self.entries if published.entry.is_stale]
+        for published in stale:
+            self.changes_of_weights += published.entry.hits < freezing.FEW_CALLS
+            self.entries.remove(published)
 
     def refuse(self, callable_, kind, refusal):
         """Notes the refusal; a kind of call that will not do is run eagerly from now on, without a trace."""
@@ -475,6 +511,7 @@ def entry_report(published):
         compiled_microseconds=entry.compiled_microseconds,
         eager_microseconds=entry.eager_microseconds,
         state=entry.state,
+        freezing=published.freezing,
     )
 
 
