@@ -108,17 +108,30 @@ std::shared_ptr<Entry> make_entry(std::shared_ptr<ArgumentSpec> arguments, const
                                   std::shared_ptr<StateGuards> state, const std::vector<py::object>& captured,
                                   std::shared_ptr<Executable> executable, std::shared_ptr<OutputTree> outputs,
                                   const std::vector<std::string>& paths, std::shared_ptr<Effects> effects,
-                                  std::shared_ptr<FrozenTensors> frozen) {
+                                  std::shared_ptr<FrozenTensors> frozen,
+                                  const std::vector<std::pair<std::string, py::object>>& watched) {
   auto tensors = std::make_shared<CapturedTensors>();
   for (size_t i = 0; i < captured.size(); ++i) {
     Refusal refusal;
     if (!tensors->add(i < paths.size() ? paths[i] : "captured tensor", captured[i].ptr(), refusal))
       throw py::value_error("Entry: " + refusal.detail);
   }
+  auto others = std::make_shared<CapturedTensors>();
+  for (const auto& [path, tensor] : watched) {
+    Refusal refusal;  // of a sparse tensor, say: that it is the same object has to do
+    others->add(path, tensor.ptr(), refusal);
+  }
   if (!arguments || !state || !executable || !outputs) throw py::value_error("Entry: a part is None");
-  return std::make_shared<Entry>(EntryParts{std::move(arguments), std::move(state), tensors, std::move(executable),
-                                            std::move(outputs), std::move(effects), std::move(frozen)},
-                                 torch_state);
+  EntryParts parts;
+  parts.arguments = std::move(arguments);
+  parts.state = std::move(state);
+  parts.captured = tensors;
+  parts.watched = others;
+  parts.executable = std::move(executable);
+  parts.outputs = std::move(outputs);
+  parts.effects = std::move(effects);
+  parts.frozen = std::move(frozen);
+  return std::make_shared<Entry>(std::move(parts), torch_state);
 }
 
 const char* state_of(const Entry& entry) {
@@ -140,12 +153,13 @@ void bind_entry(py::module_& module) {
       .def(py::init(&make_entry), py::arg("arguments"), py::arg("torch_state"), py::arg("state"), py::arg("captured"),
            py::arg("executable"), py::arg("outputs"), py::arg("paths") = std::vector<std::string>(),
            py::arg("effects") = std::shared_ptr<Effects>(), py::arg("frozen") = std::shared_ptr<FrozenTensors>(),
+           py::arg("watched") = std::vector<std::pair<std::string, py::object>>(),
            "`captured`: the tensors, and in `paths` where they were found. `frozen`: what the executable keeps numbers "
-           "of.")
+           "of. `watched`: (path, tensor) of the state's other tensors.")
       .def_static(
           "eager",
           [](std::shared_ptr<ArgumentSpec> arguments, const TorchState& torch_state) {
-            return std::make_shared<Entry>(EntryParts{std::move(arguments), {}, {}, {}, {}, {}}, torch_state);
+            return std::make_shared<Entry>(EntryParts{.arguments = std::move(arguments)}, torch_state);
           },
           "An entry whose calls run the function, without looking further.")
       .def("describe_arguments", &Entry::describe_arguments)

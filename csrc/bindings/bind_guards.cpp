@@ -20,13 +20,14 @@ py::tuple refusal_tuple(const Refusal& refusal) { return py::make_tuple(refusal.
 
 py::object build_arguments(py::tuple args, py::dict kwargs, bool keyword_order_matters,
                            const std::unordered_set<std::string>& by_structure,
+                           const std::unordered_set<std::string>& by_identity,
                            const std::vector<std::tuple<py::object, py::tuple, std::string>>& places) {
   Refusal refusal;
   std::vector<ArgumentSpec::Place> attributes;
   for (const auto& [owner, names, path] : places)
     attributes.push_back({PyRef::borrow(owner.ptr()), PyRef::borrow(names.ptr()), path});
-  std::shared_ptr<ArgumentSpec> spec =
-      ArgumentSpec::build(args.ptr(), kwargs.ptr(), keyword_order_matters, by_structure, attributes, refusal);
+  std::shared_ptr<ArgumentSpec> spec = ArgumentSpec::build(args.ptr(), kwargs.ptr(), keyword_order_matters,
+                                                           by_structure, by_identity, attributes, refusal);
   return spec ? py::cast(spec) : py::object(refusal_tuple(refusal));
 }
 
@@ -47,6 +48,7 @@ void bind_arguments(py::module_& module) {
       .def_static(
           "build", build_arguments, py::arg("args"), py::arg("kwargs"), py::arg("keyword_order_matters") = true,
           py::arg("by_structure") = std::unordered_set<std::string>(),
+          py::arg("by_identity") = std::unordered_set<std::string>(),
           py::arg("places") = std::vector<std::tuple<py::object, py::tuple, std::string>>(),
           "The spec of these arguments, or a refusal as (reason, detail). `by_structure`: paths of plain objects "
           "that are matched by class and attributes, or '*' for all. `places`: (owner, names, path) of attributes that "
@@ -107,7 +109,12 @@ void bind_arguments(py::module_& module) {
            })
       .def_property_readonly("tensor_count", &ArgumentSpec::tensor_count)
       .def_property_readonly("place_count", &ArgumentSpec::place_count)
-      .def_property_readonly("has_instances", &ArgumentSpec::has_instances)
+      .def_property_readonly("container_types",
+                             [](const ArgumentSpec& spec) {
+                               py::list types;
+                               for (const PyRef& type : spec.container_types()) types.append(py::handle(type.get()));
+                               return types;
+                             })
       .def("container_paths", &ArgumentSpec::container_paths)
       .def_property_readonly(
           "objects", [](const ArgumentSpec& spec) { return object_list(spec.objects()); },

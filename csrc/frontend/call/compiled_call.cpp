@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <unordered_set>
 
 #include "frontend/capture/convert.h"
 #include "support/error.h"
@@ -32,6 +33,40 @@ int64_t bytes_of(const Plan& plan, const std::vector<int64_t>& input_bytes) {
   for (int64_t bytes : input_bytes) total += bytes;
   for (const auto& output : plan.outputs) total += output.length * info(output.dtype).bytes;
   return total;
+}
+
+/// Operators that may raise although their arguments' shapes are right: all but these, which look at no number.
+bool may_raise(const ExternCall& call) {
+  static const std::unordered_set<std::string> never = {"aten::mm",
+                                                        "aten::addmm",
+                                                        "aten::bmm",
+                                                        "aten::baddbmm",
+                                                        "aten::mv",
+                                                        "aten::addmv",
+                                                        "aten::addbmm",
+                                                        "aten::convolution",
+                                                        "aten::_softmax",
+                                                        "aten::sort",
+                                                        "aten::topk",
+                                                        "aten::cumsum",
+                                                        "aten::cat",
+                                                        "aten::clone",
+                                                        "aten::copy_",
+                                                        "aten::rand",
+                                                        "aten::randn",
+                                                        "aten::uniform_",
+                                                        "aten::normal_",
+                                                        "aten::avg_pool2d",
+                                                        "aten::max_pool2d_with_indices",
+                                                        "aten::_scaled_dot_product_flash_attention_for_cpu"};
+  return never.count(call.op) == 0;
+}
+
+bool runs_what_may_raise(const Plan& plan) {
+  return std::any_of(plan.steps.begin(), plan.steps.end(), [](const Step& step) {
+    auto* call = std::get_if<ExternStep>(&step);
+    return call && may_raise(call->call);
+  });
 }
 
 bool checks_indices(const Plan& plan) {
@@ -73,7 +108,7 @@ CompiledCall::CompiledCall(CompiledPlan compiled, const CapturedProgram& program
   }
   find_patches();
   find_value_checks(program.value_guards);
-  may_refuse_ = checks_indices(plan) || !value_checks_.empty();
+  may_refuse_ = checks_indices(plan) || !value_checks_.empty() || runs_what_may_raise(plan);
   heavy_ |= bytes_of(plan, input_bytes_) > kHeavyBytes;
 }
 

@@ -42,6 +42,7 @@ std::string Entry::explain_miss(const TorchState& now, PyObject* const* args, si
   if (is_eager()) return "";
   if (std::string text = parts_.state->explain(); !text.empty()) return text + " changed";
   if (std::string text = parts_.captured->explain(); !text.empty()) return text;
+  if (std::string text = parts_.watched->explain(); !text.empty()) return text;
   if (is_stale()) return "a frozen weight was written";
   CallInputs inputs;
   return matches(now, args, positional, keyword_names, inputs) ? ""
@@ -72,6 +73,7 @@ int Entry::visit(visitproc visit, void* arg) const {
   if (int stop = visit_part(parts_.arguments)) return stop;
   if (int stop = visit_part(parts_.state)) return stop;
   if (int stop = visit_part(parts_.captured)) return stop;
+  if (int stop = visit_part(parts_.watched)) return stop;
   if (int stop = visit_part(parts_.effects)) return stop;
   return visit_part(parts_.outputs);
 }
@@ -79,6 +81,7 @@ int Entry::visit(visitproc visit, void* arg) const {
 void Entry::clear() {
   if (parts_.state) parts_.state->clear();
   if (parts_.captured) parts_.captured->clear();
+  if (parts_.watched) parts_.watched->clear();
 }
 
 }  // namespace braze

@@ -34,9 +34,10 @@ struct EntryParts {
   std::shared_ptr<ArgumentSpec> arguments;
   std::shared_ptr<StateGuards> state;
   std::shared_ptr<CapturedTensors> captured;
+  std::shared_ptr<CapturedTensors> watched;  // tensors of the state that no operator reads: Python may ask their dtype
   std::shared_ptr<Executable> executable;
   std::shared_ptr<OutputTree> outputs;
-  std::shared_ptr<Effects> effects;  // null when the call changes none of its arguments' containers
+  std::shared_ptr<Effects> effects;       // null when the call changes none of its arguments' containers
   std::shared_ptr<FrozenTensors> frozen;  // null when the executable keeps no numbers of weights
 };
 
@@ -50,7 +51,7 @@ class Entry {
     if (!(torch_state_ == now) || !parts_.arguments->check(args, positional, keyword_names, inputs)) return false;
     return is_eager() ||
            (parts_.state->check() && parts_.state->check_aliases(inputs.tensors.data(), inputs.tensors.size()) &&
-            parts_.captured->check(inputs) && meets_no_guarded_object(inputs) &&
+            parts_.captured->check(inputs) && parts_.watched->hold() && meets_no_guarded_object(inputs) &&
             (!parts_.frozen || parts_.frozen->check(inputs.tensors.data())));
   }
 
@@ -84,9 +85,9 @@ class Entry {
   void clear();
 
  private:
-  /// An object matched by structure was none of those the guards hold when the call was recorded: code could tell.
+  /// A container matched by structure was none of the objects the guards hold when the call was recorded: code could
+  /// tell.
   bool meets_no_guarded_object(const CallInputs& inputs) const {
-    if (!parts_.arguments->has_instances()) return true;
     for (size_t i = 0; i + parts_.arguments->place_count() < inputs.containers.size(); ++i)
       if (parts_.state->reaches(inputs.containers[i])) return false;
     return true;

@@ -182,7 +182,7 @@ class Functionaliser {
     }
     auto writes_nothing = [&](int position) { return op.operands[position].geometry.numel() == 0; };
     const bool idle = std::all_of(op.written.begin(), op.written.end(), writes_nothing);
-    if (fresh.empty() && idle) return;  // a view, a result nobody can see, or a write of no element
+    if (fresh.empty() && idle && !op.outputs.empty()) return;  // a view, or a write of no element
     if (std::any_of(op.written.begin(), op.written.end(), writes_nothing))
       refuse(Fallback::tensor_layout, op.call.op + " writes a tensor without elements");
 

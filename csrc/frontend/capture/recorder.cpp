@@ -408,7 +408,13 @@ void hook(const c10::OperatorHandle& op, DispatchKeySet keys, torch::jit::Stack*
       Inside() { ++operator_depth; }
       ~Inside() { --operator_depth; }
     } inside;
-    op.redispatchBoxed(rest, stack);
+    try {
+      op.redispatchBoxed(rest, stack);
+    } catch (...) {  // code that catches it has read what made it
+      std::lock_guard<std::mutex> lock(session->mutex);
+      session->refuse(Fallback::exception, op.schema().name() + " raised");
+      throw;
+    }
   }
   if (recorded) {
     std::lock_guard<std::mutex> lock(session->mutex);

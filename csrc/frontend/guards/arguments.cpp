@@ -28,8 +28,13 @@ bool is_singleton(PyObject* object) {
 
 class ArgumentSpec::Builder {
  public:
-  Builder(ArgumentSpec& spec, const std::unordered_set<std::string>& by_structure, Refusal& refusal)
-      : spec_(spec), by_structure_(by_structure), refusal_(refusal), structural_(by_structure.count("*") > 0) {}
+  Builder(ArgumentSpec& spec, const std::unordered_set<std::string>& by_structure,
+          const std::unordered_set<std::string>& by_identity, Refusal& refusal)
+      : spec_(spec),
+        by_structure_(by_structure),
+        by_identity_(by_identity),
+        refusal_(refusal),
+        structural_(by_structure.count("*") > 0) {}
 
   bool add(PyObject* object, const std::string& path) {
     if (spec_.nodes_.size() >= most_nodes) return refuse("more than 4096 values in the arguments");
@@ -58,9 +63,11 @@ class ArgumentSpec::Builder {
       return true;
     }
     if (is_plain_tuple(object)) return add_sequence(object, Kind::Tuple, std::move(node));
-    if (PyList_CheckExact(object)) return add_sequence(object, Kind::List, std::move(node));
-    if (PyDict_CheckExact(object)) return add_dict(object, object, Kind::Dict, std::move(node));
-    if ((structural_ || by_structure_.count(path) > 0) && is_plain_object(object) && add_instance(object, node))
+    const bool as_object = by_identity_.count(path) > 0;
+    if (PyList_CheckExact(object) && !as_object) return add_sequence(object, Kind::List, std::move(node));
+    if (PyDict_CheckExact(object) && !as_object) return add_dict(object, object, Kind::Dict, std::move(node));
+    if (!as_object && (structural_ || by_structure_.count(path) > 0) && is_plain_object(object) &&
+        add_instance(object, node))
       return true;
     node.kind = Kind::Object;
     node.index = static_cast<uint32_t>(spec_.objects_.size());
@@ -135,10 +142,7 @@ class ArgumentSpec::Builder {
     PyObject* attributes = *cpython::dict_slot(object);
     const bool added = attributes != nullptr && add_dict(object, attributes, Kind::Instance, node);
     structural_ = outer;
-    if (added) {
-      spec_.has_instances_ = true;
-      return true;
-    }
+    if (added) return true;
     refusal_ = {};
     open_ = open;
     shrink_to(before);
@@ -183,7 +187,7 @@ class ArgumentSpec::Builder {
   }
 
   ArgumentSpec& spec_;
-  const std::unordered_set<std::string>& by_structure_;
+  const std::unordered_set<std::string>&by_structure_, &by_identity_;
   Refusal& refusal_;
   std::unordered_set<PyObject*> open_;
   std::vector<PyObject*> containers_;
@@ -279,9 +283,10 @@ class ArgumentSpec::Matcher {
 
 std::unique_ptr<ArgumentSpec> ArgumentSpec::build(PyObject* args, PyObject* kwargs, bool keyword_order_matters,
                                                   const std::unordered_set<std::string>& by_structure,
+                                                  const std::unordered_set<std::string>& by_identity,
                                                   const std::vector<Place>& places, Refusal& refusal) {
   std::unique_ptr<ArgumentSpec> spec(new ArgumentSpec);
-  Builder builder(*spec, by_structure, refusal);
+  Builder builder(*spec, by_structure, by_identity, refusal);
   spec->positional_ = static_cast<size_t>(PyTuple_GET_SIZE(args));
   spec->keyword_order_matters_ = keyword_order_matters;
   for (size_t i = 0; i < spec->positional_; ++i) {

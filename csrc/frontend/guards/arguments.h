@@ -49,9 +49,11 @@ class ArgumentSpec {
 
   /// Null with a refusal when an argument is of a kind that is not vouched for.
   /// `keyword_order_matters`: the function has a **kwargs parameter, so it can see the order. `by_structure`: paths of
-  /// plain objects that are matched, with all inside them, by attributes; "*" stands for all.
+  /// plain objects that are matched, with all inside them, by attributes; "*" stands for all. `by_identity`: paths of
+  /// containers that are matched as objects.
   static std::unique_ptr<ArgumentSpec> build(PyObject* args, PyObject* kwargs, bool keyword_order_matters,
                                              const std::unordered_set<std::string>& by_structure,
+                                             const std::unordered_set<std::string>& by_identity,
                                              const std::vector<Place>& places, Refusal& refusal);
 
   /// Vectorcall arguments. When true, `inputs` has the tensors in flatten order.
@@ -66,8 +68,8 @@ class ArgumentSpec {
   /// An object matched by identity has died: this spec can never hold again.
   bool is_dead() const;
 
-  /// Plain objects are matched by structure somewhere.
-  bool has_instances() const { return has_instances_; }
+  /// The classes of tuples, lists, dicts and plain objects that are looked into.
+  const std::vector<PyRef>& container_types() const { return types_; }
   /// The last containers of CallInputs are the owners of places.
   size_t place_count() const { return owners_.size(); }
 
@@ -104,7 +106,6 @@ class ArgumentSpec {
   std::vector<uint32_t> keyword_nodes_;  // root node of each keyword argument
   PyRef keyword_names_;                  // tuple of str, in the order of the recorded call
   bool keyword_order_matters_ = true;
-  bool has_instances_ = false;
   std::vector<ObjectRef> owners_;
 };
 

@@ -29,6 +29,13 @@ class CapturedTensors {
     return true;
   }
 
+  /// Whether they are of the kinds they were, for tensors of which only Python reads something.
+  bool hold() const {
+    for (size_t i = 0; i < tensors_.size(); ++i)
+      if (!specs_.check(i, impl(i))) return false;
+    return true;
+  }
+
   size_t size() const { return tensors_.size(); }
   const std::vector<std::string>& paths() const { return paths_; }
   PyObject* tensor(size_t index) const { return tensors_[index].get(); }

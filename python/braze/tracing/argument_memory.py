@@ -15,6 +15,7 @@ class ArgumentMemory:
     def __init__(self, spec, args, kwargs):
         self.containers = spec.containers(args, kwargs)
         self.before = [contents_of(container) for container in self.containers]
+        self.bodies = [body_of(container) for container in self.containers]
         self.inner = []
         whole = _C.ArgumentSpec.build(args, kwargs, True, {"*"}) if spec.objects else None
         if isinstance(whole, _C.ArgumentSpec):
@@ -51,6 +52,8 @@ class ArgumentMemory:
         effects, values = _C.Effects(), []
         for place, (container, before) in enumerate(zip(self.containers, self.before)):
             now = contents_of(container)
+            if any(a is not b for a, b in zip(self.bodies[place], body_of(container))):
+                return None
             if same(before, now):
                 continue
             if isinstance(now, list):
@@ -60,7 +63,7 @@ class ArgumentMemory:
             for key in before.keys() - now.keys():
                 effects.delete(place, key)
             kept = [key for key in before if key in now]
-            if kept != list(now)[: len(kept)]:
+            if any(a is not b for a, b in zip(kept, now)):
                 return None  # taken out and put in again: the order is another one
             for key, value in now.items():
                 if before.get(key, _ABSENT) is not value:
@@ -76,10 +79,17 @@ def contents_of(container):
     return dict(container if isinstance(container, dict) else object.__getattribute__(container, "__dict__"))
 
 
+def body_of(container):
+    """What makes it the object it is, besides its contents: its class, and the dict of its attributes."""
+    if isinstance(container, (list, dict)):
+        return (type(container),)
+    return type(container), object.__getattribute__(container, "__dict__")
+
+
 def same(before, now):
     """The very same objects under the same keys in the same order."""
     if len(before) != len(now):
         return False
     if isinstance(before, list):
         return all(a is b for a, b in zip(before, now))
-    return all(a == b and x is y for (a, x), (b, y) in zip(before.items(), now.items()))
+    return all(a is b and x is y for (a, x), (b, y) in zip(before.items(), now.items()))

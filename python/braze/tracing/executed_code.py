@@ -5,6 +5,7 @@ tables of trusted.py.
 import contextvars
 import dis
 import gc
+import re
 import sys
 import types
 
@@ -12,6 +13,7 @@ from braze import _C
 from braze.tracing import trusted
 from braze.tracing.refusal import Refusal
 
+_IDENTIFIER = re.compile(r"[^\W\d]\w*")
 _IMPORT_NAME = dis.opmap["IMPORT_NAME"]
 
 
@@ -163,8 +165,8 @@ def names_of(codes):
         while constants:
             constant = constants.pop()
             if isinstance(constant, str):
-                if len(constant) < 200:
-                    names.update(part for part in constant.split(".") if part.isidentifier())
+                if len(constant) < 200:  # "{0.scale}" reads an attribute as well
+                    names.update(_IDENTIFIER.findall(constant))
             elif isinstance(constant, (tuple, frozenset)):
                 constants.extend(constant)
             elif isinstance(constant, types.CodeType):

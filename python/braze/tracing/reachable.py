@@ -29,18 +29,18 @@ _MATCH_CLASS = dis.opmap["MATCH_CLASS"]
 _STORE_GLOBAL = dis.opmap["STORE_GLOBAL"]
 
 
-def snapshot(function, executed, objects=(), arguments=(), instances=(), places=None):
+def snapshot(function, executed, objects=(), arguments=(), container_types=(), places=None):
     """The state that a call of the function running the code of `executed` depends on, as it is now.
 
     `objects`: (path, object) of the arguments that are matched by identity. `arguments`: the tensors among them.
-    `instances`: those that are matched by structure; what counts of them here is their classes. `places`: by the id of
+    `container_types`: the classes of what is matched by structure. `places`: by the id of
     their object, names of attributes that count as arguments.
     """
     names, extra = executed.names() | {"__getattr__"}, set()
     whole = any(is_whole(code) for code in executed.codes)
     while True:
         state = Snapshot(executed, names | extra, whole, places or {})
-        state.walk(function, objects, arguments, instances)
+        state.walk(function, objects, arguments, container_types)
         if state.met_names <= names | extra:
             return state
         extra |= state.met_names
@@ -107,14 +107,14 @@ class Snapshot(Expansion):
 
     # The walk.
 
-    def walk(self, function, objects, arguments, instances):
+    def walk(self, function, objects, arguments, container_types):
         for path, value in objects:
             self.guards.add_weak_root(value)
             self.visit(value, path)
         if frames := trusted.FRAME_NAMES & self.user_names:
             self.refuse("impure_call", f"frames are read: {min(frames)}")
         self.visit(function, root_name(function))
-        for cls in {type(instance) for instance in instances}:
+        for cls in set(container_types) - {tuple, list, dict}:
             self.visit(cls, class_name(cls))
         for cls in (torch.Tensor, torch.nn.Parameter):  # the classes of what the call makes
             self.visit(cls, class_name(cls))
@@ -169,10 +169,12 @@ class Snapshot(Expansion):
                     self.watched.add(id(value))
                     self.guards.add_named(self.guards.add_instance_dict(value, f"{name}.{key}"), f"{name}.{key}")
             return
+        # Code that catches exceptions can tell that a name is absent.
+        missing = set().union(*(own_names(code) for code in codes if code.co_exceptiontable)) - namespace.keys()
         own = namespace.get("__builtins__", builtins)
         own = own.__dict__ if isinstance(own, types.ModuleType) else own
         builtin = sorted((names - namespace.keys()) & own.keys())
-        self.guards.add_listed(namespace, tuple(used + builtin), name)
+        self.guards.add_listed(namespace, tuple({*used, *builtin, *missing}), name)
         self.guards.add_listed(own, tuple(builtin), "builtins")
         for key in used:
             self.visit(namespace[key], f"{name}.{key}")

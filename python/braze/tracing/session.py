@@ -161,24 +161,25 @@ class Session:
             for reference, names, path in self.places.values()
             if (owner := reference()) is not None
         ]
-        return _C.ArgumentSpec.build(args, kwargs, self.keyword_order_matters, self.by_structure, places)
+        return _C.ArgumentSpec.build(
+            args, kwargs, self.keyword_order_matters, self.by_structure, self.by_identity, places
+        )
 
     def replaced_objects(self, spec):
         """The arguments, by path, in whose place an otherwise equal call had another object."""
         described, replaced = spec.describe(), set()
         for other in [*self.kinds, *self.entries]:
-            if other.spec.objects != spec.objects and other.spec.describe() == described:
-                earlier = dict(other.spec.objects)
+            earlier = dict(other.spec.objects)
+            if other.spec.describe() == described:
                 replaced |= {path for path, value in spec.objects if earlier.get(path) is not value}
         return replaced - self.by_structure - self.by_identity
 
     def state_of(self, executed, spec, memory, arguments):
         """The Python state that a call running this code depends on, as it is now."""
-        instances = [c for c in memory.containers if type(c) not in (list, dict)]
         places = {
             id(owner): names for reference, names, _ in self.places.values() if (owner := reference()) is not None
         }
-        return snapshot(self.function, executed, spec.objects, arguments, instances, places)
+        return snapshot(self.function, executed, spec.objects, arguments, spec.container_types, places)
 
     def learn(self, callable_, kind, memory, arguments, trace, before, start):
         """Brings the kind of call one step further; a Refusal when this trace cannot be replayed."""
@@ -218,7 +219,7 @@ class Session:
         if not self.confirms(kind, trace, program, tree, captured, effects):
             self.first_trace(kind, trace, program, tree, captured, effects)
             return Refusal("unconfirmed", "") if kind.attempts >= ATTEMPTS else None
-        if kind.spec.has_instances:
+        if self.passed_containers(kind, memory):
             before.guards.add_reached(list(before.seen.values()))
         return self.publish(callable_, kind, before, program, tree, effects, results, start)
 
@@ -246,23 +247,14 @@ class Session:
         return new
 
     def meets_arguments(self, kind, memory, state):
-        """Whether an object matched by structure is also part of the state, where code could tell it from an equal one:
-        such objects are matched by identity.
+        """Whether a container matched by structure is also part of the state, where code could tell it from an equal
+        one: such are matched by identity.
         """
-        met = {
-            path
-            for path, container in self.passed_containers(kind, memory)
-            if type(container) not in (list, dict) and id(container) in state.seen
-        }
-        roots = {
-            root
-            for root in self.by_structure
-            for path in met
-            if path == root or path.startswith((root + ".", root + "["))
-        }
-        if not roots:
+        met = {path for path, container in self.passed_containers(kind, memory) if id(container) in state.seen}
+        roots = {root for root in self.by_structure for path in met if is_within(path, root)}
+        if not met:
             return False
-        self.by_identity |= roots
+        self.by_identity |= met | roots
         self.by_structure -= roots
         self.kinds.remove(kind)
         return True
@@ -305,9 +297,10 @@ class Session:
         if frozen:
             compiled = frozen.compiled
         paths = [state.path_of(tensor) for tensor in captured]
-        entry = _C.Entry(
-            kind.spec, kind.state, state.guards, captured, compiled, tree, paths, effects, frozen and frozen.guards
-        )
+        try:
+            entry = self.entry_of(kind, state, captured, compiled, tree, paths, effects, frozen)
+        except ValueError as problem:  # a dual tensor, say
+            return Refusal("tensor_kind", str(problem))
         callable_.add_entry(entry, self.options.trial)
         self.entries.append(
             Published(
@@ -325,6 +318,11 @@ class Session:
         self.kinds.remove(kind)
         self.wasted = 0
         return None
+
+    def entry_of(self, kind, state, captured, compiled, tree, paths, effects, frozen):
+        others = [(path, tensor) for path, tensor in state.tensors if not any(tensor is other for other in captured)]
+        guards = frozen and frozen.guards
+        return _C.Entry(kind.spec, kind.state, state.guards, captured, compiled, tree, paths, effects, guards, others)
 
     def disproves(self, compiled, program, start, results):
         """Says how the compiled program, begun where the call began, ends otherwise than the call did."""
@@ -441,12 +439,18 @@ class Session:
         )
 
 
+def is_within(path, root):
+    return path == root or path.startswith((root + ".", root + "["))
+
+
 def described(effects):
     return effects.describe() if effects else ""
 
 
 def time_steps(compiled, start):
-    """Microseconds of each step of the launch list."""
+    """Microseconds of each step of the launch list; none for operators of the user's own, which eager runs once a call."""
+    if not all(op.partition("::")[0] in ("aten", "mkldnn", "mkl") for op in compiled.externs):
+        return []
     with start.rewound():
         return compiled.time_steps(start.tensors, 2)
 

@@ -97,6 +97,7 @@ REFUSED_OF_PURE = {
     "builtins": words("print input open exec eval compile __import__ globals breakpoint help id"),
     "sys": words(
         """
+        exc_info exception
         _getframe _current_frames setrecursionlimit settrace setprofile gettrace getprofile getrefcount exit
         set_asyncgen_hooks getallocatedblocks
         """
@@ -136,7 +137,7 @@ IMPURE_MODULES = words(
     """
 )
 # ... except these functions of them.
-HARMLESS = words("posix.fspath gc.isenabled gc.enable gc.disable gc.collect _io.StringIO _io.text_encoding")
+HARMLESS = words("posix.fspath gc.enable gc.disable gc.collect _io.StringIO _io.text_encoding")
 
 # PyTorch's C functions that read or hand over what no guard sees.
 REFUSED_TORCH = words(
@@ -166,6 +167,10 @@ WHOLE_OBJECT_ACCESS = words(
 )
 # Functions of the standard library that read all attributes of an object they are given.
 WHOLE_OBJECT_CODE = (
+    ("/argparse.py", {"__eq__", "__contains__"}),
+    ("/inspect.py", {"getmembers", "getattr_static"}),
+    ("/typing.py", {"__instancecheck__"}),
+    ("/string.py", {"get_field"}),
     ("/copy.py", {"copy", "deepcopy"}),
     ("/dataclasses.py", {"asdict", "astuple", "replace", "_asdict_inner"}),
 )

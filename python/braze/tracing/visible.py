@@ -3,6 +3,7 @@
 import collections
 import functools
 import types
+import weakref
 
 import torch
 
@@ -35,7 +36,20 @@ _BASES = {
 _REFUSED_BASES = (torch.jit.ScriptModule, torch._C.ScriptModule)
 
 
-@functools.cache
+def once_a_class(function):
+    """As functools.cache, for a function of a class that must be free to die."""
+    known = weakref.WeakKeyDictionary()
+
+    @functools.wraps(function)
+    def answer(cls):
+        if cls not in known:
+            known[cls] = function(cls)
+        return known[cls]
+
+    return answer
+
+
+@once_a_class
 def instance_kind(cls):
     """ "object", "dict", "list", "set", "tuple", "property" or "static" when an instance dict, slots and the items
     or functions are all the
@@ -84,7 +98,7 @@ def is_python_class(cls):
     return cls.__basicsize__ - cls.__base__.__basicsize__ <= 8 * fields and type(own.get("__module__")) is str
 
 
-@functools.cache
+@once_a_class
 def slots_of(cls):
     """(name, member descriptor) of all slots of the instances."""
     return tuple(
