@@ -123,6 +123,12 @@ CompiledPlan compile(Graph graph, const Options& options, const HasOutVariant& h
   return compiled;
 }
 
+Plan plan_of(Graph graph, const Options& options, const HasOutVariant& has_out_variant) {
+  verify(graph);
+  run_passes(graph, split_at_commas(options.disabled_passes), false);
+  return schedule(graph, has_out_variant);
+}
+
 CompiledPlan compile(Graph graph, const Options& options, const HasOutVariant& has_out_variant) {
   return compile(std::move(graph), options, has_out_variant, process_kernel_cache());
 }

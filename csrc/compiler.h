@@ -40,6 +40,9 @@ struct CompiledParametricPlan {
 CompiledParametricPlan compile(ParametricPlan plan, const Options& options);
 CompiledParametricPlan compile(ParametricPlan plan, const Options& options, KernelCache& kernels);
 
+/// The plan that compile() would make of the graph, without code for it.
+Plan plan_of(Graph graph, const Options& options, const HasOutVariant& has_out_variant);
+
 /// Compiles a graph for the CPU. `kernels` defaults to the cache of this process.
 CompiledPlan compile(Graph graph, const Options& options, const HasOutVariant& has_out_variant);
 CompiledPlan compile(Graph graph, const Options& options, const HasOutVariant& has_out_variant, KernelCache& kernels);

@@ -20,6 +20,7 @@ void bind_capture(py::module_& m) {
   py::class_<Recording>(m, "Recording")
       .def_property_readonly(
           "refusal", [](const Recording& r) -> py::object { return r.refusal ? as_python(r.refusal) : py::none(); })
+      .def_readonly("attention_choices", &Recording::attention_choices)
       .def_property_readonly("op_count", [](const Recording& r) { return r.ops.size(); })
       .def(
           "generators_as_recorded",
@@ -43,6 +44,12 @@ void bind_capture(py::module_& m) {
   py::class_<CapturedProgram, std::shared_ptr<CapturedProgram>>(m, "CapturedProgram")
       .def_readonly("captured", &CapturedProgram::captured)
       .def_readonly("memory_matters", &CapturedProgram::memory_matters)
+      .def_property_readonly(
+          "is_generalisable",
+          [](const CapturedProgram& p) {
+            return !p.memory_matters && p.value_guards.empty() && p.slot_offsets.empty();
+          },
+          "Whether the program may hold at other sizes: it writes no input, inputs share no memory, no value is read.")
       .def_readonly("drawn", &CapturedProgram::drawn, "The random number generators that the call moves.")
       .def_property_readonly("text", [](const CapturedProgram& p) { return print(p.graph); })
       .def_property_readonly("node_count", [](const CapturedProgram& p) { return p.graph.nodes.size(); })
@@ -71,6 +78,8 @@ void bind_capture(py::module_& m) {
   m.attr("fallback_reasons") = reasons;
   m.def("recorder_available", &recorder_available);
   m.def("start_recording", &start_recording, "Starts recording on this thread; False when another recording runs.");
+  m.def("start_meta_recording", &start_meta_recording, py::arg("attention_choices"),
+        "Starts recording a run on meta tensors that stands for one on real tensors.");
   m.def("stop_recording", &stop_recording);
   m.def("is_recording", &is_recording);
   m.def("recording_refused", &recording_refused);

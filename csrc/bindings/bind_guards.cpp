@@ -1,6 +1,7 @@
 // Python's view of the guards: what the tracing session builds them with and what explain reads.
 #include <pybind11/functional.h>
 #include <pybind11/stl.h>
+#include <torch/csrc/DynamicTypes.h>
 #include <torch/csrc/autograd/python_variable.h>
 
 #include "bindings/bindings.h"
@@ -68,6 +69,34 @@ void bind_arguments(py::module_& module) {
              VectorArguments arguments(args.ptr(), kwargs.ptr());
              return spec.explain(arguments.values.data(), arguments.positional, arguments.keyword_names.get());
            })
+      .def_static(
+          "generalise",
+          [](const ArgumentSpec& a, const ArgumentSpec& b) -> std::shared_ptr<ArgumentSpec> {
+            return ArgumentSpec::generalise(a, b);
+          },
+          "A spec for calls like both, which differ in sizes of tensors only; None when they differ in more.")
+      .def_property_readonly(
+          "symbols",
+          [](const ArgumentSpec& spec) {
+            py::list symbols;
+            for (const auto& s : spec.symbols()) symbols.append(py::make_tuple(s.tensor, s.dim, s.first, s.second));
+            return symbols;
+          },
+          "(tensor, dim, size in the first call, size in the second) of each size left open.")
+      .def(
+          "geometries",
+          [](const ArgumentSpec& spec, const std::vector<int64_t>& symbols) {
+            py::list rows;
+            for (size_t i = 0; i < spec.tensor_count(); ++i) {
+              std::vector<int64_t> both = spec.tensors().geometry_at(i, symbols);
+              auto half = both.begin() + static_cast<ptrdiff_t>(both.size() / 2);
+              rows.append(py::make_tuple(std::vector<int64_t>(both.begin(), half), std::vector<int64_t>(half, both.end()),
+                                         py::reinterpret_borrow<py::object>(reinterpret_cast<PyObject*>(
+                                             torch::getTHPDtype(spec.tensors().dtype(i))))));
+            }
+            return rows;
+          },
+          "(sizes, strides, dtype) of each tensor at these values of the symbols.")
       .def_property_readonly("tensor_count", &ArgumentSpec::tensor_count)
       .def_property_readonly(
           "objects", [](const ArgumentSpec& spec) { return object_list(spec.objects()); },

@@ -25,6 +25,11 @@ using c10::DispatchKeySet;
 class Session {
  public:
   Session() { generator_index(at::detail::getDefaultCPUGenerator()); }
+  /// Of a run on meta tensors.
+  explicit Session(std::vector<int64_t> attention_choices) : Session() {
+    replays_ = true;
+    choices_ = std::move(attention_choices);
+  }
 
   Recording& recording() { return *recording_; }
   std::unique_ptr<Recording> take() { return std::move(recording_); }
@@ -42,7 +47,7 @@ class Session {
     }
     auto* impl = tensor.unsafeGetTensorImpl();
     auto dtype = dtype_of(tensor.scalar_type());
-    if (!tensor.device().is_cpu() || tensor.layout() != c10::kStrided || !tensor.has_storage() || !dtype ||
+    if (!(tensor.device().is_cpu() || (replays_ && tensor.is_meta())) || tensor.layout() != c10::kStrided || !tensor.has_storage() || !dtype ||
         tensor.is_conj() || tensor.is_neg() || tensor.is_quantized() || tensor._is_zerotensor()) {
       refuse(Fallback::tensor_kind, describe_tensor(tensor));
       return false;
@@ -68,6 +73,14 @@ class Session {
       if (generators[i].generator == generator) return static_cast<int>(i);
     generators.push_back({generator, generator.get_state()});
     return static_cast<int>(generators.size()) - 1;
+  }
+
+  /// The answer of aten::_fused_sdp_choice: PyTorch's own, or on meta tensors the one that real ones got.
+  int64_t attention_choice(int64_t own) {
+    auto& made = recording_->attention_choices;
+    if (replays_ && made.size() < choices_.size()) own = choices_[made.size()];
+    made.push_back(own);
+    return own;
   }
 
   std::mutex mutex;
@@ -99,6 +112,8 @@ class Session {
   std::unique_ptr<Recording> recording_ = std::make_unique<Recording>();
   std::unordered_map<c10::StorageImpl*, int> storages_;
   std::unordered_map<c10::TensorImpl*, int> tensors_;
+  bool replays_ = false;
+  std::vector<int64_t> choices_;
 };
 
 DispatchKey g_key = DispatchKey::Undefined;
@@ -365,6 +380,12 @@ void hook(const c10::OperatorHandle& op, DispatchKeySet keys, torch::jit::Stack*
     op.redispatchBoxed(rest, stack);
     return;
   }
+  if (op.schema().name() == "aten::_fused_sdp_choice") {
+    op.redispatchBoxed(rest, stack);
+    std::lock_guard<std::mutex> lock(session->mutex);
+    stack->back() = session->attention_choice(stack->back().toInt());
+    return;
+  }
   LeafCall leaf(*session, op);
   bool recorded;
   {
@@ -396,13 +417,23 @@ void register_hook() {
 
 bool recorder_available() { return g_key != DispatchKey::Undefined; }
 
-bool start_recording() {
+namespace {
+
+bool start(std::unique_ptr<Session> session) {
   std::lock_guard<std::mutex> lock(g_session_mutex);
-  if (g_session || !recorder_available()) return false;
-  g_session = std::make_unique<Session>();
+  if (g_session) return false;
+  g_session = std::move(session);
   c10::impl::tls_set_dispatch_key_included(g_key, true);
   ++passthrough_depth;
   return true;
+}
+
+}  // namespace
+
+bool start_recording() { return recorder_available() && start(std::make_unique<Session>()); }
+
+bool start_meta_recording(std::vector<int64_t> attention_choices) {
+  return recorder_available() && start(std::make_unique<Session>(std::move(attention_choices)));
 }
 
 std::unique_ptr<Recording> stop_recording() {

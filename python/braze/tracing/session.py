@@ -9,7 +9,9 @@ from braze.report import EntryReport, ExternReport, FunctionReport, KernelReport
 from braze.tracing import children, proof
 from braze.tracing.reachable import snapshot
 from braze.tracing.refusal import Refusal
+from braze.tracing.results import classifier, collector
 from braze.tracing.trace import trace_call
+from braze.tracing.varying_sizes import VaryingSizes
 
 # Tracing is many times slower than a call, so a callable that keeps changing is left alone after this many traces that led to nothing.
 WASTED_TRACES = 32
@@ -48,19 +50,40 @@ class CallKind:
         self.tree = None
         self.executed = None
         self.captured = None
+        self.guards = None  # of the Python state at its last trace
+        self.planned = None
+
+    def tensors(self):
+        """The tensors it captured."""
+        return self.captured
+
+
+class PublishedKind:
+    """What a kind of call leaves behind once it has an entry: it keeps nothing alive that the entry lets go of."""
+
+    def __init__(self, kind, guards):
+        self.spec, self.state, self.program, self.planned = kind.spec, kind.state, kind.program, kind.planned
+        self.tree, self.executed, self.guards = kind.tree, kind.executed, guards
+        self.captured = [weakref.ref(tensor) for tensor in kind.captured]
+
+    def tensors(self):
+        tensors = [reference() for reference in self.captured]
+        return None if any(tensor is None for tensor in tensors) else tensors
 
 
 class Published:
     """An entry of the callable, and what is needed to check it against eager again."""
 
-    def __init__(self, callable_, entry, compiled, spec, paths, program, step_microseconds):
+    def __init__(self, callable_, entry, compiled, spec, paths, kind, step_microseconds, shapes=None):
         self.callable = weakref.ref(callable_)
         self.entry = entry
         self.compiled = compiled
         self.spec = spec
         self.paths = paths
-        self.program = program
+        self.program = kind.program
+        self.kind = kind
         self.step_microseconds = step_microseconds
+        self.shapes = shapes  # the ShapeFunction of an entry for many sizes
 
 
 class Session:
@@ -77,6 +100,7 @@ class Session:
         self.lock = threading.Lock()
         self.given_up = False
         self.keyword_order_matters = takes_keywords(function)
+        self.varying = VaryingSizes(self)
 
     def miss(self, callable_, args, kwargs):
         """Answers one call that no entry matched, and learns from it."""
@@ -94,10 +118,11 @@ class Session:
         kind.attempts += 1
         before = None
         start = None
-        if kind.program is not None:
-            before = self.state_of(args, kwargs, kind.executed, kind.spec)
-            inputs = self.inputs_of(kind.spec, args, kwargs, kind.captured)
-            start = proof.CallStart(inputs, kind.program)
+        known = kind if kind.program is not None else self.varying.relative_of(kind, args, kwargs)
+        if known is not None:
+            before = self.state_of(args, kwargs, known.executed, kind.spec)
+            inputs = self.inputs_of(kind.spec, args, kwargs, known.tensors())
+            start = proof.CallStart(inputs, known.program)
         arguments = kind.spec.tensors(args, kwargs)  # the call may change their shapes
         try:
             trace = trace_call(self.function, args, kwargs)
@@ -107,7 +132,7 @@ class Session:
         if trace is None:
             return self.function(*args, **kwargs)
         try:
-            refusal = self.learn(callable_, kind, args, kwargs, arguments, trace, before, start)
+            refusal = self.learn(callable_, kind, known, args, kwargs, arguments, trace, before, start)
         except Exception as error:  # a bug of ours must not cost the user the result
             refusal = Refusal("internal", f"{type(error).__name__}: {error}")
             if _C.Options().log:
@@ -143,11 +168,12 @@ class Session:
         """The Python state that a call running this code depends on, as it is now."""
         return snapshot(self.function, args, kwargs, executed, spec)
 
-    def learn(self, callable_, kind, args, kwargs, arguments, trace, before, start):
+    def learn(self, callable_, kind, known, args, kwargs, arguments, trace, before, start):
         """Brings the kind of call one step further; a Refusal when this trace cannot be replayed."""
         if trace.refusal:
             return trace.refusal
-        state = before if before is not None else self.state_of(args, kwargs, trace.executed, kind.spec)
+        confirming = known is kind
+        state = before if confirming else self.state_of(args, kwargs, trace.executed, kind.spec)
         if state.refusal:
             return state.refusal
         candidates = [tensor for _, tensor in state.tensors]
@@ -160,21 +186,29 @@ class Session:
             return Refusal(*program)
         tree = _C.OutputTree.build(trace.result, classifier(results, program.outputs), state.objects)
         captured = [candidates[i] for i in program.captured]
-        if before is None:
-            return self.first_trace(kind, trace, program, tree, captured)
+        if not confirming:
+            self.first_trace(kind, trace, program, tree, captured, state)
+            if known is not None and self.varying.take(
+                callable_, kind, known, args, kwargs, before, start, results, state
+            ):
+                self.kinds.remove(kind)
+            return None
         if changed := before.changed():
             self.forget(kind)
             return Refusal("side_effect", ", ".join(changed[:4]))
         if not self.confirms(kind, trace, program, tree, captured):
-            self.first_trace(kind, trace, program, tree, captured)
+            self.first_trace(kind, trace, program, tree, captured, state)
             return Refusal("unconfirmed", "") if kind.attempts >= ATTEMPTS else None
         return self.publish(callable_, kind, args, kwargs, before, program, tree, captured, results, start)
 
-    def first_trace(self, kind, trace, program, tree, captured):
+    def first_trace(self, kind, trace, program, tree, captured, state):
         kind.program, kind.tree, kind.executed, kind.captured = program, tree, trace.executed, captured
+        kind.planned = None
+        # State guards own what they guard; of argument objects nothing may outlive them.
+        kind.guards = None if kind.spec.objects else state.guards
 
     def forget(self, kind):
-        kind.program = kind.tree = kind.executed = kind.captured = None
+        kind.program = kind.tree = kind.executed = kind.captured = kind.guards = kind.planned = None
 
     def confirms(self, kind, trace, program, tree, captured):
         """The second of two successive calls did what the first did."""
@@ -198,21 +232,20 @@ class Session:
             return Refusal("proof", problem)
         paths = [state.path_of(tensor) for tensor in captured]
         entry = _C.Entry(kind.spec, kind.state, state.guards, captured, compiled, tree, paths)
-        callable_.add_entry(entry, self.options.trial)
-        self.entries.append(
-            Published(
-                callable_,
-                entry,
-                compiled,
-                kind.spec,
-                paths,
-                program,
-                time_steps(compiled, start),
-            )
-        )
+        published = PublishedKind(kind, state.guards)
+        self.add_entry(callable_, entry, compiled, kind.spec, paths, published, start)
         self.kinds.remove(kind)
-        self.wasted = 0
         return None
+
+    def add_entry(self, callable_, entry, compiled, spec, paths, kind, start, shapes=None):
+        callable_.add_entry(entry, self.options.trial)
+        times = time_steps(compiled, start)
+        self.entries.append(Published(callable_, entry, compiled, spec, paths, kind, times, shapes))
+        self.wasted = 0
+
+    def remove_entry(self, callable_, entry):
+        callable_.remove_entry(entry)
+        self.entries = [published for published in self.entries if published.entry is not entry]
 
     def disproves(self, compiled, program, start, inputs, results):
         """Says how the compiled program, begun where the call began, ends otherwise than the call did."""
@@ -319,25 +352,6 @@ def takes_keywords(function):
     except (TypeError, ValueError):
         return True
     return any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
-
-
-def collector(results):
-    """Notes each tensor of a result, in order."""
-
-    def collect(tensor):
-        results.append(tensor)
-        return "output", len(results) - 1
-
-    return collect
-
-
-def classifier(results, outputs):
-    """For each tensor of a result: an output of the program, or an input itself."""
-    place = {
-        id(tensor): (kind, slot if kind == "input" else i)
-        for i, (tensor, (kind, slot)) in enumerate(zip(results, outputs))
-    }
-    return lambda tensor: place[id(tensor)]
 
 
 def entry_report(published):

@@ -1,0 +1,64 @@
+#include "frontend/call/call_boundary.h"
+
+#include "frontend/capture/same_program.h"
+#include "support/error.h"
+
+namespace braze {
+namespace {
+
+/// Calls visit(integer) for each size, stride and offset.
+template <typename Boundary, typename Visit>
+void visit_integers(Boundary& boundary, Visit visit) {
+  for (auto& input : boundary.inputs) visit(input.delta);
+  for (auto& output : boundary.outputs) {
+    visit(output.geometry.offset);
+    for (auto& size : output.geometry.sizes) visit(size);
+    for (auto& stride : output.geometry.strides) visit(stride);
+  }
+}
+
+}  // namespace
+
+CallBoundary boundary_of(const CapturedProgram& program) {
+  CallBoundary boundary{program.inputs,       {},
+                        program.constants,    program.outputs,
+                        program.mutated,      program.value_guards,
+                        program.generators,   program.drawn,
+                        program.slot_offsets};
+  for (const auto& mutation : program.graph.mutations) boundary.written.push_back(mutation.input);
+  return boundary;
+}
+
+bool same_but_for_sizes(const CallBoundary& a, const CallBoundary& b) {
+  if (a.inputs.size() != b.inputs.size() || a.outputs.size() != b.outputs.size() || a.written != b.written ||
+      a.mutated != b.mutated || a.generators != b.generators ||
+      a.slot_offsets != b.slot_offsets || a.constants.size() != b.constants.size() ||
+      a.value_guards.size() != b.value_guards.size())
+    return false;
+  for (size_t i = 0; i < a.inputs.size(); ++i)
+    if (a.inputs[i].slot != b.inputs[i].slot) return false;
+  for (size_t i = 0; i < a.outputs.size(); ++i) {
+    const TensorOutput &x = a.outputs[i], &y = b.outputs[i];
+    if (x.kind != y.kind || x.index != y.index || x.dtype != y.dtype ||
+        x.geometry.sizes.size() != y.geometry.sizes.size())
+      return false;
+  }
+  for (size_t i = 0; i < a.constants.size(); ++i)
+    if (!same_contents(a.constants[i], b.constants[i])) return false;
+  return true;
+}
+
+std::vector<int64_t> integers_of(const CallBoundary& boundary) {
+  std::vector<int64_t> integers;
+  visit_integers(boundary, [&](int64_t integer) { integers.push_back(integer); });
+  return integers;
+}
+
+CallBoundary with_integers(CallBoundary boundary, std::span<const int64_t> integers) {
+  size_t next = 0;
+  visit_integers(boundary, [&](int64_t& integer) { integer = integers[next++]; });
+  check_internal(next == integers.size(), "a boundary got the wrong number of integers");
+  return boundary;
+}
+
+}  // namespace braze

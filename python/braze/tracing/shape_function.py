@@ -1,0 +1,133 @@
+"""For which sizes a program that was found from a few calls holds: the path guards that Python's code gave, and what
+the tape of PyTorch functions does at those sizes.
+
+Sizes are verified by a replay of the tape on meta tensors: its recording, lowered and scheduled as any call's, must be
+the program at these sizes, integer for integer. Between verified sizes only the path guards are looked at, and the
+verified range grows by doubling, so that n sizes cost log n replays.
+"""
+
+import re
+
+from braze import _C
+from braze.tracing.tape import Diverged
+
+MOST_POINTS = 64
+
+
+class ShapeFunction:
+    """Answers whether `call`, a braze._C.SymbolicCall, holds at given sizes. It does not hold the call itself, which
+    holds it.
+    """
+
+    def __init__(self, spec, lesson, captured, options):
+        self.spec = spec
+        self.tape = lesson.tape
+        self.guards = lesson.guards
+        self.captured = captured  # numbers of the captured tensors on the tape
+        self.options = options
+        self.condition = compile(self.guards.source(), "<path guards>", "eval")
+        self.reads = sorted(set(re.findall(r"r\d+", self.guards.source())))
+        self.expressions = None  # of the reads, in symbols
+        self.low = self.high = None  # corners of the verified range
+        self.points = set()  # verified outside of it
+        self.problem = ""  # why sizes were turned away last
+
+    def learn_reads(self, call, first, second):
+        """Takes the two sizes that the program was found from; False when it does not hold for them."""
+        values = [self.verified(call, symbols) for symbols in (first, second)]
+        if None in values:
+            return False
+        if self.reads:
+            numbers = [[value[name] for name in self.reads] for value in values]
+            self.expressions = _C.SizeExpressions.fit(*numbers, first, second)
+            if self.expressions is None:
+                self.problem = "a size that Python reads is no simple expression of those that vary"
+                return False
+        self.grow(call, first)
+        self.grow(call, second)
+        return True
+
+    def __call__(self, call, symbols):
+        """True, False, or None when it cannot be said now."""
+        if _C.is_recording():
+            return None
+        if self.is_within(symbols) and (held := self.path_holds(symbols)) is not None:
+            return held
+        if self.verified(call, symbols) is None:
+            return False
+        self.grow(call, symbols)
+        return True
+
+    def is_within(self, symbols):
+        if tuple(symbols) in self.points:
+            return True
+        return self.low is not None and all(a <= s <= b for a, s, b in zip(self.low, symbols, self.high))
+
+    def path_holds(self, symbols):
+        """Whether Python takes the same way; None when that is not known."""
+        values = {f"s{i}": value for i, value in enumerate(symbols)}
+        if self.reads:
+            numbers = self.expressions.evaluate(symbols)
+            if numbers is None:
+                return None
+            values.update(zip(self.reads, numbers))
+        return self.asks(values)
+
+    def asks(self, values):
+        try:
+            return bool(eval(self.condition, {"__builtins__": {}}, values))
+        except ArithmeticError:
+            return False
+
+    def verified(self, call, symbols):
+        """The values of symbols and reads when a replay shows that the program holds at these sizes; else None."""
+        try:
+            replayed = self.tape.replay(self.spec, symbols, self.captured)
+        except Diverged as problem:
+            self.problem = f"at {sizes_in_words(symbols)}: {problem}"
+            return None
+        if replayed is None:
+            return None
+        program, values = replayed
+        if not self.asks(values):
+            self.problem = f"at {sizes_in_words(symbols)} Python takes another way"
+            return None
+        if self.expressions is not None and not self.expressions.narrow([values[n] for n in self.reads], symbols):
+            self.problem = f"at {sizes_in_words(symbols)} a size that Python reads follows another rule"
+            return None
+        if not call.agrees(_C.plan_program(program, self.options), symbols):
+            self.problem = f"at {sizes_in_words(symbols)} the program is another one"
+            return None
+        return values
+
+    def grow(self, call, symbols):
+        """Takes verified sizes into the range, and more than they ask for where that holds as well."""
+        if self.low is None:
+            self.low = self.high = list(symbols)
+            return
+        if self.is_within(symbols):
+            return
+        low = self.corner(call, symbols, self.low, min, lambda size: max(2, size // 2))
+        high = self.corner(call, symbols, self.high, max, lambda size: 2 * size)
+        if low is not None and high is not None:
+            self.low, self.high = low, high
+        elif len(self.points) < MOST_POINTS:
+            self.points.add(tuple(symbols))
+
+    def corner(self, call, symbols, old, pick, further):
+        """A verified corner of a range that has these sizes in it: a step further than they are, or just there."""
+        moved = [pick(a, b) != a for a, b in zip(old, symbols)]
+        if not any(moved):
+            return old
+        nearest = [s if m else a for a, s, m in zip(old, symbols, moved)]
+        furthest = [further(s) if m else a for a, s, m in zip(old, symbols, moved)]
+        problem = self.problem
+        for corner in (furthest, nearest):
+            if corner == list(symbols) or self.verified(call, corner) is not None:
+                self.problem = problem
+                return corner
+        return None
+
+
+def sizes_in_words(symbols):
+    return ", ".join(f"s{i} = {value}" for i, value in enumerate(symbols))
