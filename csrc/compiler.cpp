@@ -7,6 +7,7 @@
 
 #include "compile_dump.h"
 #include "graph/verify.h"
+#include "schedule/size_params.h"
 #include "support/log.h"
 
 namespace braze {
@@ -59,7 +60,7 @@ std::string axes_text(const Kernel& kernel) {
   std::string text;
   for (size_t a = 0; a < kernel.axes.size(); ++a) {
     const bool first_reduced = static_cast<int>(a) == kernel.parallel_axes();
-    text += (first_reduced ? " reduce " : text.empty() ? "" : "x") + std::to_string(kernel.axes[a]);
+    text += (first_reduced ? " reduce " : text.empty() ? "" : "x") + size_text(kernel.axes[a]);
   }
   return text.empty() ? "one point" : text;
 }

@@ -4,6 +4,9 @@
 #include <algorithm>
 #include <atomic>
 
+#include "schedule/size_params.h"
+#include "support/error.h"
+
 namespace braze {
 namespace {
 
@@ -35,8 +38,8 @@ double cost(const Instr& instr) {
   return 0;
 }
 
-double cost_of_point(const Kernel& kernel) {
-  const auto reduce_points = static_cast<double>(kernel.reduce_points());
+double cost_of_point(const Kernel& kernel, std::span<const int64_t> sizes) {
+  const auto reduce_points = static_cast<double>(kernel.reduce_points(sizes));
   double total = 0;
   for (const Instr& instr : kernel.body) {
     const bool once = instr.row && instr.kind != InstrKind::Reduce;
@@ -47,10 +50,10 @@ double cost_of_point(const Kernel& kernel) {
 
 /// Where a cut costs nothing: between rows of the innermost parallel axis when there are many, else between whole
 /// vectors and cache lines. A kernel that is vector along its reduced axis can be cut anywhere.
-int64_t choose_unit(const Kernel& kernel, int64_t points) {
+int64_t choose_unit(const Kernel& kernel, int64_t points, std::span<const int64_t> sizes) {
   const int last = kernel.parallel_axes() - 1;
   if (last < 0 || (kernel.vector_axis >= 0 && kernel.vector_axis != last)) return 1;
-  const int64_t row = kernel.axes[last];
+  const int64_t row = value_of(kernel.axes[last], sizes);
   return last > 0 && points / row >= kEnoughRows ? row : kPointwiseUnit;
 }
 
@@ -69,11 +72,12 @@ void run_chunk(int64_t begin, int64_t end, void* context) {
 
 }  // namespace
 
-KernelLaunch prepare_launch(const Kernel& kernel, KernelFn run) {
-  const int64_t points = kernel.parallel_points();
+KernelLaunch prepare_launch(const Kernel& kernel, KernelFn run, std::span<const int64_t> sizes) {
+  check_internal(static_cast<int>(sizes.size()) == kernel.size_params, "a launch needs one value a size parameter");
+  const int64_t points = kernel.parallel_points(sizes);
   if (points == 0) return {.run = run_nothing};
-  KernelLaunch launch{.run = run, .points = points, .unit = choose_unit(kernel, points)};
-  const double unit_cost = cost_of_point(kernel) * static_cast<double>(launch.unit);
+  KernelLaunch launch{.run = run, .points = points, .unit = choose_unit(kernel, points, sizes)};
+  const double unit_cost = cost_of_point(kernel, sizes) * static_cast<double>(launch.unit);
   launch.grain = static_cast<int64_t>(std::max(1.0, kChunkBytes / unit_cost));
   launch.parallel = points >= 2 * launch.grain * launch.unit;
   return launch;

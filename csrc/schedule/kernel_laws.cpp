@@ -7,6 +7,7 @@ namespace braze {
 namespace {
 
 constexpr int64_t kLargest = int64_t{1} << 56;  // no address or count that a machine could hold comes near it
+constexpr int kMostSizeParams = 1 << 16;
 
 class Checker {
  public:
@@ -32,8 +33,10 @@ class Checker {
     if (k_.vector_axis < -1 || k_.vector_axis >= axes) return fail("the vector axis is not an axis");
     if (k_.vector_axis >= 0 && k_.vector_axis != axes - 1 && k_.vector_axis != k_.parallel_axes() - 1)
       return fail("the vector axis is neither the last parallel nor the last reduce axis");
+    if (k_.size_params < 0 || k_.size_params > kMostSizeParams) return fail("too many size parameters");
     int64_t points = 1;
     for (int64_t extent : k_.axes) {
+      if (is_known_size(extent)) continue;
       if (extent < 1 || extent > kLargest / points)
         return fail("an extent is not positive, or there are too many points");
       points *= extent;
@@ -64,12 +67,18 @@ class Checker {
     return fail("unknown instruction");
   }
 
+  bool is_known_size(int64_t integer) const {
+    return is_size_param(integer) && integer >= size_param(k_.size_params - 1) && k_.size_params > 0;
+  }
+
   bool expect(bool condition, const char* what) { return condition || fail(what); }
   bool args(const Instr& in, size_t count) { return expect(in.args.size() == count, "wrong number of operands"); }
   bool uniform(int arg) const { return k_.body[arg].row || k_.body[arg].kind == InstrKind::Constant; }
   DType dtype(const Instr& in, size_t arg) const { return k_.body[in.args[arg]].dtype; }
 
   bool constant(const Instr& in) {
+    if (in.size >= 0 && (in.size >= k_.size_params || in.dtype == DType::b1)) return fail("no such size parameter");
+    if (in.reciprocal && (in.size < 0 || !is_floating(in.dtype))) return fail("a reciprocal of no size");
     return args(in, 0) && expect(!in.row, "a constant has no level") &&
            expect(in.immediate.dtype == in.dtype, "a constant's dtype differs from its instruction's");
   }
@@ -83,11 +92,16 @@ class Checker {
   bool address(const Instr& in) {
     if (in.strides.size() != k_.axes.size()) return fail("one stride an axis is needed");
     int64_t room = kLargest;
-    if (in.offset < 0 || in.offset > room) return fail("an offset is out of range");
-    room -= in.offset;
+    if (!is_known_size(in.offset)) {
+      if (in.offset < 0 || in.offset > room) return fail("an offset is out of range");
+      room -= in.offset;
+    }
     for (size_t a = 0; a < in.strides.size(); ++a) {
-      if (in.strides[a] < 0 || in.strides[a] > room / k_.axes[a]) return fail("a stride is out of range");
-      room -= in.strides[a] * (k_.axes[a] - 1);
+      const int64_t extent = is_known_size(k_.axes[a]) ? 1 : k_.axes[a];
+      if (!is_known_size(in.strides[a])) {
+        if (in.strides[a] < 0 || in.strides[a] > room / extent) return fail("a stride is out of range");
+        room -= in.strides[a] * (extent - 1);
+      }
       if (in.row && static_cast<int>(a) >= k_.parallel_axes() && in.strides[a] != 0)
         return fail("a row instruction moves along a reduce axis");
     }
@@ -101,8 +115,9 @@ class Checker {
     for (size_t i = 0; i < in.args.size(); ++i) {
       if (dtype(in, i) != DType::i64) return fail("an index operand is not i64");
       const IndexedDim& dim = in.indexed[i];
-      if (dim.size < 0 || dim.size > kLargest || dim.stride < 0 ||
-          dim.stride > kLargest / std::max<int64_t>(dim.size, 1))
+      const int64_t size = is_known_size(dim.size) ? 1 : dim.size;
+      const int64_t stride = is_known_size(dim.stride) ? 1 : dim.stride;
+      if (size < 0 || size > kLargest || stride < 0 || stride > kLargest / std::max<int64_t>(size, 1))
         return fail("an indexed dim is out of range");
     }
     return true;
@@ -142,7 +157,7 @@ class Checker {
     if (dtype(in, 0) != in.dtype) return fail("a store of another dtype than its value's");
     for (size_t a = 0; a < in.strides.size(); ++a) {
       const bool varies = static_cast<int>(a) < k_.parallel_axes() || !in.row;
-      if (varies && in.strides[a] == 0 && k_.axes[a] > 1) return fail("a store writes one place at several points");
+      if (varies && in.strides[a] == 0 && k_.axes[a] != 1) return fail("a store writes one place at several points");
     }
     return true;
   }

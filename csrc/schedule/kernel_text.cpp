@@ -8,6 +8,7 @@
 
 #include "schedule/kernel.h"
 #include "schedule/kernel_laws.h"
+#include "schedule/size_params.h"
 #include "support/error.h"
 
 namespace braze {
@@ -31,12 +32,14 @@ std::string number(const Scalar& scalar) {
 template <typename It>
 std::string list(It begin, It end) {
   std::string text = "[";
-  for (It it = begin; it != end; ++it) text += (it == begin ? "" : ",") + std::to_string(*it);
+  for (It it = begin; it != end; ++it) text += (it == begin ? "" : ",") + size_text(*it);
   return text + "]";
 }
 
-std::string place(const Instr& in) {
-  return list(in.strides.begin(), in.strides.end()) + "+" + std::to_string(in.offset);
+std::string place(const Instr& in) { return list(in.strides.begin(), in.strides.end()) + "+" + size_text(in.offset); }
+
+std::string constant(const Instr& in) {
+  return in.size < 0 ? number(in.immediate) : (in.reciprocal ? "1/" : "") + size_text(size_param(in.size));
 }
 
 std::string print(const Instr& in, size_t position) {
@@ -46,7 +49,7 @@ std::string print(const Instr& in, size_t position) {
   std::string text =
       "%" + std::to_string(position) + ": " + std::string(info(in.dtype).name) + (in.row ? " row = " : " = ");
   switch (in.kind) {
-    case InstrKind::Constant: return text + "const " + number(in.immediate);
+    case InstrKind::Constant: return text + "const " + constant(in);
     case InstrKind::Load: return text + "load " + memory;
     case InstrKind::Index: return text + "index " + place(in);
     case InstrKind::Gather: text += "gather " + memory; break;
@@ -55,7 +58,7 @@ std::string print(const Instr& in, size_t position) {
   for (size_t i = 0; i < in.args.size(); ++i) {
     text += (i == 0 ? " %" : ", %") + std::to_string(in.args[i]);
     if (in.kind == InstrKind::Gather)
-      text += " of " + std::to_string(in.indexed[i].size) + " by " + std::to_string(in.indexed[i].stride);
+      text += " of " + size_text(in.indexed[i].size) + " by " + size_text(in.indexed[i].stride);
   }
   return text;
 }
@@ -117,10 +120,24 @@ class Parser {
     return value;
   }
 
+  /// A number that is not negative, or a size parameter.
+  int64_t integer_or_size() {
+    if (accept("s")) return size_param(position());
+    const int64_t value = integer();
+    if (value < 0) fail("a number is negative");
+    return value;
+  }
+
   int small() {
     const int64_t value = integer();
     if (value < -1 || value > 1'000'000) fail("a number is out of range");
     return static_cast<int>(value);
+  }
+
+  int position() {
+    const int value = small();
+    if (value < 0) fail("a number is negative");
+    return value;
   }
 
   std::string_view word() {
@@ -142,7 +159,7 @@ class Parser {
     std::vector<int64_t> values;
     expect("[");
     if (accept("]")) return values;
-    do values.push_back(integer());
+    do values.push_back(integer_or_size());
     while (accept(","));
     expect("]");
     return values;
@@ -157,6 +174,7 @@ class Parser {
     kernel_.reduce_axes = static_cast<int>(reduced.size());
     expect(" vector=");
     kernel_.vector_axis = small();
+    if (accept(" sizes=")) kernel_.size_params = small();
     end_line();
   }
 
@@ -184,7 +202,7 @@ class Parser {
   void place(Instr& in) {
     in.strides = integers();
     expect("+");
-    in.offset = integer();
+    in.offset = integer_or_size();
   }
 
   int argument() {
@@ -222,7 +240,7 @@ class Parser {
     if (name == "const") {
       in.kind = InstrKind::Constant;
       expect(" ");
-      in.immediate = scalar(in.dtype);
+      constant(in);
     } else if (name == "load") {
       in.kind = InstrKind::Load;
       memory(in);
@@ -250,11 +268,23 @@ class Parser {
       if (in.kind != InstrKind::Gather) continue;
       IndexedDim dim;
       expect(" of ");
-      dim.size = integer();
+      dim.size = integer_or_size();
       expect(" by ");
-      dim.stride = integer();
+      dim.stride = integer_or_size();
       in.indexed.push_back(dim);
     } while (accept(", "));
+  }
+
+  void constant(Instr& in) {
+    in.reciprocal = accept("1/");
+    if (accept("s")) {
+      in.size = position();
+      in.immediate = {in.dtype, 0};
+    } else if (in.reciprocal) {
+      fail("expected a size parameter");
+    } else {
+      in.immediate = scalar(in.dtype);
+    }
   }
 
   Scalar scalar(DType dtype) {
@@ -294,7 +324,7 @@ std::string print(const Kernel& kernel) {
   const auto reduced = kernel.axes.begin() + kernel.parallel_axes();
   std::string text = "kernel parallel=" + list(kernel.axes.begin(), reduced) +
                      " reduce=" + list(reduced, kernel.axes.end()) + " vector=" + std::to_string(kernel.vector_axis) +
-                     "\n  params:";
+                     (kernel.is_parametric() ? " sizes=" + std::to_string(kernel.size_params) : "") + "\n  params:";
   for (size_t i = 0; i < kernel.params.size(); ++i)
     text += (i == 0 ? " p" : ", p") + std::to_string(i) + " " + std::string(info(kernel.params[i].dtype).name) +
             (kernel.params[i].written ? " out" : "");

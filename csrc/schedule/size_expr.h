@@ -50,8 +50,8 @@ struct SizeSample {
   int64_t value = 0;
 };
 
-/// The expressions that give every sample's value, simplest first: a constant; one product; sums of few. At least two
-/// samples with different symbols; equally many symbols in each.
+/// The expressions that give every sample's value, simplest first: a constant; one product; sums of few. None when
+/// nothing small fits. At least two samples; equally many symbols in each.
 std::vector<SizeExpr> fit(std::span<const SizeSample> samples);
 
 /// The simplest expression of each of the integers `a` (of a recording with `symbols_a`) and `b`, position by position;
@@ -65,7 +65,7 @@ class SizeCandidates {
   SizeCandidates() : exprs_{SizeExpr()} {}
   explicit SizeCandidates(std::vector<SizeExpr> exprs) : exprs_(std::move(exprs)) {}
 
-  /// Drops what does not give this value; false when nothing is left.
+  /// Drops what does not give this value; false when nothing is left, and then there is no best one.
   bool narrow(std::span<const int64_t> symbols, int64_t value);
   /// The simplest that is left.
   const SizeExpr& best() const { return exprs_.front(); }

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <string>
 
@@ -18,12 +17,12 @@ inline int64_t value_of(int64_t integer, std::span<const int64_t> sizes) {
 /// An integer of a kernel as text: a number, or s0, s1, ...
 std::string size_text(int64_t integer);
 
-/// What a constant is, rounded to its dtype.
+/// What a constant is.
 Scalar value_of_constant(const Instr& constant, std::span<const int64_t> sizes);
 
-/// True when code for the kernel is right at these sizes: every size parameter is at least `least_size` where it is an
-/// extent, at least 1 where it is a stride and not negative elsewhere, and no count is larger than code can count.
-bool allows(const Kernel& kernel, std::span<const int64_t> sizes, int64_t least_size = 2);
+/// True when the kernel may run at these sizes: what is an extent is at least 2, a stride at least 1, anything else not
+/// negative, and nothing is larger than code counts.
+bool allows(const Kernel& kernel, std::span<const int64_t> sizes);
 
 /// The static kernel that does the same at these sizes.
 Kernel with_sizes(const Kernel& kernel, std::span<const int64_t> sizes);

@@ -7,22 +7,71 @@
 
 namespace braze::cpu {
 
-void emit_kernel(llvm::Module& module, const Kernel& kernel, const std::string& name, const Isa& isa, bool fast_math) {
+namespace {
+
+llvm::Function* add_function(llvm::Module& module, const std::string& name, const Isa& isa) {
   llvm::LLVMContext& context = module.getContext();
-  llvm::IRBuilder<> ir(context);
+  llvm::Type *i64 = llvm::Type::getInt64Ty(context), *pointer = llvm::PointerType::getUnqual(context);
+  auto* type = llvm::FunctionType::get(i64, {pointer, i64, i64}, false);
+  auto* function = llvm::Function::Create(type, llvm::Function::ExternalLinkage, name, module);
+  function->setDoesNotThrow();
+  function->addFnAttr("prefer-vector-width", std::to_string(isa.vector_bits));
+  return function;
+}
+
+/// Goes on to `few` when a call's rows are at most `most` points long, else to `many`.
+void emit_choice(Code& code, llvm::Function* function, const Kernel& kernel, int64_t most, llvm::Function* few,
+                 llvm::Function* many) {
+  auto& ir = code.ir;
+  llvm::LLVMContext& context = ir.getContext();
+  auto add_block = [&](const char* name) { return llvm::BasicBlock::Create(context, name, function); };
+  auto *entry = add_block("entry"), *short_rows = add_block("short"), *long_rows = add_block("long");
+  ir.SetInsertPoint(entry);
+  llvm::Value* sizes =
+      ir.CreateLoad(ir.getPtrTy(), ir.CreateConstGEP1_64(ir.getPtrTy(), function->getArg(0), kernel.params.size()));
+  llvm::Value* points = ir.getInt64(1);
+  for (size_t a = kernel.parallel_axes(); a < kernel.axes.size(); ++a) {
+    const int64_t extent = kernel.axes[a];
+    llvm::Value* value = ir.getInt64(static_cast<uint64_t>(extent));
+    if (is_size_param(extent))
+      value =
+          ir.CreateLoad(ir.getInt64Ty(), ir.CreateConstGEP1_64(ir.getInt64Ty(), sizes, size_param_position(extent)));
+    points = ir.CreateMul(points, value);
+  }
+  ir.CreateCondBr(ir.CreateICmpSLE(points, ir.getInt64(static_cast<uint64_t>(most))), short_rows, long_rows);
+  for (auto [block, target] : {std::pair(short_rows, few), std::pair(long_rows, many)}) {
+    ir.SetInsertPoint(block);
+    auto* call = ir.CreateCall(target, {function->getArg(0), function->getArg(1), function->getArg(2)});
+    call->setTailCall();
+    ir.CreateRet(call);
+  }
+}
+
+}  // namespace
+
+void emit_kernel(llvm::Module& module, const Kernel& kernel, const std::string& name, const Isa& isa, bool fast_math) {
+  llvm::IRBuilder<> ir(module.getContext());
   if (fast_math) {
     llvm::FastMathFlags flags;
     flags.setAllowContract(true);
     ir.setFastMathFlags(flags);
   }
-  auto* type = llvm::FunctionType::get(ir.getInt64Ty(), {ir.getPtrTy(), ir.getInt64Ty(), ir.getInt64Ty()}, false);
-  auto* function = llvm::Function::Create(type, llvm::Function::ExternalLinkage, name, module);
-  function->setDoesNotThrow();
-  function->addFnAttr("prefer-vector-width", std::to_string(isa.vector_bits));
-
+  llvm::Function* function = add_function(module, name, isa);
+  auto emit = [&](const LoopLayout& layout, llvm::Function& into) {
+    Code code{ir, isa, fast_math};
+    LoopEmitter(code, layout, into).run();
+  };
   const LoopLayout layout(kernel, isa);
+  if (!layout.keeps_values() || layout.has_known_reduce_points()) return emit(layout, *function);
+
+  llvm::Function* few = add_function(module, name + ".few", isa);
+  llvm::Function* many = add_function(module, name + ".many", isa);
+  few->setLinkage(llvm::Function::InternalLinkage);
+  many->setLinkage(llvm::Function::InternalLinkage);
   Code code{ir, isa, fast_math};
-  LoopEmitter(code, layout, *function).run();
+  emit_choice(code, function, kernel, layout.most_reduce_points(), few, many);
+  emit(layout, *few);
+  emit(LoopLayout(kernel, isa, LoopLayout::Aside::Never), *many);
 }
 
 }  // namespace braze::cpu

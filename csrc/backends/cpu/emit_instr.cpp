@@ -21,8 +21,8 @@ void LoopEmitter::enter(int level, llvm::ArrayRef<std::pair<int, Value*>> positi
     if (in.strides.empty()) continue;
     Value* moved = nullptr;
     for (auto [axis, position] : positions) {
-      if (in.strides[axis] == 0 || kernel_.axes[axis] == 1) continue;
-      Value* step = in.strides[axis] == 1 ? position : ir_.CreateMul(position, number(in.strides[axis]));
+      if (!layout_.moves(in, axis)) continue;
+      Value* step = in.strides[axis] == 1 ? position : ir_.CreateMul(position, amount(in.strides[axis]));
       moved = moved ? ir_.CreateAdd(moved, step) : step;
     }
     if (!moved) continue;
@@ -32,9 +32,9 @@ void LoopEmitter::enter(int level, llvm::ArrayRef<std::pair<int, Value*>> positi
   }
   for (auto [axis, position] : positions) {
     if (axis < kernel_.parallel_axes()) continue;
-    int64_t inner = 1;
-    for (size_t a = axis + 1; a < kernel_.axes.size(); ++a) inner *= kernel_.axes[a];
-    linear_[level] = ir_.CreateAdd(linear_[level], ir_.CreateMul(position, number(inner)));
+    Value* inner = number(1);
+    for (int a = axis + 1; a < static_cast<int>(kernel_.axes.size()); ++a) inner = ir_.CreateMul(inner, extent(a));
+    linear_[level] = ir_.CreateAdd(linear_[level], ir_.CreateMul(position, inner));
   }
 }
 
@@ -96,9 +96,18 @@ Value* LoopEmitter::constant(const Instr& in, int lanes) {
   return is_floating(in.dtype) ? real(type, value.as_double()) : integer(type, value.as_int());
 }
 
+/// Of a size parameter; made once a call.
+Value* LoopEmitter::size_constant(const Instr& in) {
+  Value* size = sizes_[in.size];
+  if (!is_floating(in.dtype)) return emit_convert(code_, size, DType::i64, in.dtype);
+  Value* number = ir_.CreateSIToFP(size, ir_.getDoubleTy());
+  if (in.reciprocal) number = ir_.CreateFDiv(real(ir_.getDoubleTy(), 1), number);
+  return emit_convert(code_, number, DType::f64, in.dtype);
+}
+
 Value* LoopEmitter::value(int i, int copy, int lanes) {
   const Instr& in = kernel_.body[i];
-  if (in.kind == InstrKind::Constant) return constant(in, lanes);
+  if (in.kind == InstrKind::Constant && in.size < 0) return constant(in, lanes);
   if (layout_.varies[i]) return varying_[copy][i];
   return lanes == 1 ? uniform_[i] : spread_[i];
 }
@@ -107,26 +116,29 @@ Value* LoopEmitter::value(int i, int copy, int lanes) {
 Value* LoopEmitter::base(int i, int copy) {
   const Instr& in = kernel_.body[i];
   Value* start = bases_[level_][i];
-  const int64_t step = static_cast<int64_t>(copy) * lanes_ * in.strides[layout_.lane_axis];
-  if (step == 0 || kernel_.axes[layout_.lane_axis] == 1) return start;
-  if (in.kind == InstrKind::Index) return ir_.CreateAdd(start, number(step));
-  return ir_.CreateGEP(memory_element(ir_.getContext(), in.dtype), start, number(step));
+  if (copy == 0 || !layout_.moves(in, layout_.lane_axis)) return start;
+  Value* step = ir_.CreateMul(number(static_cast<int64_t>(copy) * lanes_), amount(in.strides[layout_.lane_axis]));
+  if (in.kind == InstrKind::Index) return ir_.CreateAdd(start, step);
+  return ir_.CreateGEP(memory_element(ir_.getContext(), in.dtype), start, step);
+}
+
+/// How far neighbouring lanes are apart: 0 when they are one.
+Value* LoopEmitter::lane_stride(int i) {
+  const Instr& in = kernel_.body[i];
+  return in.strides.empty() || !layout_.varies[i] ? number(0) : amount(in.strides[layout_.lane_axis]);
 }
 
 Value* LoopEmitter::compute(int i, int copy, int lanes) {
   const Instr& in = kernel_.body[i];
-  const int64_t stride = in.strides.empty() || !layout_.varies[i] ? 0 : in.strides[layout_.lane_axis];
   switch (in.kind) {
     case InstrKind::Load:
       if (tile_row_ && layout_.transposed[i]) return tile_load(i);
-      return emit_load(code_, in.dtype, base(i, copy), stride, lanes, lanes == 1 ? nullptr : mask_);
+      return emit_load(code_, in.dtype, base(i, copy), lane_stride(i), lanes, lanes == 1 ? nullptr : mask_);
     case InstrKind::Gather: return gather(i, copy, lanes);
     case InstrKind::Index: {
       Value* first = splat(code_, base(i, copy), lanes);
-      llvm::Type* type = first->getType();
-      return lanes == 1 || stride == 0
-                 ? first
-                 : ir_.CreateAdd(first, ir_.CreateMul(lane_numbers(i64(), lanes), integer(type, stride)));
+      if (lanes == 1 || !layout_.varies[i] || in.strides[layout_.lane_axis] == 0) return first;
+      return ir_.CreateAdd(first, ir_.CreateMul(lane_numbers(i64(), lanes), splat(code_, lane_stride(i), lanes)));
     }
     default: break;
   }
@@ -148,11 +160,11 @@ Value* LoopEmitter::checked_offset(int i, int copy, int lanes, Value* mask) {
   for (size_t k = 0; k < in.args.size(); ++k) {
     Value* index = value(in.args[k], copy, lanes);
     llvm::Type* type = index->getType();
-    Value* size = integer(type, in.indexed[k].size);
+    Value* size = splat(code_, amount(in.indexed[k].size), lanes);
     Value* wrapped = ir_.CreateSelect(ir_.CreateICmpSLT(index, integer(type, 0)), ir_.CreateAdd(index, size), index);
     Value* outside = ir_.CreateICmpUGE(wrapped, size);
     bad = bad ? ir_.CreateOr(bad, outside) : outside;
-    Value* step = ir_.CreateMul(wrapped, integer(type, in.indexed[k].stride));
+    Value* step = ir_.CreateMul(wrapped, splat(code_, amount(in.indexed[k].stride), lanes));
     offset = offset ? ir_.CreateAdd(offset, step) : step;
   }
   fail_if_any(code_, mask ? ir_.CreateAnd(bad, mask) : bad);
@@ -161,15 +173,14 @@ Value* LoopEmitter::checked_offset(int i, int copy, int lanes, Value* mask) {
 
 Value* LoopEmitter::gather(int i, int copy, int lanes) {
   const Instr& in = kernel_.body[i];
-  const int64_t stride = layout_.varies[i] ? in.strides[layout_.lane_axis] : 0;
   Value* mask = lanes == 1 ? nullptr : mask_;
   if (index_is_uniform(in)) {
     Value* address = ir_.CreateGEP(memory_element(ir_.getContext(), in.dtype), base(i, copy), offsets_[i]);
-    return emit_load(code_, in.dtype, address, stride, lanes, mask);
+    return emit_load(code_, in.dtype, address, lane_stride(i), lanes, mask);
   }
   Value* offset = checked_offset(i, copy, lanes, mask);
-  if (stride != 0 && lanes > 1)
-    offset = ir_.CreateAdd(offset, ir_.CreateMul(lane_numbers(i64(), lanes), integer(offset->getType(), stride)));
+  if (lanes > 1 && layout_.varies[i] && in.strides[layout_.lane_axis] != 0)
+    offset = ir_.CreateAdd(offset, ir_.CreateMul(lane_numbers(i64(), lanes), splat(code_, lane_stride(i), lanes)));
   return emit_gather(code_, in.dtype, base(i, copy), offset, mask);
 }
 
@@ -177,7 +188,7 @@ void LoopEmitter::emit_store(int i) {
   const Instr& in = kernel_.body[i];
   const bool in_lanes = layout_.shape != LoopLayout::Shape::Rows || !in.row;
   const int lanes = in_lanes ? lanes_ : 1;
-  const int64_t stride = kernel_.axes[layout_.lane_axis] == 1 ? 1 : in.strides[layout_.lane_axis];
+  Value* stride = kernel_.axes[layout_.lane_axis] == 1 ? number(1) : amount(in.strides[layout_.lane_axis]);
   for (int copy = 0; copy < (in_lanes ? unroll_ : 1); ++copy)
     cpu::emit_store(code_, in.dtype, value(in.args[0], copy, lanes), base(i, copy), stride,
                     lanes == 1 ? nullptr : mask_);

@@ -34,7 +34,10 @@ void LoopEmitter::run() {
   for (size_t i = 0; i < kernel_.body.size(); ++i) {
     const DType dtype = kernel_.body[i].dtype;
     llvm::Type* element = dtype == DType::b1 ? ir_.getInt8Ty() : register_element(context, dtype);
-    if (layout_.kept_from[i] >= 0) kept_[i] = on_stack(element, kernel_.reduce_points() + layout_.lanes);
+    if (layout_.kept_from[i] >= 0) {
+      const bool known = layout_.has_known_reduce_points();
+      kept_[i] = on_stack(element, (known ? kernel_.reduce_points() : layout_.most_reduce_points()) + layout_.lanes);
+    }
     if (layout_.transposed[i]) tiles_[i] = on_stack(memory_element(context, dtype), layout_.lanes * layout_.lanes);
   }
   ir_.CreateCondBr(ir_.CreateICmpSLT(begin, end), start, done);
@@ -43,12 +46,23 @@ void LoopEmitter::run() {
   Values params;
   for (size_t p = 0; p < kernel_.params.size(); ++p)
     params.push_back(ir_.CreateLoad(ir_.getPtrTy(), ir_.CreateConstGEP1_64(ir_.getPtrTy(), function_.getArg(0), p)));
+  if (kernel_.is_parametric()) {
+    Value* sizes = ir_.CreateLoad(ir_.getPtrTy(),
+                                  ir_.CreateConstGEP1_64(ir_.getPtrTy(), function_.getArg(0), kernel_.params.size()));
+    for (int k = 0; k < kernel_.size_params; ++k)
+      sizes_.push_back(ir_.CreateLoad(i64(), ir_.CreateConstGEP1_64(i64(), sizes, k)));
+    for (size_t i = 0; i < kernel_.body.size(); ++i) {
+      if (kernel_.body[i].size < 0) continue;
+      uniform_[i] = size_constant(kernel_.body[i]);
+      spread_[i] = splat(code_, uniform_[i], layout_.lanes);
+    }
+  }
   linear_[0] = number(0);
   for (size_t i = 0; i < kernel_.body.size(); ++i) {
     const Instr& in = kernel_.body[i];
-    if (in.kind == InstrKind::Index) bases_[0][i] = number(in.offset);
+    if (in.kind == InstrKind::Index) bases_[0][i] = amount(in.offset);
     if (in.param >= 0)
-      bases_[0][i] = ir_.CreateConstGEP1_64(memory_element(context, in.dtype), params[in.param], in.offset);
+      bases_[0][i] = ir_.CreateGEP(memory_element(context, in.dtype), params[in.param], amount(in.offset));
   }
   enter(0, {});
   emit_level(0, 0);
@@ -68,7 +82,11 @@ LoopEmitter::Values LoopEmitter::loop(Value* begin, Value* end, int64_t step, Va
                                       const std::function<Values(Value*, Values)>& body) {
   auto *first = llvm::dyn_cast<llvm::ConstantInt>(begin), *limit = llvm::dyn_cast<llvm::ConstantInt>(end);
   if (first && limit && first->getSExtValue() + step >= limit->getSExtValue()) return body(begin, carried);
+  return loop(begin, end, number(step), std::move(carried), body);
+}
 
+LoopEmitter::Values LoopEmitter::loop(Value* begin, Value* end, Value* step, Values carried,
+                                      const std::function<Values(Value*, Values)>& body) {
   BasicBlock* before = ir_.GetInsertBlock();
   auto* head = BasicBlock::Create(ir_.getContext(), "loop", &function_);
   auto* after = BasicBlock::Create(ir_.getContext(), "after", &function_);
@@ -84,12 +102,33 @@ LoopEmitter::Values LoopEmitter::loop(Value* begin, Value* end, int64_t step, Va
     inside.push_back(phis.back());
   }
   const Values results = body(position, inside);
-  Value* next = ir_.CreateAdd(position, number(step));
+  Value* next = ir_.CreateAdd(position, step);
   position->addIncoming(next, ir_.GetInsertBlock());
   for (size_t k = 0; k < phis.size(); ++k) phis[k]->addIncoming(results[k], ir_.GetInsertBlock());
   ir_.CreateCondBr(ir_.CreateICmpSLT(next, end), head, after);
   ir_.SetInsertPoint(after);
   return results;
+}
+
+LoopEmitter::Values LoopEmitter::loop_or_not(Value* begin, Value* end, Value* step, Values carried,
+                                             const std::function<Values(Value*, Values)>& body) {
+  BasicBlock* before = ir_.GetInsertBlock();
+  auto* some = BasicBlock::Create(ir_.getContext(), "some", &function_);
+  auto* after = BasicBlock::Create(ir_.getContext(), "none", &function_);
+  ir_.CreateCondBr(ir_.CreateICmpSLT(begin, end), some, after);
+  ir_.SetInsertPoint(some);
+  const Values results = loop(begin, end, step, carried, body);
+  BasicBlock* last = ir_.GetInsertBlock();
+  ir_.CreateBr(after);
+  ir_.SetInsertPoint(after);
+  Values merged;
+  for (size_t k = 0; k < carried.size(); ++k) {
+    llvm::PHINode* phi = ir_.CreatePHI(carried[k]->getType(), 2);
+    phi->addIncoming(carried[k], before);
+    phi->addIncoming(results[k], last);
+    merged.push_back(phi);
+  }
+  return merged;
 }
 
 void LoopEmitter::while_left(Values carried, const std::function<Values(Values)>& body) {

@@ -44,7 +44,11 @@ class LoopEmitter {
   Accumulators nest(int level, const Accumulators& accumulators);
   Accumulators lane_level(const Accumulators& accumulators);
   Accumulators innermost(const Accumulators& accumulators);
+  Accumulators lanes_of_known_extent(const Accumulators& accumulators, int64_t extent);
+  Accumulators lanes_of_any_extent(const Accumulators& accumulators, llvm::Value* extent);
+  Body turn(int unroll, llvm::Value* mask);
   Accumulators blocked_loop(int64_t end, int64_t step, const Accumulators& start, const Body& body);
+  Accumulators blocked_loop(llvm::Value* end, int64_t step, const Accumulators& start, const Body& body);
   Accumulators identities(int copies);
   Accumulators merge(const Accumulators& a, const Accumulators& b);
   Accumulators fold(Accumulators accumulators, int copies);
@@ -61,7 +65,9 @@ class LoopEmitter {
   llvm::Value* compute(int instr, int copy, int lanes);
   llvm::Value* value(int instr, int copy, int lanes);
   llvm::Value* constant(const Instr& in, int lanes);
+  llvm::Value* size_constant(const Instr& in);
   llvm::Value* base(int instr, int copy);
+  llvm::Value* lane_stride(int instr);
   llvm::Value* kept_address(int instr, int copy);
   llvm::Value* gather(int instr, int copy, int lanes);
   llvm::Value* checked_offset(int instr, int copy, int lanes, llvm::Value* mask);
@@ -71,6 +77,11 @@ class LoopEmitter {
   /// for (i = begin; i < end; i += step): at least one turn; carried values go round and come out.
   Values loop(llvm::Value* begin, llvm::Value* end, int64_t step, Values carried,
               const std::function<Values(llvm::Value*, Values)>& body);
+  Values loop(llvm::Value* begin, llvm::Value* end, llvm::Value* step, Values carried,
+              const std::function<Values(llvm::Value*, Values)>& body);
+  /// The same with maybe no turn.
+  Values loop_or_not(llvm::Value* begin, llvm::Value* end, llvm::Value* step, Values carried,
+                     const std::function<Values(llvm::Value*, Values)>& body);
   /// while (left > 0) with the values it carries, of which `left` is the last.
   void while_left(Values carried, const std::function<Values(Values)>& body);
   /// for (i = begin; i + needs <= end; i += step): maybe no turn; the i it stopped at.
@@ -79,6 +90,11 @@ class LoopEmitter {
 
   llvm::IntegerType* i64() { return code_.ir.getInt64Ty(); }
   llvm::Constant* number(int64_t n) { return code_.ir.getInt64(static_cast<uint64_t>(n)); }
+  /// An integer of the kernel: a number, or what a size parameter is in this call.
+  llvm::Value* amount(int64_t integer) {
+    return is_size_param(integer) ? sizes_[size_param_position(integer)] : number(integer);
+  }
+  llvm::Value* extent(int axis) { return amount(kernel_.axes[axis]); }
 
   Code& code_;
   llvm::IRBuilder<>& ir_;
@@ -94,6 +110,7 @@ class LoopEmitter {
   int unroll_ = 1;               // copies of values that vary
   llvm::Value* mask_ = nullptr;  // lanes in use; null: all
 
+  Values sizes_;                 // [size parameter]
   std::vector<Values> bases_;    // [level][instr]: address (Load, Gather, Store) or number (Index) from the axes so far
   Values linear_;                // [level]: row-major position among the reduce points so far
   Values uniform_, spread_;      // [instr]: values that do not vary, as a scalar and in lanes

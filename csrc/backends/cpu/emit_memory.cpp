@@ -41,20 +41,29 @@ Value* load_lane_by_lane(Code& code, DType dtype, llvm::ArrayRef<Value*> address
   return concatenate(code, lanes);
 }
 
-Value* stride_offsets(Code& code, int64_t stride, int lanes) {
-  llvm::SmallVector<llvm::Constant*, 64> offsets;
-  for (int lane = 0; lane < lanes; ++lane) offsets.push_back(code.ir.getInt64(static_cast<uint64_t>(lane * stride)));
-  return llvm::ConstantVector::get(offsets);
+bool is_number(Value* stride, uint64_t number) {
+  auto* constant = llvm::dyn_cast<llvm::ConstantInt>(stride);
+  return constant && constant->getZExtValue() == number;
 }
 
-Value* load_bits(Code& code, DType dtype, Value* address, int64_t stride, int lanes, Value* mask) {
+/// Where lanes that run time leaves out are stored.
+Value* stack_slot(Code& code, llvm::Type* type) {
+  llvm::BasicBlock& entry = code.ir.GetInsertBlock()->getParent()->getEntryBlock();
+  return llvm::IRBuilder<>(&entry, entry.begin()).CreateAlloca(type);
+}
+
+Value* stride_offsets(Code& code, Value* stride, int lanes) {
+  return code.ir.CreateMul(lane_numbers(code.ir.getInt64Ty(), lanes), splat(code, stride, lanes));
+}
+
+Value* load_bits(Code& code, DType dtype, Value* address, Value* stride, int lanes, Value* mask) {
   auto& ir = code.ir;
   llvm::Type* element = memory_element(ir.getContext(), dtype);
   llvm::Type* type = with_lanes(element, lanes);
   if (lanes == 1) return ir.CreateAlignedLoad(element, address, element_align(dtype));
-  if (stride == 0) return splat(code, ir.CreateAlignedLoad(element, address, element_align(dtype)), lanes);
-  if (stride == 1 && !mask) return ir.CreateAlignedLoad(type, address, element_align(dtype));
-  if (stride == 1)
+  if (is_number(stride, 0)) return splat(code, ir.CreateAlignedLoad(element, address, element_align(dtype)), lanes);
+  if (is_number(stride, 1) && !mask) return ir.CreateAlignedLoad(type, address, element_align(dtype));
+  if (is_number(stride, 1) && (code.isa.avx512 || known_lane(mask, 0) >= 0 || wide_enough(dtype)))
     return ir.CreateMaskedLoad(type, address, element_align(dtype), mask, llvm::Constant::getNullValue(type));
   return nullptr;
 }
@@ -65,7 +74,7 @@ bool masks_well(const Isa& isa, DType dtype, bool contiguous) {
   return isa.avx512 && (contiguous || wide_enough(dtype));
 }
 
-Value* emit_load(Code& code, DType dtype, Value* address, int64_t stride, int lanes, Value* mask) {
+Value* emit_load(Code& code, DType dtype, Value* address, Value* stride, int lanes, Value* mask) {
   if (Value* bits = load_bits(code, dtype, address, stride, lanes, mask)) return from_memory(code, bits, dtype);
   return emit_gather(code, dtype, address, stride_offsets(code, stride, lanes), mask);
 }
@@ -80,21 +89,24 @@ Value* emit_gather(Code& code, DType dtype, Value* address, Value* offsets, Valu
                                         mask ? mask : all_lanes(code, lanes), llvm::Constant::getNullValue(type));
     return from_memory(code, bits, dtype);
   }
+  // Lanes that only run time can leave out read what the first one does, which is always in use.
+  if (known_lane(mask, 0) < 0) offsets = ir.CreateSelect(mask, offsets, splat(code, slice(code, offsets, 0, 1), lanes));
   llvm::SmallVector<Value*, 64> addresses;
   for (int lane = 0; lane < lanes; ++lane)
     addresses.push_back(element_address(code, dtype, address, slice(code, offsets, lane, 1)));
   return from_memory(code, load_lane_by_lane(code, dtype, addresses, mask), dtype);
 }
 
-void emit_store(Code& code, DType dtype, Value* value, Value* address, int64_t stride, Value* mask) {
+void emit_store(Code& code, DType dtype, Value* value, Value* address, Value* stride, Value* mask) {
   auto& ir = code.ir;
   const int lanes = lanes_of(value);
   Value* bits = to_memory(code, value, dtype);
-  if (lanes == 1 || (stride == 1 && !mask)) {
+  if (lanes == 1 || (is_number(stride, 1) && !mask)) {
     ir.CreateAlignedStore(bits, address, element_align(dtype));
     return;
   }
-  if (stride == 1) {
+  const bool known = known_lane(mask, 0) >= 0;
+  if (is_number(stride, 1) && (code.isa.avx512 || known || wide_enough(dtype))) {
     ir.CreateMaskedStore(bits, address, element_align(dtype), mask);
     return;
   }
@@ -104,10 +116,13 @@ void emit_store(Code& code, DType dtype, Value* value, Value* address, int64_t s
                            mask ? mask : all_lanes(code, lanes));
     return;
   }
-  for (int lane = 0; lane < lanes; ++lane)
-    if (known_lane(mask, lane) != 0)
-      ir.CreateAlignedStore(slice(code, bits, lane, 1),
-                            element_address(code, dtype, address, slice(code, offsets, lane, 1)), element_align(dtype));
+  Value* nowhere = known ? nullptr : stack_slot(code, bits->getType()->getScalarType());
+  for (int lane = 0; lane < lanes; ++lane) {
+    if (known_lane(mask, lane) == 0) continue;
+    Value* to = element_address(code, dtype, address, slice(code, offsets, lane, 1));
+    if (!known) to = ir.CreateSelect(slice(code, mask, lane, 1), to, nowhere);
+    ir.CreateAlignedStore(slice(code, bits, lane, 1), to, element_align(dtype));
+  }
 }
 
 }  // namespace braze::cpu

@@ -7,12 +7,14 @@ namespace braze::cpu {
 
 /// Lanes of memory from `address` on, `stride` elements apart, where `mask` (b1 lanes; null: everywhere) is set;
 /// elsewhere 0.
-llvm::Value* emit_load(Code& code, DType dtype, llvm::Value* address, int64_t stride, int lanes, llvm::Value* mask);
+llvm::Value* emit_load(Code& code, DType dtype, llvm::Value* address, llvm::Value* stride, int lanes,
+                       llvm::Value* mask);
 
 /// Lanes of memory at `address` + offsets[lane] elements.
 llvm::Value* emit_gather(Code& code, DType dtype, llvm::Value* address, llvm::Value* offsets, llvm::Value* mask);
 
-void emit_store(Code& code, DType dtype, llvm::Value* value, llvm::Value* address, int64_t stride, llvm::Value* mask);
+void emit_store(Code& code, DType dtype, llvm::Value* value, llvm::Value* address, llvm::Value* stride,
+                llvm::Value* mask);
 
 /// Whether masks known only at run time are cheap for accesses of this kind (else the caller finishes with scalar
 /// code).

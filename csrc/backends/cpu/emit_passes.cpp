@@ -30,7 +30,8 @@ std::vector<Accumulator> shaped_like(const std::vector<Accumulator>& shape, cons
 
 Reducer LoopEmitter::reducer(int i) const {
   const DType from = kernel_.body[kernel_.body[i].args[0]].dtype;
-  return {kernel_.body[i].op, from, info(from).bytes == 8 || kernel_.reduce_points() >= (int64_t{1} << 31)};
+  const bool many = layout_.has_known_reduce_points() && kernel_.reduce_points() >= (int64_t{1} << 31);
+  return {kernel_.body[i].op, from, info(from).bytes == 8 || many};
 }
 
 /// All that happens at one parallel point (or lanes of them).
@@ -83,28 +84,37 @@ LoopEmitter::Accumulators LoopEmitter::nest(int level, const Accumulators& accum
   const int axis = kernel_.parallel_axes() + level - layout_.point_level - 1;
   const bool last = level == layout_.levels - 1;
   if (last && in_rows()) return lane_level(accumulators);
-  return blocked_loop(kernel_.axes[axis], 1, accumulators, [&](Value* position, const Accumulators& carried) {
+  const Body body = [&](Value* position, const Accumulators& carried) {
     enter(level, std::pair(axis, position));
     emit_level(level, pass_);
     if (last) return innermost(carried);
     return merge(carried, nest(level + 1, identities(in_rows() ? 1 : unroll_)));
-  });
+  };
+  if (is_size_param(kernel_.axes[axis])) return blocked_loop(extent(axis), 1, accumulators, body);
+  return blocked_loop(kernel_.axes[axis], 1, accumulators, body);
 }
 
 /// The last reduce axis in lanes: turns of several vectors, then single ones, then a part of one.
 LoopEmitter::Accumulators LoopEmitter::lane_level(const Accumulators& accumulators) {
-  const int64_t extent = layout_.lane_extent(), lanes = layout_.lanes;
-  const int copies = layout_.unroll[pass_];
-  auto turn = [&](int unroll, Value* mask) {
-    return [this, unroll, mask](Value* position, const Accumulators& carried) {
-      lanes_ = layout_.lanes, unroll_ = unroll, mask_ = mask;
-      enter(layout_.levels - 1, std::pair(layout_.lane_axis, position));
-      emit_level(layout_.levels - 1, pass_);
-      Accumulators added = innermost(carried);
-      lanes_ = 1, unroll_ = 1, mask_ = nullptr;
-      return added;
-    };
+  if (is_size_param(layout_.lane_extent())) return lanes_of_any_extent(accumulators, extent(layout_.lane_axis));
+  return lanes_of_known_extent(accumulators, layout_.lane_extent());
+}
+
+/// One turn of `unroll` vectors.
+LoopEmitter::Body LoopEmitter::turn(int unroll, Value* mask) {
+  return [this, unroll, mask](Value* position, const Accumulators& carried) {
+    lanes_ = layout_.lanes, unroll_ = unroll, mask_ = mask;
+    enter(layout_.levels - 1, std::pair(layout_.lane_axis, position));
+    emit_level(layout_.levels - 1, pass_);
+    Accumulators added = innermost(carried);
+    lanes_ = 1, unroll_ = 1, mask_ = nullptr;
+    return added;
   };
+}
+
+LoopEmitter::Accumulators LoopEmitter::lanes_of_known_extent(const Accumulators& accumulators, int64_t extent) {
+  const int64_t lanes = layout_.lanes;
+  const int copies = layout_.unroll[pass_];
   const int64_t wide_end = extent / (copies * lanes) * (copies * lanes), full_end = extent / lanes * lanes;
   Accumulators result = accumulators;
   if (wide_end > 0)
@@ -121,6 +131,27 @@ LoopEmitter::Accumulators LoopEmitter::lane_level(const Accumulators& accumulato
     result = turn(1, llvm::ConstantVector::get(in_use))(number(full_end), result);
   }
   return result;
+}
+
+/// The same order of additions, so the same bits, when the extent is known only at run time.
+LoopEmitter::Accumulators LoopEmitter::lanes_of_any_extent(const Accumulators& accumulators, Value* extent) {
+  const int64_t lanes = layout_.lanes;
+  const int copies = layout_.unroll[pass_];
+  Value* wide_end = ir_.CreateAnd(extent, number(-copies * lanes));
+  Value* full_end = ir_.CreateAnd(extent, number(-lanes));
+  auto single = [&](Value* mask) {
+    return [this, mask, &accumulators](Value* position, Values carried) {
+      return flatten(turn(1, mask)(position, shaped_like(accumulators, carried)));
+    };
+  };
+  const Accumulators wide = blocked_loop(wide_end, copies * lanes, identities(copies), turn(copies, nullptr));
+  Values result = flatten(merge(accumulators, fold(wide, copies)));
+  if (copies > 1) result = loop_or_not(wide_end, full_end, number(lanes), result, single(nullptr));
+  if (lanes > 1) {
+    Value* mask = first_lanes(ir_.CreateSub(extent, full_end));
+    result = loop_or_not(full_end, extent, number(lanes), result, single(mask));
+  }
+  return shaped_like(accumulators, result);
 }
 
 /// Copies of each reduction as one, in pairs.
@@ -178,6 +209,29 @@ LoopEmitter::Accumulators LoopEmitter::blocked_loop(int64_t end, int64_t step, c
   });
   Accumulators folded = shaped_like(start, outer);
   return blocks_end == end ? folded : merge(folded, plain(number(blocks_end), number(end), fresh));
+}
+
+/// The same when `end` is known only at run time, and may be 0. An empty accumulator that others are folded into gives
+/// their bits, so one loop of blocks serves few turns too.
+LoopEmitter::Accumulators LoopEmitter::blocked_loop(Value* end, int64_t step, const Accumulators& start,
+                                                    const Body& body) {
+  auto plain = [&](const Accumulators& initial) {
+    return [&](Value* position, Values carried) { return flatten(body(position, shaped_like(initial, carried))); };
+  };
+  if (start.empty()) {
+    loop_or_not(number(0), end, number(step), {}, plain(start));
+    return start;
+  }
+  const Accumulators fresh = identities(static_cast<int>(start.size() / reduces_.size()));
+  Value* few = ir_.CreateICmpSLE(end, number(2 * kBlock * step));
+  Value* block = ir_.CreateSelect(few, end, number(kBlock * step));
+  Values folded = loop_or_not(number(0), end, block, flatten(start), [&](Value* position, Values carried) {
+    Value* whole = ir_.CreateAdd(position, block);
+    Value* stop = ir_.CreateSelect(ir_.CreateICmpSLT(whole, end), whole, end);
+    Values inner = loop(position, stop, number(step), flatten(fresh), plain(fresh));
+    return flatten(merge(shaped_like(start, carried), shaped_like(fresh, inner)));
+  });
+  return shaped_like(start, folded);
 }
 
 }  // namespace braze::cpu

@@ -11,9 +11,8 @@ using llvm::Value;
 LoopEmitter::Values LoopEmitter::outer_positions(Value* linear) {
   Values positions(layout_.outer_axes, nullptr);
   for (int axis = layout_.outer_axes; axis-- > 0;) {
-    Value* extent = number(kernel_.axes[axis]);
-    positions[axis] = axis == 0 ? linear : ir_.CreateURem(linear, extent);
-    if (axis > 0) linear = ir_.CreateUDiv(linear, extent);
+    positions[axis] = axis == 0 ? linear : ir_.CreateURem(linear, extent(axis));
+    if (axis > 0) linear = ir_.CreateUDiv(linear, extent(axis));
   }
   return positions;
 }
@@ -25,7 +24,7 @@ LoopEmitter::Values LoopEmitter::next_positions(const Values& positions, Value* 
   for (int axis = layout_.outer_axes; axis-- > 0;) {
     next[axis] = ir_.CreateAdd(positions[axis], carry);
     if (axis == 0) break;
-    Value* over = ir_.CreateICmpEQ(next[axis], number(kernel_.axes[axis]));
+    Value* over = ir_.CreateICmpEQ(next[axis], extent(axis));
     next[axis] = ir_.CreateSelect(over, number(0), next[axis]);
     carry = ir_.CreateZExt(over, i64());
   }
@@ -58,19 +57,19 @@ void LoopEmitter::every_point(Value* begin, Value* end) {
     return;
   }
   if (layout_.tile_axis >= 0) return every_tile(begin, end);
-  Value* extent = number(kernel_.axes[layout_.outer_axes]);
-  Value *outer = ir_.CreateUDiv(begin, extent), *column = ir_.CreateURem(begin, extent);
+  Value* row = extent(layout_.outer_axes);
+  Value *outer = ir_.CreateUDiv(begin, row), *column = ir_.CreateURem(begin, row);
   Values carried = outer_positions(outer);
   carried.push_back(column);                     // where this stretch starts
   carried.push_back(ir_.CreateSub(end, begin));  // points left
-  Value* last = ir_.CreateUDiv(ir_.CreateSub(end, number(1)), extent);
+  Value* last = ir_.CreateUDiv(ir_.CreateSub(end, number(1)), row);
   loop(outer, ir_.CreateAdd(last, number(1)), 1, carried, [&](Value*, Values now) {
     Value *left = now.back(), *start = now[now.size() - 2];
     now.resize(now.size() - 2);
     enter_outer(now);
     emit_level(1, 0);
     Value* wanted = ir_.CreateAdd(start, left);
-    Value* stop = ir_.CreateSelect(ir_.CreateICmpSLT(wanted, extent), wanted, extent);
+    Value* stop = ir_.CreateSelect(ir_.CreateICmpSLT(wanted, row), wanted, row);
     lanes_between(start, stop);
     Values next = next_positions(now, number(1));
     next.push_back(number(0));
@@ -84,7 +83,7 @@ void LoopEmitter::lanes_between(Value* begin, Value* end) {
   const int lanes = layout_.lanes, unroll = layout_.point_unroll;
   const int64_t wide = static_cast<int64_t>(lanes) * unroll;
   Value* at = begin;
-  if (layout_.lane_extent() >= wide && !layout_.single_copy)
+  if (layout_.lane_extent_reaches(wide) && !layout_.single_copy)
     at = while_fits(at, end, wide, wide, [&](Value* i) { point(i, lanes, unroll, nullptr); });
   if (wide == 1) return;
   if (lanes > 1 && layout_.masked_tail) {
@@ -100,6 +99,10 @@ Value* LoopEmitter::first_lanes(Value* count) {
   const int lanes = layout_.lanes;
   Value* most = number(lanes);
   Value* used = ir_.CreateSelect(ir_.CreateICmpSLT(count, most), count, most);
+  if (!code_.isa.avx512) {
+    llvm::Type* number_type = lanes <= 8 ? ir_.getInt32Ty() : ir_.getInt8Ty();
+    return ir_.CreateICmpSLT(lane_numbers(number_type, lanes), splat(code_, ir_.CreateTrunc(used, number_type), lanes));
+  }
   Value* bits = ir_.CreateLShr(number(-1), ir_.CreateSub(number(64), used));
   return ir_.CreateBitCast(ir_.CreateTrunc(bits, ir_.getIntNTy(lanes)), with_lanes(ir_.getInt1Ty(), lanes));
 }

@@ -8,8 +8,9 @@
 namespace braze::cpu {
 namespace {
 
-constexpr int64_t kStackBytes = 64 * 1024;  // for values put aside between passes
-constexpr int kDear = 8;                    // cost from which putting aside beats computing again
+constexpr int64_t kStackBytes = 64 * 1024;    // for values put aside between passes
+constexpr int64_t kFewestPointsAside = 2048;  // of rows of unknown length
+constexpr int kDear = 8;                      // cost from which putting aside beats computing again
 
 int register_bytes(DType dtype) { return info(dtype).kind == DTypeKind::Half ? 4 : info(dtype).bytes; }
 
@@ -33,7 +34,8 @@ int power_of_two_above(int64_t n) {
 
 }  // namespace
 
-LoopLayout::LoopLayout(const Kernel& source, const Isa& isa) : kernel(with_parallel_axis(source)) {
+LoopLayout::LoopLayout(const Kernel& source, const Isa& isa, Aside aside)
+    : kernel(with_parallel_axis(source)), aside_(aside) {
   choose_shape();
   place_instructions();
   choose_lanes(isa);
@@ -75,7 +77,8 @@ void LoopLayout::choose_lanes(const Isa& isa) {
     if (in.kind == InstrKind::Store)
       widest = std::max(widest, register_bytes(in.dtype));        // of a value that does not vary
   if (widest == 8 && !doubles && narrow >= 2 * wide) widest = 4;  // a few i64 positions take two registers each
-  lanes = std::min(isa.vector_bits / 8 / widest, power_of_two_above(lane_extent()));
+  lanes = isa.vector_bits / 8 / widest;
+  if (!is_size_param(lane_extent())) lanes = std::min(lanes, power_of_two_above(lane_extent()));
   masked_tail = masks && isa.avx512;
 }
 
@@ -93,7 +96,7 @@ void LoopLayout::place_instructions() {
   for (size_t i = 0; i < count; ++i) {
     const Instr& in = kernel.body[i];
     for (size_t a = 0; a < in.strides.size(); ++a)
-      if (in.strides[a] != 0 && kernel.axes[a] > 1) {
+      if (moves(in, a)) {
         level[i] = std::max(level[i], level_of_axis(static_cast<int>(a)));
         if (static_cast<int>(a) == lane_axis) varies[i] = true;
       }
@@ -147,6 +150,27 @@ int LoopLayout::cost_of(const std::vector<bool>& set) const {
   return total;
 }
 
+bool LoopLayout::keeps_values() const {
+  return std::any_of(kept_from.begin(), kept_from.end(), [](int pass) { return pass >= 0; });
+}
+
+bool LoopLayout::has_known_reduce_points() const {
+  return std::none_of(kernel.axes.begin() + kernel.parallel_axes(), kernel.axes.end(), is_size_param);
+}
+
+/// What a value put aside takes, at least: rows of unknown length share the memory there is.
+int64_t LoopLayout::bytes_aside(size_t i) const {
+  const int64_t points = has_known_reduce_points() ? kernel.reduce_points() : kFewestPointsAside;
+  return (points + lanes) * register_bytes(kernel.body[i].dtype);
+}
+
+int64_t LoopLayout::most_reduce_points() const {
+  int64_t bytes = 0;
+  for (size_t i = 0; i < kept_from.size(); ++i)
+    if (kept_from[i] >= 0) bytes += register_bytes(kernel.body[i].dtype);
+  return kStackBytes / bytes - lanes;
+}
+
 /// Looks at what `pass` would compute again, and puts aside the last values of dear chains. True when it put something
 /// aside.
 bool LoopLayout::keep_dear_values(int pass) {
@@ -165,7 +189,7 @@ bool LoopLayout::keep_dear_values(int pass) {
   }
   int64_t free = kStackBytes;
   for (size_t i = 0; i < count; ++i)
-    if (kept_from[i] >= 0) free -= (kernel.reduce_points() + lanes) * register_bytes(kernel.body[i].dtype);
+    if (kept_from[i] >= 0) free -= bytes_aside(i);
   bool kept = false;
   for (size_t i = count; i-- > 0;) {
     if (!needed[pass][i] || !used_by_new[i] || first[i] < 0 || kept_from[i] >= 0 || !varies[i]) continue;
@@ -174,7 +198,7 @@ bool LoopLayout::keep_dear_values(int pass) {
     for (size_t j = i + 1; j-- > 0;)
       if (chain[j] && kept_from[j] < 0)
         for (int arg : kernel.body[j].args) chain[arg] = chain[arg] || level[arg] > point_level;
-    const int64_t bytes = (kernel.reduce_points() + lanes) * register_bytes(kernel.body[i].dtype);
+    const int64_t bytes = bytes_aside(i);
     if (cost_of(chain) < kDear || bytes > free) continue;
     kept_from[i] = first[i];
     free -= bytes;
@@ -193,17 +217,20 @@ void LoopLayout::plan_passes() {
   passes = std::max(passes, store_pass + 1);
   for (int pass = 0; pass < passes; ++pass) {
     needed.push_back(closure(pass));
-    if (shape == Shape::Rows && pass > 0 && keep_dear_values(pass)) needed[pass] = closure(pass);
+    if (shape == Shape::Rows && pass > 0 && aside_ == Aside::Allowed && keep_dear_values(pass))
+      needed[pass] = closure(pass);
   }
 }
 
 void LoopLayout::choose_tiles() {
   transposed.assign(kernel.body.size(), false);
   const int axis = outer_axes - 1;
-  if (shape != Shape::Points || axis < 0 || lanes < 4 || lane_extent() < lanes || kernel.axes[axis] < lanes) return;
+  if (shape != Shape::Points || axis < 0 || lanes < 4 || !lane_extent_reaches(lanes)) return;
+  if (!is_size_param(kernel.axes[axis]) && kernel.axes[axis] < lanes) return;
   for (size_t i = 0; i < kernel.body.size(); ++i) {
     const Instr& in = kernel.body[i];
-    if (in.kind != InstrKind::Load || in.strides[lane_axis] <= 1 || in.strides[axis] != 1) continue;
+    if (in.kind != InstrKind::Load || in.strides[axis] != 1) continue;
+    if (in.strides[lane_axis] == 0 || in.strides[lane_axis] == 1) continue;
     transposed[i] = true;
     tile_axis = axis;
   }
@@ -213,7 +240,7 @@ void LoopLayout::choose_unrolls() {
   // Several vectors a turn hide latency where something is carried round the loop; elsewhere they only save counting.
   auto turns = [&](int cost, bool carries) {
     int unroll = carries ? (cost <= 6 ? 4 : cost <= 18 ? 2 : 1) : (cost <= 10 ? 2 : 1);
-    while (unroll > 1 && lane_extent() < static_cast<int64_t>(unroll) * lanes) unroll /= 2;
+    while (unroll > 1 && !lane_extent_reaches(static_cast<int64_t>(unroll) * lanes)) unroll /= 2;
     return unroll;
   };
   int reduce_passes = 0;

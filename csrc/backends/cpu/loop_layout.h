@@ -9,18 +9,23 @@
 // users can be computed after it, what reduces them happens in pass 1, and so on. All elements are stored in one pass,
 // the first that can, because a written buffer may be the memory of a read one. What several passes need is computed
 // again, or, when dear, put aside on the stack.
+//
+// An extent that is a size parameter counts as long and as no multiple of anything. What is put aside needs memory of
+// a known size, so rows of unknown length have it only up to `most_reduce_points`; for longer ones there is the layout
+// that puts nothing aside.
 #pragma once
 
 #include <cstdint>
 #include <vector>
 
-#include "schedule/kernel.h"
+#include "schedule/size_params.h"
 #include "target.h"
 
 namespace braze::cpu {
 
 struct LoopLayout {
-  LoopLayout(const Kernel& kernel, const Isa& isa);
+  enum class Aside { Allowed, Never };
+  LoopLayout(const Kernel& kernel, const Isa& isa, Aside aside = Aside::Allowed);
 
   enum class Shape { Points, Columns, Rows };
 
@@ -56,8 +61,18 @@ struct LoopLayout {
     return in.kind == InstrKind::Store && shape != Shape::Points && !in.row;
   }
   int64_t lane_extent() const { return kernel.axes[lane_axis]; }
+  /// The lane extent is this or more, as far as is known; a size parameter is.
+  bool lane_extent_reaches(int64_t least) const { return is_size_param(lane_extent()) || lane_extent() >= least; }
+  /// An instruction's address or number moves along an axis.
+  bool moves(const Instr& in, size_t axis) const { return in.strides[axis] != 0 && kernel.axes[axis] != 1; }
+  bool keeps_values() const;
+  bool has_known_reduce_points() const;
+  /// The reduce points there is memory for in what is put aside; only where their number is not known.
+  int64_t most_reduce_points() const;
 
  private:
+  Aside aside_ = Aside::Allowed;
+
   void choose_shape();
   void choose_lanes(const Isa& isa);
   void place_instructions();
@@ -67,6 +82,7 @@ struct LoopLayout {
 
   std::vector<bool> closure(int pass) const;
   bool keep_dear_values(int pass);
+  int64_t bytes_aside(size_t instr) const;
   int cost(const Instr& in) const;
   int cost_of(const std::vector<bool>& set) const;
 };

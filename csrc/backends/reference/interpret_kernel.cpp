@@ -7,6 +7,7 @@
 
 #include "backends/reference/reduce.h"
 #include "ops/evaluate.h"
+#include "schedule/size_params.h"
 #include "support/error.h"
 
 namespace braze {
@@ -117,7 +118,10 @@ class Interpreter {
 }  // namespace
 
 int64_t interpret_kernel(const Kernel& kernel, void* const* params, int64_t begin, int64_t end) {
-  return Interpreter(kernel, params).run(begin, end);
+  if (!kernel.is_parametric()) return Interpreter(kernel, params).run(begin, end);
+  const auto* sizes = static_cast<const int64_t*>(params[kernel.params.size()]);
+  const Kernel static_kernel = with_sizes(kernel, {sizes, static_cast<size_t>(kernel.size_params)});
+  return Interpreter(static_kernel, params).run(begin, end);
 }
 
 }  // namespace braze

@@ -9,6 +9,8 @@
 
 #include "backends/reference/interpret_kernel.h"
 #include "ops/evaluate.h"
+#include "schedule/random_sizes.h"
+#include "schedule/size_params.h"
 
 namespace braze {
 namespace {
@@ -73,6 +75,31 @@ void compare(Memory& got, Memory& expected, const std::string& what, double ulps
   if (!got.guards_intact()) {
     INFO(what << "\n" << print(kernel));
     FAIL("memory outside a param was written");
+  }
+}
+
+/// A kernel with size parameters must do, bit for bit, what the static one has left in `expected`.
+void check_parametric(const Kernel& kernel, const std::string& isa, const Memory& initial, Memory& expected,
+                      int64_t status, std::mt19937& random) {
+  for (double share : {1.0, 0.4}) {
+    SizedKernel sized = with_random_sizes(kernel, random, share);
+    if (!sized.kernel.is_parametric()) continue;
+    INFO("isa \"" << isa << "\"\n" << print(sized.kernel));
+    REQUIRE(parse_kernel(print(sized.kernel)) == sized.kernel);
+    REQUIRE(allows(sized.kernel, sized.sizes));
+    CompiledKernel compiled(sized.kernel, isa);
+    const int64_t points = kernel.parallel_points();
+    REQUIRE(sized.kernel.parallel_points(sized.sizes) == points);
+    for (int64_t pieces : {1, 3}) {
+      if (pieces > points) break;
+      Memory memory = initial;
+      const std::vector<void*> params = sized.with_sizes_behind(memory.pointers());
+      int64_t result = 0;
+      for (int64_t k = 0; k < pieces; ++k)
+        result |= compiled(params.data(), points * k / pieces, points * (k + 1) / pieces);
+      REQUIRE((result != 0) == (status != 0));
+      if (status == 0) compare(memory, expected, "isa \"" + isa + "\", parametric\n" + print(sized.kernel), 0, 0);
+    }
   }
 }
 
@@ -154,6 +181,7 @@ void check_against_interpreter(const Kernel& kernel, double ulps, double slack, 
     const int64_t result = compiled(whole.pointers().data(), 0, points);
     INFO("isa \"" << isa << "\"\n" << print(kernel));
     REQUIRE((result != 0) == (status != 0));
+    check_parametric(kernel, isa, initial, whole, status, random);
     if (status != 0) continue;
     compare(whole, expected, "isa \"" + isa + "\", whole", ulps, slack);
     for (int64_t pieces : {2, 3, 7}) {
