@@ -170,10 +170,11 @@ def _fill_in():
     for name, method in OWN.items():
         setattr(SymbolicSize, name, method)
     kept = set(dir(object)) - {"__str__", "__repr__", "__format__"} | set(vars(SymbolicSize))
+    kept |= {"__dict__", "__weakref__", "__module__", "__annotations__", "__static_attributes__", "__firstlineno__"}
     for name in (set(dir(int)) | set(dir(torch.SymInt))) - kept:
         if hasattr(int, name):
             setattr(SymbolicSize, name, _plainly(name))
-        elif name not in ("__dict__", "__weakref__", "__module__", "__annotations__"):
+        else:
             setattr(SymbolicSize, name, property(_absent(name)))
 
 

@@ -74,7 +74,7 @@ class Tape:
         self.alive = []
         self.count = 0
         self.arguments = [self.slot_of(tensor).index for tensor in arguments]
-        self.constants = {}  # number -> meta tensor like one that was there before the call
+        self.constants = {}  # number -> a tensor that was there before the call; in the end, a meta tensor like it
         self.results = []
         self.reads = 0
 
@@ -92,7 +92,7 @@ class Tape:
     def operand(self, tensor):
         if id(tensor) not in self.slots:
             slot = self.slot_of(tensor)
-            self.constants[slot.index] = like_on_meta(tensor)
+            self.constants[slot.index] = tensor  # until the tape is finished: now everything is recorded
         return self.slots[id(tensor)]
 
     def template(self, value):
@@ -138,6 +138,7 @@ class Tape:
             if id(tensor) not in self.slots:
                 raise Unlearnable("a result comes from elsewhere")
         self.results = [self.slots[id(tensor)].index for tensor in results]
+        self.constants = {index: like_on_meta(tensor) for index, tensor in self.constants.items()}
         self.generators = generators
         self.attention_choices = attention_choices
         self.alive = self.slots = None
