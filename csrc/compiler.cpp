@@ -39,6 +39,10 @@ std::vector<std::string> texts_of(const std::vector<Kernel>& kernels) {
   return texts;
 }
 
+CodegenOptions codegen_options(const Options& options) {
+  return {.isa = options.isa, .fast_math = options.numerics == "fast"};
+}
+
 void count_origins(const std::vector<FoundKernel>& kernels, CompileRecord& record) {
   for (const FoundKernel& found : kernels) {
     switch (found.origin) {
@@ -78,17 +82,21 @@ void log_kernel(int position, const Kernel& kernel, const FoundKernel& found) {
                                     (compiled ? "compiled in " + in_milliseconds(found.kernel->compile_ms) : origin));
 }
 
-void log_compile(const CompiledPlan& compiled) {
+void tell_kernels(const Plan& plan, const std::vector<FoundKernel>& kernels, CompileRecord& record) {
+  count_origins(kernels, record);
+  for (size_t i = 0; i < kernels.size(); ++i) log_kernel(static_cast<int>(i), plan.kernels[i], kernels[i]);
+}
+
+void log_compile(const Plan& plan, const CompileRecord& record) {
   if (!log_enabled(LogChannel::compiles)) return;
-  const CompileRecord& record = compiled.record;
   double passes_ms = 0;
   for (const PassRecord& pass : record.passes) passes_ms += pass.milliseconds;
   log_line(LogChannel::compiles,
-           std::to_string(compiled.plan.steps.size()) + " steps, " + std::to_string(compiled.kernels.size()) +
-               " kernels (" + std::to_string(record.kernels_compiled) + " compiled, " +
-               std::to_string(record.kernels_from_disk) + " from disk, " + std::to_string(record.kernels_from_memory) +
-               " from memory) in " + in_milliseconds(record.total_ms) + ": passes " + in_milliseconds(passes_ms) +
-               ", schedule " + in_milliseconds(record.schedule_ms) + ", code " + in_milliseconds(record.codegen_ms));
+           std::to_string(plan.steps.size()) + " steps, " + std::to_string(plan.kernels.size()) + " kernels (" +
+               std::to_string(record.kernels_compiled) + " compiled, " + std::to_string(record.kernels_from_disk) +
+               " from disk, " + std::to_string(record.kernels_from_memory) + " from memory) in " +
+               in_milliseconds(record.total_ms) + ": passes " + in_milliseconds(passes_ms) + ", schedule " +
+               in_milliseconds(record.schedule_ms) + ", code " + in_milliseconds(record.codegen_ms));
 }
 
 }  // namespace
@@ -97,7 +105,7 @@ CompiledPlan compile(Graph graph, const Options& options, const HasOutVariant& h
   const Stopwatch total;
   CompiledPlan compiled;
   CompileRecord& record = compiled.record;
-  const CodegenOptions codegen{.isa = options.isa, .fast_math = options.numerics == "fast"};
+  const CodegenOptions codegen = codegen_options(options);
   CompileDump dump(options.dump);
 
   verify(graph);
@@ -116,11 +124,9 @@ CompiledPlan compile(Graph graph, const Options& options, const HasOutVariant& h
   record.codegen_ms = code.milliseconds();
   dump.code(compiled.plan, compiled.kernels, kernels.backend(), codegen);
 
-  count_origins(compiled.kernels, record);
-  for (size_t i = 0; i < compiled.kernels.size(); ++i)
-    log_kernel(static_cast<int>(i), compiled.plan.kernels[i], compiled.kernels[i]);
+  tell_kernels(compiled.plan, compiled.kernels, record);
   record.total_ms = total.milliseconds();
-  log_compile(compiled);
+  log_compile(compiled.plan, record);
   return compiled;
 }
 
@@ -128,6 +134,29 @@ Plan plan_of(Graph graph, const Options& options, const HasOutVariant& has_out_v
   verify(graph);
   run_passes(graph, split_at_commas(options.disabled_passes), false);
   return schedule(graph, has_out_variant);
+}
+
+CompiledParametricPlan compile(ParametricPlan plan, const Options& options, KernelCache& kernels) {
+  const Stopwatch total;
+  CompiledParametricPlan compiled{std::move(plan), {}, {}};
+  CompileRecord& record = compiled.record;
+  const Plan& shared = compiled.plan.plan;
+  const CodegenOptions codegen = codegen_options(options);
+  CompileDump dump(options.dump);
+  dump.plan(shared);
+
+  compiled.kernels = kernels.get(texts_of(shared.kernels), codegen);
+  record.codegen_ms = total.milliseconds();
+  dump.code(shared, compiled.kernels, kernels.backend(), codegen);
+
+  tell_kernels(shared, compiled.kernels, record);
+  record.total_ms = total.milliseconds();
+  log_compile(shared, record);
+  return compiled;
+}
+
+CompiledParametricPlan compile(ParametricPlan plan, const Options& options) {
+  return compile(std::move(plan), options, process_kernel_cache());
 }
 
 CompiledPlan compile(Graph graph, const Options& options, const HasOutVariant& has_out_variant) {

@@ -10,6 +10,7 @@ struct ArenaRequest {
   int64_t bytes = 0;
   int start = 0, end = 0;  // steps, both included
   int64_t offset = 0;      // the answer
+  bool operator==(const ArenaRequest&) const = default;
 };
 
 /// Fills in 64-byte aligned offsets, best fit in order of start, and returns the bytes of the arena.

@@ -31,14 +31,21 @@ std::vector<Task> build_tasks(const Graph& graph, const std::vector<FusionGroup>
   return tasks;
 }
 
-int64_t place_in_arena(std::vector<PlannedBuffer>& buffers) {
-  std::vector<ArenaRequest> requests;
-  for (const PlannedBuffer& buffer : buffers)
-    requests.push_back({buffer.placed ? 0 : buffer.bytes, buffer.start, buffer.end});
-  const int64_t bytes = lay_out_arena(requests);
-  for (size_t b = 0; b < buffers.size(); ++b)
-    if (!buffers[b].placed) buffers[b].place = {BufferRef::Kind::Arena, 0, requests[b].offset};
-  return bytes;
+/// The buffers that nothing else placed, laid out.
+std::vector<ArenaRequest> place_in_arena(std::vector<PlannedBuffer>& buffers, int64_t& arena_bytes) {
+  std::vector<ArenaRequest> arena;
+  std::vector<PlannedBuffer*> placed;
+  for (PlannedBuffer& buffer : buffers) {
+    if (buffer.placed) continue;
+    buffer.place = {BufferRef::Kind::Arena, -1, 0};
+    if (buffer.bytes == 0) continue;
+    buffer.place.index = static_cast<int32_t>(arena.size());
+    arena.push_back({buffer.bytes, buffer.start, buffer.end});
+    placed.push_back(&buffer);
+  }
+  arena_bytes = lay_out_arena(arena);
+  for (size_t i = 0; i < arena.size(); ++i) placed[i]->place.offset = arena[i].offset;
+  return arena;
 }
 
 class PlanWriter {
@@ -46,9 +53,11 @@ class PlanWriter {
   PlanWriter(const Graph& graph, const BufferPlan& buffers, const HasOutVariant& has_out)
       : graph_(graph), buffers_(buffers), has_out_(has_out) {}
 
-  Plan run(const std::vector<Task>& tasks, int64_t arena_bytes) {
+  Plan run(const std::vector<Task>& tasks, std::vector<ArenaRequest> arena, int64_t arena_bytes) {
+    plan_.arena = std::move(arena);
     plan_.arena_bytes = arena_bytes;
     plan_.owned_slots = buffers_.owned_slots;
+    for (ValueId id : graph_.inputs) plan_.inputs.push_back({graph_.value(id).dtype, graph_.value(id).length});
     for (size_t i = 0; i < graph_.outputs.size(); ++i) {
       const Value& value = graph_.value(graph_.outputs[i]);
       plan_.outputs.push_back({value.dtype, value.length, value.shape, buffers_.output_slots[i]});
@@ -150,8 +159,9 @@ Plan schedule(const Graph& original, const HasOutVariant& has_out_variant) {
   const Liveness liveness = find_live(graph, groups);
   const std::vector<Task> tasks = build_tasks(graph, groups, liveness);
   BufferPlan buffers = plan_buffers(graph, tasks, liveness.in_memory, has_out_variant);
-  const int64_t arena_bytes = place_in_arena(buffers.buffers);
-  return PlanWriter(graph, buffers, has_out_variant).run(tasks, arena_bytes);
+  int64_t arena_bytes = 0;
+  std::vector<ArenaRequest> arena = place_in_arena(buffers.buffers, arena_bytes);
+  return PlanWriter(graph, buffers, has_out_variant).run(tasks, std::move(arena), arena_bytes);
 }
 
 }  // namespace braze
