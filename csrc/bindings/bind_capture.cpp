@@ -20,7 +20,7 @@ void bind_capture(py::module_& m) {
   py::class_<Recording>(m, "Recording")
       .def_property_readonly(
           "refusal", [](const Recording& r) -> py::object { return r.refusal ? as_python(r.refusal) : py::none(); })
-      .def_readonly("attention_choices", &Recording::attention_choices)
+      .def_readonly("attention_fused", &Recording::attention_fused)
       .def_property_readonly("op_count", [](const Recording& r) { return r.ops.size(); })
       .def(
           "generators_as_recorded",
@@ -78,7 +78,7 @@ void bind_capture(py::module_& m) {
   m.attr("fallback_reasons") = reasons;
   m.def("recorder_available", &recorder_available);
   m.def("start_recording", &start_recording, "Starts recording on this thread; False when another recording runs.");
-  m.def("start_meta_recording", &start_meta_recording, py::arg("attention_choices"),
+  m.def("start_meta_recording", &start_meta_recording, py::arg("attention_fused"),
         "Starts recording a run on meta tensors that stands for one on real tensors.");
   m.def("stop_recording", &stop_recording);
   m.def("is_recording", &is_recording);

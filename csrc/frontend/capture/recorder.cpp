@@ -13,6 +13,7 @@
 
 #include "frontend/call/passthrough.h"
 #include "frontend/capture/convert.h"
+#include "frontend/capture/meta_answers.h"
 
 namespace braze {
 namespace {
@@ -26,9 +27,9 @@ class Session {
  public:
   Session() { generator_index(at::detail::getDefaultCPUGenerator()); }
   /// Of a run on meta tensors.
-  explicit Session(std::vector<int64_t> attention_choices) : Session() {
+  explicit Session(std::vector<bool> attention_fused) : Session() {
     replays_ = true;
-    choices_ = std::move(attention_choices);
+    fused_ = std::move(attention_fused);
   }
 
   Recording& recording() { return *recording_; }
@@ -75,12 +76,12 @@ class Session {
     return static_cast<int>(generators.size()) - 1;
   }
 
-  /// The answer of aten::_fused_sdp_choice: PyTorch's own, or on meta tensors the one that real ones got.
-  int64_t attention_choice(int64_t own) {
-    auto& made = recording_->attention_choices;
-    if (replays_ && made.size() < choices_.size()) own = choices_[made.size()];
-    made.push_back(own);
-    return own;
+  bool replays() const { return replays_; }
+  /// Whether the call that this one stands for ran its next attention in the fused kernel.
+  bool next_attention_is_fused() {
+    size_t next = recording_->attention_fused.size();
+    recording_->attention_fused.push_back(next < fused_.size() && fused_[next]);
+    return recording_->attention_fused.back();
   }
 
   std::mutex mutex;
@@ -113,7 +114,7 @@ class Session {
   std::unordered_map<c10::StorageImpl*, int> storages_;
   std::unordered_map<c10::TensorImpl*, int> tensors_;
   bool replays_ = false;
-  std::vector<int64_t> choices_;
+  std::vector<bool> fused_;
 };
 
 DispatchKey g_key = DispatchKey::Undefined;
@@ -368,22 +369,34 @@ class LeafCall {
   int generator_ = -1;  // position in Recording::generators of what the operator draws from
 };
 
+/// Attention picks its kernel by device: what it picked for real tensors is noted, and done again on meta tensors.
+void run_attention(Session& session, const c10::OperatorHandle& op, DispatchKeySet rest, torch::jit::Stack* stack) {
+  if (session.replays()) {
+    if (!session.next_attention_is_fused() || !run_fused_attention(*stack)) op.redispatchBoxed(rest, stack);
+    return;
+  }
+  auto& recording = session.recording();
+  size_t before = recording.ops.size();
+  op.redispatchBoxed(rest, stack);
+  bool fused = false;
+  for (size_t i = before; i < recording.ops.size(); ++i)
+    fused |= recording.ops[i].call.op == "aten::_scaled_dot_product_flash_attention_for_cpu";
+  recording.attention_fused.push_back(fused);
+}
+
 void hook(const c10::OperatorHandle& op, DispatchKeySet keys, torch::jit::Stack* stack) {
   DispatchKeySet rest = keys & DispatchKeySet(DispatchKeySet::FULL_AFTER, g_key);
   Session* session = g_session.get();
   if (session && !session->refused() && is_transparent(op, rest)) {
-    op.redispatchBoxed(rest, stack);
+    if (is_attention(op) && rest.highestPriorityTypeId() != DispatchKey::AutocastCPU)
+      run_attention(*session, op, rest, stack);
+    else
+      op.redispatchBoxed(rest, stack);
     return;
   }
   c10::impl::ExcludeDispatchKeyGuard below(g_key);
   if (!session || session->refused() || op.schema().name().rfind("profiler::", 0) == 0) {
     op.redispatchBoxed(rest, stack);
-    return;
-  }
-  if (op.schema().name() == "aten::_fused_sdp_choice") {
-    op.redispatchBoxed(rest, stack);
-    std::lock_guard<std::mutex> lock(session->mutex);
-    stack->back() = session->attention_choice(stack->back().toInt());
     return;
   }
   LeafCall leaf(*session, op);
@@ -392,7 +405,9 @@ void hook(const c10::OperatorHandle& op, DispatchKeySet keys, torch::jit::Stack*
     std::lock_guard<std::mutex> lock(session->mutex);
     recorded = leaf.before(*stack);
   }
+  bool training = session->replays() && trains(op, *stack);
   op.redispatchBoxed(rest, stack);
+  if (session->replays()) correct_meta_results(op, training, *stack);
   if (recorded) {
     std::lock_guard<std::mutex> lock(session->mutex);
     leaf.after(*stack);
@@ -432,8 +447,8 @@ bool start(std::unique_ptr<Session> session) {
 
 bool start_recording() { return recorder_available() && start(std::make_unique<Session>()); }
 
-bool start_meta_recording(std::vector<int64_t> attention_choices) {
-  return recorder_available() && start(std::make_unique<Session>(std::move(attention_choices)));
+bool start_meta_recording(std::vector<bool> attention_fused) {
+  return recorder_available() && start(std::make_unique<Session>(std::move(attention_fused)));
 }
 
 std::unique_ptr<Recording> stop_recording() {

@@ -133,14 +133,14 @@ class Tape:
                 raise Unlearnable(f"{attribute_name(function)} gave a {type(leaf).__name__}")
         self.calls.append(TapedCall(function, args, kwargs, answers))
 
-    def finish(self, results, generators, attention_choices):
+    def finish(self, results, generators, attention_fused):
         for tensor in results:
             if id(tensor) not in self.slots:
                 raise Unlearnable("a result comes from elsewhere")
         self.results = [self.slots[id(tensor)].index for tensor in results]
         self.constants = {index: like_on_meta(tensor) for index, tensor in self.constants.items()}
         self.generators = generators
-        self.attention_choices = attention_choices
+        self.attention_fused = attention_fused
         self.alive = self.slots = None
 
     # Reading.
@@ -156,7 +156,7 @@ class Tape:
             if tensors[index] is None:
                 tensors[index] = torch.empty_strided(sizes, strides, dtype=dtype, device="meta")
             arguments.append(tensors[index])
-        if not _C.start_meta_recording(self.attention_choices):
+        if not _C.start_meta_recording(self.attention_fused):
             return None
         try:
             with torch.device("meta"):

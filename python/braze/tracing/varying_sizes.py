@@ -11,7 +11,7 @@ from braze.tracing.results import collector
 from braze.tracing.shape_function import ShapeFunction
 from braze.tracing.tape import Unlearnable
 
-MOST_FAILURES = 4  # so many calls that could not be made one are enough for a callable
+MOST_FAILURES = 8  # so many calls that could not be made one are enough for a callable
 MOST_WAITING = 4
 MOST_SLOWER = 2
 TRIAL_CALLS = 20
@@ -55,7 +55,8 @@ class VaryingSizes:
             return None
         for waiting in self.waiting:
             if waiting.state == kind.state and waiting.spec.check(args, kwargs) and waiting.guards.check():
-                return waiting
+                if waiting.shapes(waiting.call, sizes_of(waiting.spec, args, kwargs)):
+                    return waiting
         known = [other for other in reversed(self.session.kinds) if other is not kind]
         known += [published.kind for published in reversed(self.session.entries) if published.kind is not None]
         for other in known:
@@ -125,7 +126,7 @@ class VaryingSizes:
         if any(id(tensor) not in tape.slots for tensor in kind.captured):
             raise Unlearnable("a tensor is read by something that is no PyTorch function")
         captured = [tape.operand(tensor).index for tensor in kind.captured]
-        tape.finish(results, state.generators, lesson.recording.attention_choices)
+        tape.finish(results, state.generators, lesson.recording.attention_fused)
         return ShapeFunction(spec, lesson, captured, self.session.options)
 
     def planned(self, kind):
@@ -136,10 +137,7 @@ class VaryingSizes:
     # The third.
 
     def prove(self, callable_, kind, waiting, args, kwargs, before, start, results):
-        symbols = sizes_of(waiting.spec, args, kwargs)
-        if waiting.shapes(waiting.call, symbols) is not True:
-            return self.stay_static(waiting.shapes.problem)
-        if not waiting.call.agrees(self.planned(kind), symbols):
+        if not waiting.call.agrees(self.planned(kind), sizes_of(waiting.spec, args, kwargs)):
             self.waiting.remove(waiting)
             return self.stay_static("the program at a third size is another one")
         waiting.call.compile(self.session.options)
@@ -156,6 +154,7 @@ class VaryingSizes:
                 self.session.remove_entry(callable_, entry)
                 return False
         self.waiting.remove(waiting)
+        self.failures = 0
         return True
 
     def is_slower(self, callable_, entry, start, args, kwargs):
