@@ -1,5 +1,7 @@
 #include "frontend/call/call_boundary.h"
 
+#include <algorithm>
+
 #include "frontend/capture/same_program.h"
 #include "support/error.h"
 
@@ -54,8 +56,18 @@ std::vector<int64_t> integers_of(const CallBoundary& boundary) {
   return integers;
 }
 
-CallBoundary with_integers(CallBoundary boundary, std::span<const int64_t> integers) {
-  size_t next = 0;
+std::optional<CallBoundary> with_integers(CallBoundary boundary, std::span<const int64_t> integers) {
+  size_t next = boundary.inputs.size();
+  for (const auto& output : boundary.outputs) {
+    ++next;  // the offset
+    for (int64_t size : output.geometry.sizes)
+      if (integers[next++] < std::min<int64_t>(size, 2)) return std::nullopt;
+    next += output.geometry.strides.size();
+  }
+  if (std::any_of(integers.begin() + static_cast<ptrdiff_t>(boundary.inputs.size()), integers.end(),
+                  [](int64_t integer) { return integer < 0; }))
+    return std::nullopt;
+  next = 0;
   visit_integers(boundary, [&](int64_t& integer) { integer = integers[next++]; });
   check_internal(next == integers.size(), "a boundary got the wrong number of integers");
   return boundary;

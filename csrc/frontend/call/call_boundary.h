@@ -6,6 +6,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -30,8 +31,9 @@ CallBoundary boundary_of(const CapturedProgram& program);
 /// Whether two boundaries differ in sizes, strides and offsets at most.
 bool same_but_for_sizes(const CallBoundary& a, const CallBoundary& b);
 
-/// Its sizes, strides and offsets in a fixed order, and the boundary with others in their place.
+/// Its sizes, strides and offsets in a fixed order.
 std::vector<int64_t> integers_of(const CallBoundary& boundary);
-CallBoundary with_integers(CallBoundary boundary, std::span<const int64_t> integers);
+/// The boundary with others in their place; nothing when a size that was 2 or more is less, or one is negative.
+std::optional<CallBoundary> with_integers(CallBoundary boundary, std::span<const int64_t> integers);
 
 }  // namespace braze

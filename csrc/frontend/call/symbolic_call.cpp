@@ -67,10 +67,12 @@ std::shared_ptr<CompiledCall> SymbolicCall::make(const Values& symbols) {
   auto integers = evaluate_all(integers_, symbols);
   auto planned = instantiate(plan_, symbols);
   if (!integers || !planned) return nullptr;
+  auto boundary = with_integers(boundary_, *integers);
+  if (!boundary) return nullptr;
   CompiledPlan plan{std::move(planned->plan), compiled_.kernels, {}};
   plan.plan.kernels = compiled_.plan.kernels;
   ++instances_made_;
-  return std::make_shared<CompiledCall>(std::move(plan), with_integers(boundary_, *integers),
+  return std::make_shared<CompiledCall>(std::move(plan), std::move(*boundary),
                                         std::move(planned->step_sizes));
 }
 

@@ -7,7 +7,7 @@ import torch
 from braze import _C
 from braze.tracing.second_eye import SecondEye
 from braze.tracing.symbolic_size import PathGuards, SymbolicSize, hint_of
-from braze.tracing.tape import Tape, Unlearnable, attribute_name, leaves
+from braze.tracing.tape import Tape, Unlearnable, attribute_name
 from braze.tracing.trace import plain_paths
 
 TUPLE_ITERATOR = type(iter(()))
@@ -129,6 +129,4 @@ def learn(function, args, kwargs, arguments, spec):
         return eye.problem
     if recording.refusal:
         return ": ".join(recording.refusal)
-    if any(type(leaf) is SymbolicSize for leaf in leaves(result)):
-        return "a size is returned"
     return Lesson(eye.tape, eye.guards, result, recording)

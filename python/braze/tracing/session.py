@@ -329,6 +329,7 @@ class Session:
             kernels_compiled=origins[0],
             kernels_from_memory=origins[1],
             kernels_from_disk=origins[2],
+            static_sizes=tuple(self.varying.reasons),
         )
 
 
@@ -379,6 +380,8 @@ def entry_report(published):
         compiled_microseconds=entry.compiled_microseconds,
         eager_microseconds=entry.eager_microseconds,
         state=entry.state,
+        path=tuple(published.shapes.in_words()) if published.shapes else (),
+        sizes=published.shapes.range_in_words() if published.shapes else "",
     )
 
 

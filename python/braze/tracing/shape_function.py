@@ -9,7 +9,7 @@ verified range grows by doubling, so that n sizes cost log n replays.
 import re
 
 from braze import _C
-from braze.tracing.tape import Diverged
+from braze.tracing.tape import Busy, Diverged
 
 MOST_POINTS = 64
 
@@ -49,13 +49,14 @@ class ShapeFunction:
 
     def __call__(self, call, symbols):
         """True, False, or None when it cannot be said now."""
-        if _C.is_recording():
-            return None
         if self.is_within(symbols) and (held := self.path_holds(symbols)) is not None:
             return held
-        if self.verified(call, symbols) is None:
-            return False
-        self.grow(call, symbols)
+        try:
+            if self.verified(call, symbols) is None:
+                return False
+            self.grow(call, symbols)
+        except Busy:
+            return None
         return True
 
     def is_within(self, symbols):
@@ -73,6 +74,15 @@ class ShapeFunction:
             values.update(zip(self.reads, numbers))
         return self.asks(values)
 
+    def in_words(self):
+        """The path guards, with the expressions of what was read."""
+        texts = dict(zip(self.reads, self.expressions.texts)) if self.reads else {}
+        return [re.sub(r"r\d+", lambda read: texts[read[0]], guard) for guard in self.guards.in_words()]
+
+    def range_in_words(self):
+        spans = [f"s{i} from {a} to {b}" for i, (a, b) in enumerate(zip(self.low, self.high))]
+        return ", ".join(spans) + (" and others" if self.points else "")
+
     def asks(self, values):
         try:
             return bool(eval(self.condition, {"__builtins__": {}}, values))
@@ -82,23 +92,25 @@ class ShapeFunction:
     def verified(self, call, symbols):
         """The values of symbols and reads when a replay shows that the program holds at these sizes; else None."""
         try:
-            replayed = self.tape.replay(self.spec, symbols, self.captured)
+            program, values = self.tape.replay(self.spec, symbols, self.captured)
         except Diverged as problem:
-            self.problem = f"at {sizes_in_words(symbols)}: {problem}"
+            self.problem = str(problem)
             return None
-        if replayed is None:
-            return None
-        program, values = replayed
         if not self.asks(values):
-            self.problem = f"at {sizes_in_words(symbols)} Python takes another way"
+            self.problem = "Python takes another way at " + self.guard_that_fails(values)
             return None
         if self.expressions is not None and not self.expressions.narrow([values[n] for n in self.reads], symbols):
-            self.problem = f"at {sizes_in_words(symbols)} a size that Python reads follows another rule"
+            self.problem = "a size that Python reads follows another rule at other sizes"
             return None
         if not call.agrees(_C.plan_program(program, self.options), symbols):
-            self.problem = f"at {sizes_in_words(symbols)} the program is another one"
+            self.problem = "PyTorch's operators make another program of other sizes"
             return None
         return values
+
+    def guard_that_fails(self, values):
+        return next(
+            (guard for guard in self.guards.in_words() if not eval(guard, {"__builtins__": {}}, values)), "some size"
+        )
 
     def grow(self, call, symbols):
         """Takes verified sizes into the range, and more than they ask for where that holds as well."""
@@ -127,7 +139,3 @@ class ShapeFunction:
                 self.problem = problem
                 return corner
         return None
-
-
-def sizes_in_words(symbols):
-    return ", ".join(f"s{i} = {value}" for i, value in enumerate(symbols))

@@ -39,6 +39,10 @@ class Diverged(Exception):
     """At these sizes the call does something else."""
 
 
+class Busy(Exception):
+    """Another thread is recording."""
+
+
 class Slot:
     """A tensor, by its number on the tape."""
 
@@ -66,7 +70,7 @@ class TapedCall:
 
 
 class Tape:
-    """`arguments`: the tensors of the call; `symbol_of`: (argument, dim) -> name of the symbol that its size is."""
+    """`arguments`: the tensors of the call."""
 
     def __init__(self, arguments):
         self.calls = []
@@ -74,6 +78,7 @@ class Tape:
         self.alive = []
         self.count = 0
         self.arguments = [self.slot_of(tensor).index for tensor in arguments]
+        self.require_grad = [tensor.requires_grad for tensor in arguments]
         self.constants = {}  # number -> a tensor that was there before the call; in the end, a meta tensor like it
         self.results = []
         self.reads = 0
@@ -146,18 +151,18 @@ class Tape:
     # Reading.
 
     def replay(self, spec, symbols, captured):
-        """(the captured program, the values of symbols and reads) of the call at these sizes. Raises Diverged."""
+        """(the captured program, the values of symbols and reads) of the call at these sizes. Raises Diverged or Busy."""
         values = {f"s{i}": value for i, value in enumerate(symbols)}
         tensors = [None] * self.count
         for index, tensor in self.constants.items():
             tensors[index] = tensor
         arguments = []
-        for index, (sizes, strides, dtype) in zip(self.arguments, spec.geometries(symbols)):
+        for index, grad, geometry in zip(self.arguments, self.require_grad, spec.geometries(symbols)):
             if tensors[index] is None:
-                tensors[index] = torch.empty_strided(sizes, strides, dtype=dtype, device="meta")
+                tensors[index] = meta_tensor(*geometry, grad)
             arguments.append(tensors[index])
         if not _C.start_meta_recording(self.attention_fused):
-            return None
+            raise Busy
         try:
             with torch.device("meta"):
                 for call in self.calls:
@@ -195,7 +200,11 @@ def like_on_meta(tensor):
     if tensor.layout != torch.strided or tensor.device.type != "cpu":
         raise Unlearnable("a tensor that is not a plain dense CPU tensor")
     with torch._C.DisableTorchFunction():
-        return torch.empty_strided(tensor.size(), tensor.stride(), dtype=tensor.dtype, device="meta")
+        return meta_tensor(tensor.size(), tensor.stride(), tensor.dtype, tensor.requires_grad)
+
+
+def meta_tensor(sizes, strides, dtype, requires_grad):
+    return torch.empty_strided(sizes, strides, dtype=dtype, device="meta", requires_grad=requires_grad)
 
 
 def filled(template, tensors, values):

@@ -7,9 +7,9 @@ program says, integer for integer, and the compiled code must give its results. 
 
 from braze import _C
 from braze.tracing.learning import learn
-from braze.tracing.results import collector
+from braze.tracing.results import classifier, collector
 from braze.tracing.shape_function import ShapeFunction
-from braze.tracing.tape import Unlearnable
+from braze.tracing.tape import Busy, Unlearnable
 
 MOST_FAILURES = 8  # so many calls that could not be made one are enough for a callable
 MOST_WAITING = 4
@@ -85,12 +85,12 @@ class VaryingSizes:
             return False
         if isinstance(relative, Generalisation):
             return self.prove(callable_, kind, relative, args, kwargs, before, start, results)
-        self.combine(kind, relative, args, kwargs, start, state)
+        self.combine(kind, relative, args, kwargs, before, start, state)
         return False
 
     # The second call.
 
-    def combine(self, kind, relative, args, kwargs, start, state):
+    def combine(self, kind, relative, args, kwargs, before, start, state):
         spec = _C.ArgumentSpec.generalise(relative.spec, kind.spec)
         first = [symbol[2] for symbol in spec.symbols]
         second = [symbol[3] for symbol in spec.symbols]
@@ -100,27 +100,32 @@ class VaryingSizes:
         arguments = spec.tensors(args, kwargs)
         with start.rewound():
             lesson = learn(self.session.function, args, kwargs, arguments, spec)
+            if before.changed():  # sizes of the learning run were put away: let plain ones take their place
+                self.failures = MOST_FAILURES
+                self.session.function(*args, **kwargs)
+                return self.stay_static("the code keeps sizes")
         if isinstance(lesson, str):
             return self.stay_static(lesson)
         try:
             shapes = self.shape_function(kind, lesson, spec, arguments, state)
+            if not shapes.learn_reads(call, first, second):
+                return self.stay_static(shapes.problem)
         except Unlearnable as problem:
             return self.stay_static(str(problem))
-        if not shapes.learn_reads(call, first, second):
-            return self.stay_static(shapes.problem)
+        except Busy:
+            return False
         call.set_admit(shapes)
         self.waiting = self.waiting[1 - MOST_WAITING :] + [Generalisation(spec, kind, call, shapes)]
 
     def shape_function(self, kind, lesson, spec, arguments, state):
         """Of the learning run, once it is clear that it did what the call did."""
         results = []
-        tree = _C.OutputTree.build(lesson.result, collector(results), state.objects)
-        if isinstance(tree, tuple):
-            raise Unlearnable(": ".join(tree))
+        _C.OutputTree.build(lesson.result, collector(results), state.objects)
         program = lesson.recording.functionalise(arguments, kind.captured, results, state.generators)
         if isinstance(program, tuple):
             raise Unlearnable(": ".join(program))
-        if not program.same_as(kind.program):
+        tree = _C.OutputTree.build(lesson.result, classifier(results, program.outputs), state.objects)
+        if isinstance(tree, tuple) or tree.describe() != kind.tree.describe() or not program.same_as(kind.program):
             raise Unlearnable("the code does something else when sizes vary")
         tape = lesson.tape
         if any(id(tensor) not in tape.slots for tensor in kind.captured):
