@@ -7,6 +7,7 @@
 #include "frontend/guards/arguments.h"
 #include "frontend/library/out_variant.h"
 #include "schedule/plan_text.h"
+#include "schedule/size_params.h"
 
 namespace py = pybind11;
 
@@ -17,7 +18,7 @@ std::string shape_text(const Kernel& kernel) {
   std::string text;
   for (size_t a = 0; a < kernel.axes.size(); ++a) {
     bool first_reduced = kernel.reduce_axes > 0 && a == static_cast<size_t>(kernel.parallel_axes());
-    text += (first_reduced ? " reduce " : a ? "x" : "") + std::to_string(kernel.axes[a]);
+    text += (first_reduced ? " reduce " : a ? "x" : "") + size_text(kernel.axes[a]);
   }
   return text.empty() ? "1" : text;
 }

@@ -77,7 +77,7 @@ class ShapeFunction:
     def in_words(self):
         """The path guards, with the expressions of what was read."""
         texts = dict(zip(self.reads, self.expressions.texts)) if self.reads else {}
-        return [re.sub(r"r\d+", lambda read: texts[read[0]], guard) for guard in self.guards.in_words()]
+        return [re.sub(r"r\d+", lambda read: f"({texts[read[0]]})", guard) for guard in self.guards.in_words()]
 
     def range_in_words(self):
         spans = [f"s{i} from {a} to {b}" for i, (a, b) in enumerate(zip(self.low, self.high))]
