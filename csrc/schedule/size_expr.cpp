@@ -22,6 +22,7 @@ constexpr int64_t kLargestSymbol = int64_t{1} << 32;
 constexpr int64_t kLargestValue = int64_t{1} << 60;
 constexpr int kFarthestShift = 4;  // in products of shifted symbols, (s0 + 1)*(s0 + 1)
 constexpr size_t kMostCandidates = 32;
+constexpr int kSum = 1000;  // what a sum has over a product in complexity
 
 Wide gcd(Wide a, Wide b) {
   while (b != 0) std::swap(a %= b, b);
@@ -67,11 +68,16 @@ int bits(int64_t n) {
   return count;
 }
 
-/// How much there is to an expression: one product is simpler than any sum.
+/// How much there is to a coefficient; 0 for 1.
+int cost_of(int64_t n) { return n == 0 ? 0 : bits(n) - 1 + (n < 0 ? 2 : 0); }
+
+/// How much there is to an expression. One product is simpler than any sum; what all coefficients share counts once.
 int complexity(const SizeExpr& expr) {
-  int total = expr.terms().size() > 1 ? 1000 : 0;
-  for (const SizeExpr::Term& term : expr.terms()) total += 2 + 2 * term.degree() + bits(term.coefficient);
-  return total + 4 * (bits(expr.denominator()) - 1);
+  int64_t common = 0;
+  for (const SizeExpr::Term& term : expr.terms()) common = std::gcd(common, term.coefficient);
+  int total = (expr.terms().size() > 1 ? kSum : 0) + cost_of(common) + 4 * cost_of(expr.denominator());
+  for (const SizeExpr::Term& term : expr.terms()) total += 2 + 2 * term.degree() + cost_of(term.coefficient / common);
+  return total;
 }
 
 class Fitter {
@@ -102,10 +108,12 @@ class Fitter {
         try_sum({i, j});
         for (int k = j + 1; k < symbols; ++k) try_sum({i, j, k});
       }
-    std::stable_sort(found_.begin(), found_.end(),
-                     [](const SizeExpr& x, const SizeExpr& y) { return complexity(x) < complexity(y); });
-    if (found_.size() > kMostCandidates) found_.resize(kMostCandidates);
-    return std::move(found_);
+    std::stable_sort(found_.begin(), found_.end(), [](const Found& x, const Found& y) { return x.cost < y.cost; });
+    std::vector<SizeExpr> exprs;
+    for (const Found& found : found_)
+      if (exprs.size() < kMostCandidates && std::find(exprs.begin(), exprs.end(), found.expr) == exprs.end())
+        exprs.push_back(found.expr);
+    return exprs;
   }
 
  private:
@@ -124,7 +132,7 @@ class Fitter {
   }
 
   void add(const std::optional<SizeExpr>& expr) {
-    if (expr && fits(*expr) && std::find(found_.begin(), found_.end(), *expr) == found_.end()) found_.push_back(*expr);
+    if (expr && fits(*expr)) found_.push_back({complexity(*expr), *expr});
   }
 
   void try_product(const Product& product) {
@@ -170,13 +178,23 @@ class Fitter {
         auto factor = ratio(a_.value, at_a);
         if (!factor || factor->numerator * at_b != static_cast<Wide>(b_.value) * factor->denominator) continue;
         auto times = [&](int64_t n) { return Ratio{factor->numerator * n, factor->denominator}; };
-        add(sum_of({{{i, j}, *factor}, {{-1, i}, times(y)}, {{-1, j}, times(x)}, {kOne, times(x * y)}}));
+        auto expr = sum_of({{{i, j}, *factor}, {{-1, i}, times(y)}, {{-1, j}, times(x)}, {kOne, times(x * y)}});
+        if (!expr || !fits(*expr)) continue;
+        const auto product = sum_of({{{i, j}, *factor}});
+        int cost = complexity(*product) + (x != 0 || y != 0 ? kSum : 0);
+        for (int shift : {x, y}) cost += shift != 0 ? 2 + cost_of(shift) : 0;
+        found_.push_back({cost, *expr});
       }
   }
 
+  struct Found {
+    int cost = 0;
+    SizeExpr expr;
+  };
+
   std::span<const SizeSample> samples_;
   SizeSample a_, b_;
-  std::vector<SizeExpr> found_;
+  std::vector<Found> found_;
 };
 
 std::string print(const SizeExpr::Term& term) {

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "graph/parse.h"
+#include "runtime/launch.h"
 #include "runtime/temporary_folder.h"
 #include "support/error.h"
 
@@ -62,6 +63,30 @@ TEST_CASE("compiler: a graph becomes steps with code, and the second time all co
   const CompiledPlan second = compile(parse_graph(kChain), quiet_options(), no_out_variant, kernels);
   CHECK(second.record.kernels_compiled == 0);
   CHECK(second.record.kernels_from_memory == static_cast<int>(second.kernels.size()));
+}
+
+TEST_CASE("compiler: a parametric plan has code once for all its instances") {
+  EchoBackend backend;
+  KernelCache kernels(backend, nullptr);
+  const auto flat = [](int64_t n) {
+    const std::string length = std::to_string(n);
+    return parse_graph("graph\ninputs %0: f32[" + length + ":1]\n%1: f32[" + length + ":1] = exp %0[" + length +
+                       ":1]\noutputs %1\n");
+  };
+  const std::vector<int64_t> a = {30}, b = {50};
+  auto plan = unify(schedule(flat(30), no_out_variant), schedule(flat(50), no_out_variant), a, b);
+  REQUIRE(plan);
+  const CompiledParametricPlan compiled = compile(std::move(*plan), quiet_options(), kernels);
+  REQUIRE(compiled.kernels.size() == 1);
+  CHECK(compiled.record.kernels_compiled == 1);
+  for (int64_t n : {2, 1000}) {
+    const auto instance = instantiate(compiled.plan, std::vector<int64_t>{n});
+    REQUIRE(instance);
+    const auto& step = std::get<KernelStep>(instance->plan.steps[0]);
+    const KernelLaunch launch = prepare_launch(instance->plan.kernels[step.kernel],
+                                               compiled.kernels[step.kernel].kernel->run, instance->step_sizes[0]);
+    CHECK(launch.points == n);
+  }
 }
 
 TEST_CASE("compiler: a broken graph is an internal error") {

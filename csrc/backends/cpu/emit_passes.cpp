@@ -138,19 +138,21 @@ LoopEmitter::Accumulators LoopEmitter::lanes_of_any_extent(const Accumulators& a
   const int64_t lanes = layout_.lanes;
   const int copies = layout_.unroll[pass_];
   Value* wide_end = ir_.CreateAnd(extent, number(-copies * lanes));
-  Value* full_end = ir_.CreateAnd(extent, number(-lanes));
-  auto single = [&](Value* mask) {
-    return [this, mask, &accumulators](Value* position, Values carried) {
+  const Accumulators wide = blocked_loop(wide_end, copies * lanes, identities(copies), turn(copies, nullptr));
+  Values result = flatten(merge(accumulators, fold(wide, copies)));
+  auto single = [&](bool masked) {
+    return [this, masked, extent, &accumulators](Value* position, Values carried) {
+      Value* mask = masked ? first_lanes(ir_.CreateSub(extent, position)) : nullptr;
       return flatten(turn(1, mask)(position, shaped_like(accumulators, carried)));
     };
   };
-  const Accumulators wide = blocked_loop(wide_end, copies * lanes, identities(copies), turn(copies, nullptr));
-  Values result = flatten(merge(accumulators, fold(wide, copies)));
-  if (copies > 1) result = loop_or_not(wide_end, full_end, number(lanes), result, single(nullptr));
-  if (lanes > 1) {
-    Value* mask = first_lanes(ir_.CreateSub(extent, full_end));
-    result = loop_or_not(full_end, extent, number(lanes), result, single(mask));
+  // Where masks cost nothing, what is left of the wide turns is written once.
+  Value* rest = wide_end;
+  if (copies > 1 && !code_.isa.avx512) {
+    rest = ir_.CreateAnd(extent, number(-lanes));
+    result = loop_or_not(wide_end, rest, number(lanes), result, single(false));
   }
+  if (lanes > 1) result = loop_or_not(rest, extent, number(lanes), result, single(true));
   return shaped_like(accumulators, result);
 }
 

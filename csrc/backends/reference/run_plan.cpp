@@ -10,8 +10,12 @@ constexpr std::byte kGarbage{0xcd};
 
 class Runner {
  public:
-  Runner(const Plan& plan, std::vector<Buffer>& inputs, const CallFunction& call, const KernelFunction& run_kernel)
+  using StepSizes = std::vector<std::vector<int64_t>>;
+
+  Runner(const Plan& plan, const StepSizes& sizes, std::vector<Buffer>& inputs, const CallFunction& call,
+         const KernelFunction& run_kernel)
       : plan_(plan),
+        sizes_(sizes),
         inputs_(inputs),
         call_(call),
         run_kernel_(run_kernel ? run_kernel : interpret_kernel),
@@ -21,7 +25,7 @@ class Runner {
   }
 
   std::vector<Buffer> run() {
-    for (const Step& step : plan_.steps) std::visit([&](const auto& s) { run(s); }, step);
+    for (at_ = 0; at_ < plan_.steps.size(); ++at_) std::visit([&](const auto& step) { run(step); }, plan_.steps[at_]);
     for (size_t i = 0; i < outputs_.size(); ++i)
       if (const int32_t slot = plan_.outputs[i].owned; slot >= 0) outputs_[i] = owned_[slot];
     return std::move(outputs_);
@@ -44,7 +48,10 @@ class Runner {
     const Kernel& kernel = plan_.kernels[step.kernel];
     std::vector<void*> params;
     for (const BufferRef& place : step.params) params.push_back(at(place));
-    check_user(run_kernel_(kernel, params.data(), 0, kernel.parallel_points()) == 0, "an index is out of range");
+    std::vector<int64_t> sizes;
+    if (kernel.is_parametric()) sizes = sizes_.at(at_);
+    params.push_back(sizes.data());
+    check_user(run_kernel_(kernel, params.data(), 0, kernel.parallel_points(sizes)) == 0, "an index is out of range");
   }
 
   void run(const ExternStep& step) {
@@ -60,6 +67,8 @@ class Runner {
   }
 
   const Plan& plan_;
+  const StepSizes& sizes_;
+  size_t at_ = 0;  // the step being run
   std::vector<Buffer>& inputs_;
   const CallFunction& call_;
   const KernelFunction run_kernel_;
@@ -71,7 +80,12 @@ class Runner {
 
 std::vector<Buffer> run_plan(const Plan& plan, std::vector<Buffer>& inputs, const CallFunction& call,
                              const KernelFunction& run_kernel) {
-  return Runner(plan, inputs, call, run_kernel).run();
+  return Runner(plan, {}, inputs, call, run_kernel).run();
+}
+
+std::vector<Buffer> run_plan(const PlanInstance& instance, std::vector<Buffer>& inputs, const CallFunction& call,
+                             const KernelFunction& run_kernel) {
+  return Runner(instance.plan, instance.step_sizes, inputs, call, run_kernel).run();
 }
 
 }  // namespace braze

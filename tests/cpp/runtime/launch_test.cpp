@@ -122,6 +122,24 @@ TEST_CASE("launch: a single row and no points at all") {
         std::vector<Range>{{0, 5}});
 }
 
+TEST_CASE("launch: a parametric kernel is cut as the static one of these sizes") {
+  Kernel kernel = make_kernel({300, 1000}, 0, 2);
+  kernel.axes = {size_param(0), size_param(1)};
+  for (Instr& in : kernel.body)
+    if (!in.strides.empty()) in.strides[0] = size_param(1);
+  kernel.size_params = 2;
+  for (const std::vector<int64_t>& sizes : {std::vector<int64_t>{300, 1000}, {2, 500000}, {3, 5}}) {
+    const KernelLaunch got = prepare_launch(kernel, record_range, sizes);
+    const KernelLaunch wanted = prepare_launch(make_kernel(sizes, 0, 2), record_range);
+    CHECK(got.points == wanted.points);
+    CHECK(got.unit == wanted.unit);
+    CHECK(got.grain == wanted.grain);
+    CHECK(got.parallel == wanted.parallel);
+    check_covers(ranges_of(got, fake_parallel_for), sizes[0] * sizes[1]);
+  }
+  CHECK_THROWS(prepare_launch(kernel, record_range));
+}
+
 TEST_CASE("launch: one chunk's failure is the launch's") {
   bad_point = 500000;
   ranges_of(prepare_launch(make_kernel({1000000}, 0), record_range), fake_parallel_for, 2);
