@@ -132,7 +132,9 @@ CompiledPlan compile(Graph graph, const Options& options, const HasOutVariant& h
 
 Plan plan_of(Graph graph, const Options& options, const HasOutVariant& has_out_variant) {
   verify(graph);
-  run_passes(graph, split_at_commas(options.disabled_passes), false);
+  std::vector<std::string> disabled = split_at_commas(options.disabled_passes);
+  disabled.push_back("exact_reciprocals");
+  run_passes(graph, disabled);
   return schedule(graph, has_out_variant);
 }
 

@@ -40,7 +40,8 @@ struct CompiledParametricPlan {
 CompiledParametricPlan compile(ParametricPlan plan, const Options& options);
 CompiledParametricPlan compile(ParametricPlan plan, const Options& options, KernelCache& kernels);
 
-/// The plan that compile() would make of the graph, without code for it.
+/// The plan of one of several recordings that are to become one parametric plan, so without what one size may do
+/// otherwise than another.
 Plan plan_of(Graph graph, const Options& options, const HasOutVariant& has_out_variant);
 
 /// Compiles a graph for the CPU. `kernels` defaults to the cache of this process.

@@ -112,9 +112,33 @@ void bind_torch_state(py::module_& module) {
       .def("difference", &TorchState::difference);
 }
 
+/// The guards behind a Python object that are its own; null when an entry has them too, which then tells of them.
+StateGuards* own_guards(PyObject* object) {
+  auto* instance = reinterpret_cast<py::detail::instance*>(object);
+  if (!instance->get_value_and_holder().holder_constructed()) return nullptr;
+  auto guards = py::handle(object).cast<std::shared_ptr<StateGuards>>();
+  return guards.use_count() == 2 ? guards.get() : nullptr;
+}
+
+int state_guards_traverse(PyObject* object, visitproc visit, void* arg) {
+  Py_VISIT(Py_TYPE(object));
+  StateGuards* guards = own_guards(object);
+  return guards ? guards->visit(visit, arg) : 0;
+}
+
+int state_guards_clear(PyObject* object) {
+  if (StateGuards* guards = own_guards(object)) guards->clear();
+  return 0;
+}
+
 void bind_state_guards(py::module_& module) {
   using Scope = StateGuards::Scope;
-  py::class_<StateGuards, std::shared_ptr<StateGuards>>(module, "StateGuards")
+  auto collected = py::custom_type_setup([](PyHeapTypeObject* type) {
+    type->ht_type.tp_flags |= Py_TPFLAGS_HAVE_GC;
+    type->ht_type.tp_traverse = state_guards_traverse;
+    type->ht_type.tp_clear = state_guards_clear;
+  });
+  py::class_<StateGuards, std::shared_ptr<StateGuards>>(module, "StateGuards", collected)
       .def(py::init<>())
       .def("set_names", [](StateGuards& guards, py::object names) { guards.set_names(names.ptr()); })
       .def("add_weak_root", [](StateGuards& guards, py::object object) { guards.add_weak_root(object.ptr()); })

@@ -160,7 +160,8 @@ void bind_symbolic(py::module_& m) {
       "plan_program",
       [](const CapturedProgram& program, const Options& options) {
         return std::make_shared<PlannedProgram>(
-            PlannedProgram{plan_of(program.graph, options, has_out_variant), boundary_of(program)});
+            PlannedProgram{
+            plan_of(program.graph, options, has_out_variant), boundary_of(program), integers_of(program.graph)});
       },
       py::arg("program"), py::arg("options"), "The launch list of a captured program, without code.");
 }

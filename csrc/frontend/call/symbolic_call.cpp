@@ -18,22 +18,27 @@ std::shared_ptr<SymbolicCall> SymbolicCall::unify(const PlannedProgram& a, const
   Values first, second;
   for (const Symbol& symbol : symbols) first.push_back(symbol.first), second.push_back(symbol.second);
   auto integers = fit_candidates(integers_of(a.boundary), integers_of(b.boundary), first, second);
+  auto recorded = VaryingIntegers::fit(a.recorded, b.recorded, first, second);
+  if (!integers || !recorded) return nullptr;
   auto plan = braze::unify(a.plan, b.plan, first, second);
-  if (!integers || !plan) return nullptr;
+  if (!plan) return nullptr;
   auto call = std::make_shared<SymbolicCall>();
   call->plan_ = std::move(*plan);
   call->boundary_ = a.boundary;
   call->integers_ = std::move(*integers);
+  call->recorded_ = std::move(*recorded);
   call->symbols_ = std::move(symbols);
   return call;
 }
 
 bool SymbolicCall::agrees(const PlannedProgram& c, const std::vector<int64_t>& symbols) {
   auto integers = integers_;
+  auto recorded = recorded_;
   bool same = same_but_for_sizes(boundary_, c.boundary) && narrow_all(integers, integers_of(c.boundary), symbols) &&
-              braze::agrees(plan_, c.plan, symbols);
+              recorded.narrow(c.recorded, symbols) && braze::agrees(plan_, c.plan, symbols);
   if (!same) return false;
   integers_ = std::move(integers);
+  recorded_ = std::move(recorded);
   instances_.clear();  // an expression that was the simplest may have been dropped
   return true;
 }
@@ -64,6 +69,7 @@ std::shared_ptr<CompiledCall> SymbolicCall::find(const Values& symbols) {
 }
 
 std::shared_ptr<CompiledCall> SymbolicCall::make(const Values& symbols) {
+  if (!recorded_.are_integers(symbols)) return nullptr;
   auto integers = evaluate_all(integers_, symbols);
   auto planned = instantiate(plan_, symbols);
   if (!integers || !planned) return nullptr;

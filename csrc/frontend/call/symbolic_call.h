@@ -17,6 +17,7 @@
 #include "frontend/call/call_boundary.h"
 #include "frontend/call/compiled_call.h"
 #include "frontend/call/executable.h"
+#include "frontend/call/varying_integers.h"
 #include "frontend/guards/tensor_specs.h"
 
 namespace braze {
@@ -25,6 +26,7 @@ namespace braze {
 struct PlannedProgram {
   Plan plan;
   CallBoundary boundary;
+  std::vector<int64_t> recorded;  // the integers of the graph
 };
 
 class SymbolicCall : public Executable, public std::enable_shared_from_this<SymbolicCall> {
@@ -66,6 +68,7 @@ class SymbolicCall : public Executable, public std::enable_shared_from_this<Symb
   ParametricPlan plan_;
   CallBoundary boundary_;
   std::vector<SizeCandidates> integers_;  // of the boundary
+  VaryingIntegers recorded_;              // of the graph
   std::vector<Symbol> symbols_;
   Admit admit_;
   CompiledPlan compiled_;  // the plan of the first call with the parametric kernels

@@ -53,17 +53,26 @@ class CallKind:
         self.guards = None  # of the Python state at its last trace
         self.planned = None
 
+    @property
+    def result(self):
+        """What it returns, as text."""
+        return self.tree.describe()
+
     def tensors(self):
         """The tensors it captured."""
         return self.captured
+
+    def state_holds(self):
+        """Whether the Python state is that of its last trace."""
+        return self.guards is not None and self.guards.check()
 
 
 class PublishedKind:
     """What a kind of call leaves behind once it has an entry: it keeps nothing alive that the entry lets go of."""
 
-    def __init__(self, kind, guards):
+    def __init__(self, kind, entry):
         self.spec, self.state, self.program, self.planned = kind.spec, kind.state, kind.program, kind.planned
-        self.tree, self.executed, self.guards = kind.tree, kind.executed, guards
+        self.result, self.executed, self.state_holds = kind.result, kind.executed, entry.state_holds
         self.captured = [weakref.ref(tensor) for tensor in kind.captured]
 
     def tensors(self):
@@ -232,15 +241,15 @@ class Session:
             return Refusal("proof", problem)
         paths = [state.path_of(tensor) for tensor in captured]
         entry = _C.Entry(kind.spec, kind.state, state.guards, captured, compiled, tree, paths)
-        published = PublishedKind(kind, state.guards)
-        self.add_entry(callable_, entry, compiled, kind.spec, paths, published, start)
+        self.add_entry(callable_, entry, compiled, kind.spec, paths, kind, start)
         self.kinds.remove(kind)
         return None
 
     def add_entry(self, callable_, entry, compiled, spec, paths, kind, start, shapes=None):
         callable_.add_entry(entry, self.options.trial)
         times = time_steps(compiled, start)
-        self.entries.append(Published(callable_, entry, compiled, spec, paths, kind, times, shapes))
+        kept = PublishedKind(kind, entry)
+        self.entries.append(Published(callable_, entry, compiled, spec, paths, kept, times, shapes))
         self.wasted = 0
 
     def remove_entry(self, callable_, entry):

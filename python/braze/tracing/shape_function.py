@@ -26,8 +26,10 @@ class ShapeFunction:
         self.captured = captured  # numbers of the captured tensors on the tape
         self.options = options
         self.condition = compile(self.guards.source(), "<path guards>", "eval")
-        self.reads = sorted(set(re.findall(r"r\d+", self.guards.source())))
-        self.expressions = None  # of the reads, in symbols
+        sources = self.tape.size_sources()
+        self.computed = compile(f"({''.join(source + ', ' for source in sources)})", "<sizes>", "eval")
+        self.reads = sorted(set(re.findall(r"r\d+", self.guards.source() + " ".join(sources))))
+        self.expressions = None  # of the reads, then of what Python computed, in symbols
         self.low = self.high = None  # corners of the verified range
         self.points = set()  # verified outside of it
         self.problem = ""  # why sizes were turned away last
@@ -37,12 +39,10 @@ class ShapeFunction:
         values = [self.verified(call, symbols) for symbols in (first, second)]
         if None in values:
             return False
-        if self.reads:
-            numbers = [[value[name] for name in self.reads] for value in values]
-            self.expressions = _C.SizeExpressions.fit(*numbers, first, second)
-            if self.expressions is None:
-                self.problem = "a size that Python reads is no simple expression of those that vary"
-                return False
+        self.expressions = _C.SizeExpressions.fit(*map(self.numbers, values), first, second)
+        if self.expressions is None:
+            self.problem = "a size that Python computes is no simple expression of those that vary"
+            return False
         self.grow(call, first)
         self.grow(call, second)
         return True
@@ -66,17 +66,24 @@ class ShapeFunction:
 
     def path_holds(self, symbols):
         """Whether Python takes the same way; None when that is not known."""
+        numbers = self.expressions.evaluate(symbols)
+        if numbers is None:
+            return None
         values = {f"s{i}": value for i, value in enumerate(symbols)}
-        if self.reads:
-            numbers = self.expressions.evaluate(symbols)
-            if numbers is None:
-                return None
-            values.update(zip(self.reads, numbers))
-        return self.asks(values)
+        values.update(zip(self.reads, numbers))
+        # What Python computes from these must be what the expressions say: half of an odd size is not.
+        return self.asks(values) if self.numbers(values) == numbers else None
+
+    def numbers(self, values):
+        """What was read, then what Python computed from sizes."""
+        try:
+            return [values[name] for name in self.reads] + list(eval(self.computed, {"__builtins__": {}}, values))
+        except ArithmeticError:
+            return []
 
     def in_words(self):
         """The path guards, with the expressions of what was read."""
-        texts = dict(zip(self.reads, self.expressions.texts)) if self.reads else {}
+        texts = dict(zip(self.reads, self.expressions.texts))
         return [re.sub(r"r\d+", lambda read: f"({texts[read[0]]})", guard) for guard in self.guards.in_words()]
 
     def range_in_words(self):
@@ -99,8 +106,8 @@ class ShapeFunction:
         if not self.asks(values):
             self.problem = "Python takes another way at " + self.guard_that_fails(values)
             return None
-        if self.expressions is not None and not self.expressions.narrow([values[n] for n in self.reads], symbols):
-            self.problem = "a size that Python reads follows another rule at other sizes"
+        if self.expressions is not None and not self.expressions.narrow(self.numbers(values), symbols):
+            self.problem = "a size that Python computes follows another rule at other sizes"
             return None
         if not call.agrees(_C.plan_program(program, self.options), symbols):
             self.problem = "PyTorch's operators make another program of other sizes"

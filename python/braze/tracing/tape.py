@@ -26,7 +26,7 @@ PLAIN = (
     torch.layout,
     torch.memory_format,
 )
-KEPT = (torch.Generator, type, types.FunctionType, types.BuiltinFunctionType)
+KEPT = (torch.Generator, type)
 # What a meta tensor answers otherwise than the real one it stands for.
 OF_DEVICE = {"device", "is_cpu", "is_meta", "get_device", "type"}
 
@@ -122,6 +122,8 @@ class Tape:
         """Adds a call. `name_read(position)` gives the name of the integer at this place of the result, or None when it
         is a constant.
         """
+        if isinstance(function, types.FunctionType) and not function.__module__.startswith("torch"):
+            raise Unlearnable(f"{function.__qualname__} is handled as a PyTorch function")
         args, kwargs = self.template(args), self.template(kwargs)
         answers = []
         about_device = attribute_name(function) in OF_DEVICE
@@ -137,6 +139,13 @@ class Tape:
             else:
                 raise Unlearnable(f"{attribute_name(function)} gave a {type(leaf).__name__}")
         self.calls.append(TapedCall(function, args, kwargs, answers))
+
+    def size_sources(self):
+        """The expressions that Python computed from sizes and passed on."""
+        found = set()
+        for call in self.calls:
+            collect_sources((call.args, call.kwargs), found)
+        return sorted(found)
 
     def finish(self, results, generators, attention_fused):
         for tensor in results:
@@ -225,6 +234,19 @@ def filled(template, tensors, values):
     if kind is torch.device and template.type == "cpu":
         return torch.device("meta")
     return template
+
+
+def collect_sources(template, found):
+    kind = type(template)
+    if kind is Size:
+        found.add(template.source)
+    elif kind is tuple or kind is list:
+        for item in template:
+            collect_sources(item, found)
+    elif kind is dict:
+        collect_sources(tuple(template.values()), found)
+    elif kind is slice:
+        collect_sources((template.start, template.stop, template.step), found)
 
 
 def leaves(result):

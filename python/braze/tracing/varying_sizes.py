@@ -25,9 +25,10 @@ class Generalisation:
         self.state = kind.state
         self.program = kind.program
         self.tree = kind.tree
+        self.result = kind.result
         self.executed = kind.executed
         self.captured = kind.captured
-        self.guards = kind.guards
+        self.state_holds = kind.guards.check
         self.call = call
         self.shapes = shapes
         self.slower = 0
@@ -54,7 +55,7 @@ class VaryingSizes:
         if not self.is_on:
             return None
         for waiting in self.waiting:
-            if waiting.state == kind.state and waiting.spec.check(args, kwargs) and waiting.guards.check():
+            if waiting.state == kind.state and waiting.spec.check(args, kwargs) and waiting.state_holds():
                 if waiting.shapes(waiting.call, sizes_of(waiting.spec, args, kwargs)):
                     return waiting
         known = [other for other in reversed(self.session.kinds) if other is not kind]
@@ -64,10 +65,9 @@ class VaryingSizes:
                 other.program is not None
                 and other.program.is_generalisable
                 and other.state == kind.state
-                and other.guards is not None
                 and other.tensors() is not None
                 and _C.ArgumentSpec.generalise(other.spec, kind.spec) is not None
-                and other.guards.check()
+                and other.state_holds()
             ):
                 return other
         return None
@@ -81,7 +81,7 @@ class VaryingSizes:
         tensors = relative.tensors()
         if len(tensors) != len(kind.captured) or any(a is not b for a, b in zip(tensors, kind.captured)):
             return False
-        if kind.tree.describe() != relative.tree.describe():
+        if kind.result != relative.result:
             return False
         if isinstance(relative, Generalisation):
             return self.prove(callable_, kind, relative, args, kwargs, before, start, results)
