@@ -122,7 +122,10 @@ void bind_symbolic(py::module_& m) {
           "From what the integers were at two sizes; None when one is no simple expression.")
       .def("narrow",
            [](SizeExpressions& e, const std::vector<int64_t>& values, const std::vector<int64_t>& symbols) {
-             return narrow_all(e.candidates, values, symbols);
+             auto narrowed = e.candidates;
+             if (!narrow_all(narrowed, values, symbols)) return false;
+             e.candidates = std::move(narrowed);
+             return true;
            })
       .def("evaluate", [](const SizeExpressions& e,
                           const std::vector<int64_t>& symbols) { return evaluate_all(e.candidates, symbols); })
@@ -158,12 +161,13 @@ void bind_symbolic(py::module_& m) {
       .def_property_readonly("instances_made", &SymbolicCall::instances_made);
   m.def(
       "plan_program",
-      [](const CapturedProgram& program, const Options& options) {
+      [](const CapturedProgram& program, const Options& options, bool on_meta_tensors) {
         return std::make_shared<PlannedProgram>(
             PlannedProgram{
-            plan_of(program.graph, options, has_out_variant), boundary_of(program), integers_of(program.graph)});
+            plan_of(program.graph, options, has_out_variant), boundary_of(program), integers_of(program.graph), on_meta_tensors});
       },
-      py::arg("program"), py::arg("options"), "The launch list of a captured program, without code.");
+      py::arg("program"), py::arg("options"), py::arg("on_meta_tensors") = false,
+      "The launch list of a captured program, without code.");
 }
 
 }  // namespace

@@ -167,7 +167,7 @@ def with_dropout(x):
 
 
 def images(n):
-    return (torch.randn(2, 3, n + 2, n + 5),)
+    return (torch.randn(2, 3, n + 10, n + 13),)
 
 
 CASES = [
@@ -177,8 +177,8 @@ CASES = [
     Case("mlp with trainable weights", lambda x: TRAINABLE_MLP(x), rows(16), LENGTHS),
     Case("fused attention", fused_attention, lambda n: (torch.randn(2, n, 16),), FEW),
     Case("embedding", embedded, lambda n: (torch.randint(0, 50, (3, n)),), LENGTHS),
-    Case("statistics", statistics, rows(4), FEW),
-    Case("other axis", lambda x: (x.softmax(1), x.mean(1), x.var(1), x.norm(dim=1)), columns(4), FEW),
+    Case("statistics", statistics, rows(4), FEW[1:]),
+    Case("other axis", lambda x: (x.softmax(1), x.mean(1), x.var(1), x.norm(dim=1)), columns(4), FEW[1:]),
     Case("both axes", lambda x: x.softmax(-1) @ x.t() + x.sum(), lambda n: (torch.randn(n, n + 3),), FEW),
     Case("cat", lambda x, y: torch.cat([x, y]) * 2, lambda n: (torch.randn(n, 4), torch.randn(n + 1, 4)), FEW),
     Case("growing cache", lambda x, y: torch.cat([x, y], 1).sum(1), lambda n: (torch.randn(2, n, 4), torch.randn(2, 1, 4)), LENGTHS),

@@ -27,6 +27,7 @@ struct PlannedProgram {
   Plan plan;
   CallBoundary boundary;
   std::vector<int64_t> recorded;  // the integers of the graph
+  bool on_meta_tensors = false;   // it was recorded in a run that stands for one on real tensors
 };
 
 class SymbolicCall : public Executable, public std::enable_shared_from_this<SymbolicCall> {

@@ -109,7 +109,7 @@ class ShapeFunction:
         if self.expressions is not None and not self.expressions.narrow(self.numbers(values), symbols):
             self.problem = "a size that Python computes follows another rule at other sizes"
             return None
-        if not call.agrees(_C.plan_program(program, self.options), symbols):
+        if not call.agrees(_C.plan_program(program, self.options, on_meta_tensors=True), symbols):
             self.problem = "PyTorch's operators make another program of other sizes"
             return None
         return values
