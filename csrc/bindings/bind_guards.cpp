@@ -90,9 +90,10 @@ void bind_arguments(py::module_& module) {
             for (size_t i = 0; i < spec.tensor_count(); ++i) {
               std::vector<int64_t> both = spec.tensors().geometry_at(i, symbols);
               auto half = both.begin() + static_cast<ptrdiff_t>(both.size() / 2);
-              rows.append(py::make_tuple(std::vector<int64_t>(both.begin(), half), std::vector<int64_t>(half, both.end()),
-                                         py::reinterpret_borrow<py::object>(reinterpret_cast<PyObject*>(
-                                             torch::getTHPDtype(spec.tensors().dtype(i))))));
+              rows.append(
+                  py::make_tuple(std::vector<int64_t>(both.begin(), half), std::vector<int64_t>(half, both.end()),
+                                 py::reinterpret_borrow<py::object>(
+                                     reinterpret_cast<PyObject*>(torch::getTHPDtype(spec.tensors().dtype(i))))));
             }
             return rows;
           },

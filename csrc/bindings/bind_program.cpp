@@ -111,6 +111,18 @@ struct SizeExpressions {
 };
 
 void bind_symbolic(py::module_& m) {
+  py::class_<VaryingIntegers, std::shared_ptr<VaryingIntegers>>(m, "VaryingIntegers")
+      .def_static(
+          "fit",
+          [](const std::vector<int64_t>& a, const std::vector<int64_t>& b, const std::vector<int64_t>& symbols_a,
+             const std::vector<int64_t>& symbols_b) -> std::shared_ptr<VaryingIntegers> {
+            auto found = VaryingIntegers::fit(a, b, symbols_a, symbols_b);
+            return found ? std::make_shared<VaryingIntegers>(std::move(*found)) : nullptr;
+          },
+          "From what the integers were at two sizes; None when one is no simple expression.")
+      .def("narrow", [](VaryingIntegers& v, const std::vector<int64_t>& values,
+                        const std::vector<int64_t>& symbols) { return v.narrow(values, symbols); })
+      .def_property_readonly("have_no_fractions", &VaryingIntegers::have_no_fractions);
   py::class_<SizeExpressions, std::shared_ptr<SizeExpressions>>(m, "SizeExpressions")
       .def_static(
           "fit",
@@ -148,23 +160,25 @@ void bind_symbolic(py::module_& m) {
       .def("agrees", &SymbolicCall::agrees, py::arg("planned"), py::arg("symbols"),
            "Whether at these sizes it is this program.")
       .def("compile", &SymbolicCall::compile)
-      .def("set_admit",
-           [](SymbolicCall& call, py::function admit) {
-             // The call itself is handed over at each question: a function that held it would hold it for ever.
-             call.set_admit([&call, admit](const std::vector<int64_t>& symbols) {
-               py::object answer = admit(call.shared_from_this(), symbols);
-               if (answer.is_none()) return SymbolicCall::Answer::NotNow;
-               return answer.cast<bool>() ? SymbolicCall::Answer::Yes : SymbolicCall::Answer::No;
-             });
-           },
-           "`admit(call, symbols)` is asked once for sizes: True, False, or None for not now.")
+      .def(
+          "set_admit",
+          [](SymbolicCall& call, py::function admit) {
+            // The call itself is handed over at each question: a function that held it would hold it for ever.
+            call.set_admit([&call, admit](const std::vector<int64_t>& symbols) {
+              py::object answer = admit(call.shared_from_this(), symbols);
+              if (answer.is_none()) return SymbolicCall::Answer::NotNow;
+              return answer.cast<bool>() ? SymbolicCall::Answer::Yes : SymbolicCall::Answer::No;
+            });
+          },
+          "`admit(call, symbols)` is asked once for sizes: True, False, or None for not now.")
+      .def_property_readonly("has_no_fractions", &SymbolicCall::has_no_fractions)
       .def_property_readonly("instances_made", &SymbolicCall::instances_made);
   m.def(
       "plan_program",
       [](const CapturedProgram& program, const Options& options, bool on_meta_tensors) {
-        return std::make_shared<PlannedProgram>(
-            PlannedProgram{
-            plan_of(program.graph, options, has_out_variant), boundary_of(program), integers_of(program.graph), on_meta_tensors});
+        return std::make_shared<PlannedProgram>(PlannedProgram{plan_of(program.graph, options, has_out_variant),
+                                                               boundary_of(program), integers_of(program.graph),
+                                                               on_meta_tensors});
       },
       py::arg("program"), py::arg("options"), py::arg("on_meta_tensors") = false,
       "The launch list of a captured program, without code.");

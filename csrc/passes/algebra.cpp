@@ -145,8 +145,8 @@ MaybeRewrite lattice(const Match& m) {
   return {};
 }
 
-constexpr MaybeRewrite (*kRules[])(const Match&) = {
-    neutral_elements, double_unary, added_negations, casts, choices, lattice};
+constexpr MaybeRewrite (*kRules[])(const Match&) = {neutral_elements, double_unary, added_negations, casts,
+                                                    choices,          lattice};
 
 }  // namespace
 

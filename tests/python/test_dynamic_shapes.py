@@ -71,9 +71,7 @@ class Attention(nn.Module):
     def forward(self, x):
         batch, length, width = x.shape
         q, k, v = self.projection(x).chunk(3, dim=-1)
-        q, k, v = (
-            t.view(batch, length, self.heads, width // self.heads).transpose(1, 2) for t in (q, k, v)
-        )
+        q, k, v = (t.view(batch, length, self.heads, width // self.heads).transpose(1, 2) for t in (q, k, v))
         scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
         later = torch.ones(length, length, dtype=torch.bool, device=x.device).triu(1)
         weights = scores.masked_fill(later, float("-inf")).softmax(-1)
@@ -181,7 +179,12 @@ CASES = [
     Case("other axis", lambda x: (x.softmax(1), x.mean(1), x.var(1), x.norm(dim=1)), columns(4), FEW[1:]),
     Case("both axes", lambda x: x.softmax(-1) @ x.t() + x.sum(), lambda n: (torch.randn(n, n + 3),), FEW),
     Case("cat", lambda x, y: torch.cat([x, y]) * 2, lambda n: (torch.randn(n, 4), torch.randn(n + 1, 4)), FEW),
-    Case("growing cache", lambda x, y: torch.cat([x, y], 1).sum(1), lambda n: (torch.randn(2, n, 4), torch.randn(2, 1, 4)), LENGTHS),
+    Case(
+        "growing cache",
+        lambda x, y: torch.cat([x, y], 1).sum(1),
+        lambda n: (torch.randn(2, n, 4), torch.randn(2, 1, 4)),
+        LENGTHS,
+    ),
     Case("pad", lambda x: F.pad(x, (1, 2)) + 1, columns(4), FEW),
     Case("pad to", lambda x: F.pad(x, (0, 64 - x.shape[1])) + 1, columns(4), FEW),
     Case("slice that clamps", lambda x: x[:, :8] * 2, columns(2), FEW, plain=False),
@@ -200,7 +203,12 @@ CASES = [
     Case("flatten", lambda x: x.flatten(1).sigmoid(), lambda n: (torch.randn(3, n, 4),), FEW),
     Case("numel", lambda x: x / x.numel() + len(x), rows(6), FEW, plain=False),
     Case("arange", lambda x: x + torch.arange(x.shape[1]), columns(3), FEW),
-    Case("mask", lambda x: x.masked_fill(torch.ones(x.shape[0], x.shape[0]).tril() == 0, 0.0), lambda n: (torch.randn(n, n),), FEW),
+    Case(
+        "mask",
+        lambda x: x.masked_fill(torch.ones(x.shape[0], x.shape[0]).tril() == 0, 0.0),
+        lambda n: (torch.randn(n, n),),
+        FEW,
+    ),
     Case("where", lambda x: torch.where(x > 0, x, x.new_zeros(x.shape)), rows(5), FEW),
     Case("index", gathered, rows(4), FEW),
     Case("last row", last_row, rows(4), FEW),
@@ -214,9 +222,21 @@ CASES = [
     Case("transposed", lambda x: x.softmax(0) * 2, lambda n: (torch.randn(5, n).t(),), FEW),
     Case("strided", lambda x: (x * 2).sum(1), lambda n: (torch.randn(n, 8)[:, ::2],), FEW),
     Case("offset", lambda x: x * 2, lambda n: (torch.randn(n + 3, 8)[3:],), FEW),
-    Case("of a larger buffer", lambda x: x * 2, lambda n: (torch.randn(64, 8)[:, :n] if n < 8 else torch.randn(n, 8),), FEW, plain=False),
+    Case(
+        "of a larger buffer",
+        lambda x: x * 2,
+        lambda n: (torch.randn(64, 8)[:, :n] if n < 8 else torch.randn(n, 8),),
+        FEW,
+        plain=False,
+    ),
     Case("expanded", lambda x: x + 1, lambda n: (torch.randn(1, 4).expand(n, 4),), FEW),
-    Case("channels last", lambda x: CONV(x), lambda n: (torch.randn(2, 3, n + 2, n + 2).to(memory_format=torch.channels_last),), FEW[2:], plain=False),
+    Case(
+        "channels last",
+        lambda x: CONV(x),
+        lambda n: (torch.randn(2, 3, n + 2, n + 2).to(memory_format=torch.channels_last),),
+        FEW[2:],
+        plain=False,
+    ),
     Case("convolution", lambda x: CONV(x), images, FEW),
     Case("strided convolution", lambda x: STRIDED(x), images, FEW, plain=False),
     Case("interpolate", lambda x: F.interpolate(x, scale_factor=2.0) + 1, images, FEW),
@@ -226,8 +246,19 @@ CASES = [
     Case("integers", lambda x: x * 3 // 2 + x.shape[0], lambda n: (torch.randint(0, 9, (n, 3)),), FEW),
     Case("zero and one", lambda x: x.sum(0) + x.shape[0], rows(4), [0, 1, 2, 3, 1, 0, 5, 4], plain=False),
     Case("squeezed", lambda x: x[2:].squeeze() * 2, rows(3), [3, 4, 5, 6, 2, 8], plain=False),
-    Case("keywords in containers", lambda batch: batch["x"] * 2 + batch["y"][0], lambda n: ({"x": torch.randn(n, 3), "y": [torch.randn(n, 1)]},), FEW),
-    Case("equal by chance", lambda x, y: (x.sum(0) * y.sum(0), x.shape[0] == y.shape[0]), lambda n: (torch.randn(n, 3), torch.randn(n if n < 10 else n + 1, 3)), FEW, plain=False),
+    Case(
+        "keywords in containers",
+        lambda batch: batch["x"] * 2 + batch["y"][0],
+        lambda n: ({"x": torch.randn(n, 3), "y": [torch.randn(n, 1)]},),
+        FEW,
+    ),
+    Case(
+        "equal by chance",
+        lambda x, y: (x.sum(0) * y.sum(0), x.shape[0] == y.shape[0]),
+        lambda n: (torch.randn(n, 3), torch.randn(n if n < 10 else n + 1, 3)),
+        FEW,
+        plain=False,
+    ),
     Case("needs gradients", lambda x: TRAINABLE_MLP(x), rows(16), FEW, plain=False, grad=True),
 ]
 
@@ -431,7 +462,9 @@ def test_threads_with_sizes_of_their_own():
         sizes = list(inputs) * 3
         random.Random(seed).shuffle(sizes)
         with torch.no_grad():
-            wrong.extend(size for size in sizes if not torch.allclose(compiled(inputs[size]), expected[size], atol=1e-4))
+            wrong.extend(
+                size for size in sizes if not torch.allclose(compiled(inputs[size]), expected[size], atol=1e-4)
+            )
 
     threads = [threading.Thread(target=work, args=(seed,)) for seed in range(6)]
     for thread in threads:

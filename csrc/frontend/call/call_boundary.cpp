@@ -22,10 +22,10 @@ void visit_integers(Boundary& boundary, Visit visit) {
 }  // namespace
 
 CallBoundary boundary_of(const CapturedProgram& program) {
-  CallBoundary boundary{program.inputs,       {},
-                        program.constants,    program.outputs,
-                        program.mutated,      program.value_guards,
-                        program.generators,   program.drawn,
+  CallBoundary boundary{program.inputs,      {},
+                        program.constants,   program.outputs,
+                        program.mutated,     program.value_guards,
+                        program.generators,  program.drawn,
                         program.slot_offsets};
   for (const auto& mutation : program.graph.mutations) boundary.written.push_back(mutation.input);
   return boundary;
@@ -33,9 +33,8 @@ CallBoundary boundary_of(const CapturedProgram& program) {
 
 bool same_but_for_sizes(const CallBoundary& a, const CallBoundary& b) {
   if (a.inputs.size() != b.inputs.size() || a.outputs.size() != b.outputs.size() || a.written != b.written ||
-      a.mutated != b.mutated || a.generators != b.generators ||
-      a.slot_offsets != b.slot_offsets || a.constants.size() != b.constants.size() ||
-      a.value_guards.size() != b.value_guards.size())
+      a.mutated != b.mutated || a.generators != b.generators || a.slot_offsets != b.slot_offsets ||
+      a.constants.size() != b.constants.size() || a.value_guards.size() != b.value_guards.size())
     return false;
   for (size_t i = 0; i < a.inputs.size(); ++i)
     if (a.inputs[i].slot != b.inputs[i].slot) return false;

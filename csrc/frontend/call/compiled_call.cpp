@@ -59,7 +59,8 @@ CompiledCall::CompiledCall(CompiledPlan compiled, CallBoundary boundary, std::ve
   }
   for (size_t s = 0; s < plan.steps.size(); ++s) {
     if (auto* step = std::get_if<KernelStep>(&plan.steps[s])) {
-      launches_[s] = prepare_launch(plan.kernels[step->kernel], compiled_.kernels[step->kernel].kernel->run, step_sizes_[s]);
+      launches_[s] =
+          prepare_launch(plan.kernels[step->kernel], compiled_.kernels[step->kernel].kernel->run, step_sizes_[s]);
     } else {
       sites_[s] = std::make_unique<ExternCallSite>(std::get<ExternStep>(plan.steps[s]), boundary_.generators);
       heavy_ = true;

@@ -5,9 +5,9 @@
 #include <vector>
 
 #include "compiler.h"
+#include "frontend/call/call_boundary.h"
 #include "frontend/call/executable.h"
 #include "frontend/call/frame.h"
-#include "frontend/call/call_boundary.h"
 #include "runtime/launch.h"
 #include "runtime/lease_pool.h"
 
@@ -15,8 +15,8 @@ namespace braze {
 
 class CompiledCall : public Executable {
  public:
-  /// `boundary` is that of the program `compiled` was made from. `step_sizes`: by step, the size parameters of its kernel
-  /// (PlanInstance); empty when all kernels are static.
+  /// `boundary` is that of the program `compiled` was made from. `step_sizes`: by step, the size parameters of its
+  /// kernel (PlanInstance); empty when all kernels are static.
   CompiledCall(CompiledPlan compiled, CallBoundary boundary, std::vector<std::vector<int64_t>> step_sizes = {});
 
   bool run(at::TensorImpl* const* inputs, size_t count, std::vector<at::Tensor>& outputs) override;

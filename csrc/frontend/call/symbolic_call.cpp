@@ -79,8 +79,7 @@ std::shared_ptr<CompiledCall> SymbolicCall::make(const Values& symbols) {
   CompiledPlan plan{std::move(planned->plan), compiled_.kernels, {}};
   plan.plan.kernels = compiled_.plan.kernels;
   ++instances_made_;
-  return std::make_shared<CompiledCall>(std::move(plan), std::move(*boundary),
-                                        std::move(planned->step_sizes));
+  return std::make_shared<CompiledCall>(std::move(plan), std::move(*boundary), std::move(planned->step_sizes));
 }
 
 std::shared_ptr<CompiledCall> SymbolicCall::instance(const Values& symbols) {

@@ -1,6 +1,6 @@
-// A compiled program for many sizes: found from the plans of two recorded calls that differ in sizes, proved by a third.
-// For each combination of sizes it makes an instance, a CompiledCall whose kernels all instances share. The few last
-// used are kept.
+// A compiled program for many sizes: found from the plans of two recorded calls that differ in sizes, proved by a
+// third. For each combination of sizes it makes an instance, a CompiledCall whose kernels all instances share. The few
+// last used are kept.
 //
 // What the sizes decide beyond the plan (the way that Python took, how an operator rounds) is known to `admit`, which
 // is asked once for sizes that have no instance.
@@ -40,7 +40,8 @@ class SymbolicCall : public Executable, public std::enable_shared_from_this<Symb
   static std::shared_ptr<SymbolicCall> unify(const PlannedProgram& a, const PlannedProgram& b,
                                              std::vector<Symbol> symbols);
 
-  /// Whether at these sizes the program is `c`, integer for integer. What fitted so far and does not fit `c` is dropped.
+  /// Whether at these sizes the program is `c`, integer for integer. What fitted so far and does not fit `c` is
+  /// dropped.
   bool agrees(const PlannedProgram& c, const std::vector<int64_t>& symbols);
 
   /// Gets code for the kernels; before that every call is declined.
@@ -52,6 +53,8 @@ class SymbolicCall : public Executable, public std::enable_shared_from_this<Symb
   std::vector<double> time_steps(at::TensorImpl* const* inputs, size_t count, int repeats);
 
   const CompiledPlan& compiled() const { return compiled_; }
+  /// No integer of the recordings is a fraction of a size (VaryingIntegers).
+  bool has_no_fractions() const { return recorded_.have_no_fractions(); }
   size_t instances_made() const { return instances_made_; }
 
  private:

@@ -55,6 +55,12 @@ bool VaryingIntegers::are_integers(std::span<const int64_t> symbols) const {
   return true;
 }
 
+bool VaryingIntegers::have_no_fractions() const {
+  for (const SizeCandidates& candidates : distinct_)
+    if (candidates.best().denominator() != 1) return false;
+  return true;
+}
+
 std::vector<int64_t> integers_of(const Graph& graph) {
   std::vector<int64_t> integers;
   auto add = [&](const Geometry& geometry) {

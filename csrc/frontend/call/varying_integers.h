@@ -1,6 +1,7 @@
-// Integers of a recording that vary with sizes, position by position: between recorded sizes they tell where a program
-// would not be what was recorded, because one of them would not be an integer (half of an odd size, say, that only
-// shows as a whole number once it is multiplied).
+// Integers of a recording that vary with sizes, position by position. They tell where between recorded sizes a program
+// might not be what was recorded: where one of them would not be an integer (half of an odd size, say, which may only
+// show as a whole number once it is multiplied), and, when one is a fraction of a size at all, anywhere: a quotient
+// that was rounded goes up and down beside the line through the sizes that were seen.
 #pragma once
 
 #include <cstdint>
@@ -22,6 +23,8 @@ class VaryingIntegers {
   /// Takes another recording; false, and nothing changes, when it does not fit.
   bool narrow(std::span<const int64_t> values, std::span<const int64_t> symbols);
   bool are_integers(std::span<const int64_t> symbols) const;
+  /// None is a fraction of a size.
+  bool have_no_fractions() const;
 
  private:
   std::vector<std::pair<int64_t, int>> places_;  // the value and -1 where it does not vary; else 0 and which one

@@ -20,9 +20,9 @@ bool run_fused_attention(torch::jit::Stack& stack) {
     auto options = at::TensorOptions().dtype(query.scalar_type()).device(mask->device());
     mask = at::where(*mask, 0.0, at::scalar_tensor(-std::numeric_limits<double>::infinity(), options));
   }
-  at::Tensor result = std::get<0>(at::_scaled_dot_product_flash_attention_for_cpu(
-      query, args[1].toTensor(), args[2].toTensor(), args[4].toDouble(), args[5].toBool(), mask,
-      args[6].toOptional<double>()));
+  at::Tensor result = std::get<0>(
+      at::_scaled_dot_product_flash_attention_for_cpu(query, args[1].toTensor(), args[2].toTensor(), args[4].toDouble(),
+                                                      args[5].toBool(), mask, args[6].toOptional<double>()));
   torch::jit::drop(stack, 8);
   stack.emplace_back(std::move(result));
   return true;

@@ -48,8 +48,9 @@ class Session {
     }
     auto* impl = tensor.unsafeGetTensorImpl();
     auto dtype = dtype_of(tensor.scalar_type());
-    if (!(tensor.device().is_cpu() || (replays_ && tensor.is_meta())) || tensor.layout() != c10::kStrided || !tensor.has_storage() || !dtype ||
-        tensor.is_conj() || tensor.is_neg() || tensor.is_quantized() || tensor._is_zerotensor()) {
+    if (!(tensor.device().is_cpu() || (replays_ && tensor.is_meta())) || tensor.layout() != c10::kStrided ||
+        !tensor.has_storage() || !dtype || tensor.is_conj() || tensor.is_neg() || tensor.is_quantized() ||
+        tensor._is_zerotensor()) {
       refuse(Fallback::tensor_kind, describe_tensor(tensor));
       return false;
     }

@@ -16,8 +16,8 @@ bool recorder_available();
 
 /// Starts recording on this thread. False when another recording is running or no key was free.
 bool start_recording();
-/// As above, for a run on meta tensors that stands for one on real ones whose attention operators ran in the fused kernel or
-/// did not.
+/// As above, for a run on meta tensors that stands for one on real ones whose attention operators ran in the fused
+/// kernel or did not.
 bool start_meta_recording(std::vector<bool> attention_fused);
 /// Ends recording and gives what was recorded.
 std::unique_ptr<Recording> stop_recording();

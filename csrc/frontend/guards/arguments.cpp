@@ -230,7 +230,9 @@ std::unique_ptr<ArgumentSpec> ArgumentSpec::generalise(const ArgumentSpec& a, co
       a.positional_ != b.positional_ || a.keyword_nodes_ != b.keyword_nodes_ || !a.symbols_.empty() ||
       !b.symbols_.empty() || a.keyword_order_matters_ != b.keyword_order_matters_)
     return nullptr;
-  auto same = [](const PyRef& x, const PyRef& y) { return x.get() == y.get() || (x && y && same_value(x.get(), y.get())); };
+  auto same = [](const PyRef& x, const PyRef& y) {
+    return x.get() == y.get() || (x && y && same_value(x.get(), y.get()));
+  };
   if (!same(a.keyword_names_, b.keyword_names_)) return nullptr;
   for (size_t n = 0; n < a.nodes_.size(); ++n) {
     const Node &x = a.nodes_[n], &y = b.nodes_[n];

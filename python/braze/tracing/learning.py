@@ -33,7 +33,7 @@ class LearningEye(SecondEye):
         self.problem = None
         # Sizes of arguments: the name of the symbol, or None for a number that the entry checks.
         self.sizes = {id(tensor): [None] * tensor.dim() for tensor in arguments}
-        for number, (_, _, first, second) in enumerate(spec.symbols):
+        for number in range(len(spec.symbols)):
             self.name_sizes(arguments, spec, number)
 
     def name_sizes(self, arguments, spec, number):

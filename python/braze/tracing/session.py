@@ -233,7 +233,7 @@ class Session:
         return spec.tensors(args, kwargs) + list(captured)
 
     def publish(self, callable_, kind, args, kwargs, state, program, tree, captured, results, start):
-        if sum(other.spec.check(args, kwargs) for other in self.entries) >= MOST_PATHS:
+        if self.count_entries(args, kwargs, for_many_sizes=False) >= MOST_PATHS:
             return Refusal("too_many_paths", "values that Python reads keep changing")
         compiled = _C.compile_program(program, self.options)
         inputs = self.inputs_of(kind.spec, args, kwargs, captured)
@@ -251,6 +251,12 @@ class Session:
         kept = PublishedKind(kind, entry)
         self.entries.append(Published(callable_, entry, compiled, spec, paths, kept, times, shapes))
         self.wasted = 0
+
+    def count_entries(self, args, kwargs, for_many_sizes):
+        """Of those whose arguments fit."""
+        return sum(
+            (other.shapes is not None) == for_many_sizes and other.spec.check(args, kwargs) for other in self.entries
+        )
 
     def remove_entry(self, callable_, entry):
         callable_.remove_entry(entry)

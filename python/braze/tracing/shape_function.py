@@ -3,7 +3,8 @@ the tape of PyTorch functions does at those sizes.
 
 Sizes are verified by a replay of the tape on meta tensors: its recording, lowered and scheduled as any call's, must be
 the program at these sizes, integer for integer. Between verified sizes only the path guards are looked at, and the
-verified range grows by doubling, so that n sizes cost log n replays.
+verified range grows by doubling, so that n sizes cost log n replays. Where a size is a fraction of another (a strided
+convolution, a chunk) each is replayed, for the rounding between verified ones is not known.
 """
 
 import re
@@ -11,7 +12,7 @@ import re
 from braze import _C
 from braze.tracing.tape import Busy, Diverged
 
-MOST_POINTS = 64
+MOST_POINTS = 4096
 
 
 class ShapeFunction:
@@ -30,17 +31,20 @@ class ShapeFunction:
         self.computed = compile(f"({''.join(source + ', ' for source in sources)})", "<sizes>", "eval")
         self.reads = sorted(set(re.findall(r"r\d+", self.guards.source() + " ".join(sources))))
         self.expressions = None  # of the reads, then of what Python computed, in symbols
+        self.shapes = None  # the sizes of all tensors of the tape, in symbols
         self.low = self.high = None  # corners of the verified range
         self.points = set()  # verified outside of it
         self.problem = ""  # why sizes were turned away last
 
     def learn_reads(self, call, first, second):
         """Takes the two sizes that the program was found from; False when it does not hold for them."""
-        values = [self.verified(call, symbols) for symbols in (first, second)]
-        if None in values:
+        verified = [self.verified(call, symbols) for symbols in (first, second)]
+        if None in verified:
             return False
+        values, sizes = zip(*verified)
         self.expressions = _C.SizeExpressions.fit(*map(self.numbers, values), first, second)
-        if self.expressions is None:
+        self.shapes = _C.VaryingIntegers.fit(*sizes, first, second)
+        if self.expressions is None or self.shapes is None:
             self.problem = "a size that Python computes is no simple expression of those that vary"
             return False
         self.grow(call, first)
@@ -49,7 +53,9 @@ class ShapeFunction:
 
     def __call__(self, call, symbols):
         """True, False, or None when it cannot be said now."""
-        if self.is_within(symbols) and (held := self.path_holds(symbols)) is not None:
+        if tuple(symbols) in self.points:
+            return True
+        if self.is_within(symbols) and self.has_no_fractions(call) and (held := self.path_holds(symbols)) is not None:
             return held
         try:
             if self.verified(call, symbols) is None:
@@ -57,11 +63,14 @@ class ShapeFunction:
             self.grow(call, symbols)
         except Busy:
             return None
+        if len(self.points) < MOST_POINTS and not self.has_no_fractions(call):
+            self.points.add(tuple(symbols))
         return True
 
+    def has_no_fractions(self, call):
+        return call.has_no_fractions and self.shapes.have_no_fractions
+
     def is_within(self, symbols):
-        if tuple(symbols) in self.points:
-            return True
         return self.low is not None and all(a <= s <= b for a, s, b in zip(self.low, symbols, self.high))
 
     def path_holds(self, symbols):
@@ -97,9 +106,9 @@ class ShapeFunction:
             return False
 
     def verified(self, call, symbols):
-        """The values of symbols and reads when a replay shows that the program holds at these sizes; else None."""
+        """(the values of symbols and reads, all sizes) when a replay shows that the program holds at these; else None."""
         try:
-            program, values = self.tape.replay(self.spec, symbols, self.captured)
+            program, values, sizes = self.tape.replay(self.spec, symbols, self.captured)
         except Diverged as problem:
             self.problem = str(problem)
             return None
@@ -109,10 +118,13 @@ class ShapeFunction:
         if self.expressions is not None and not self.expressions.narrow(self.numbers(values), symbols):
             self.problem = "a size that Python computes follows another rule at other sizes"
             return None
+        if self.shapes is not None and not self.shapes.narrow(sizes, symbols):
+            self.problem = "a size follows another rule at other sizes"
+            return None
         if not call.agrees(_C.plan_program(program, self.options, on_meta_tensors=True), symbols):
             self.problem = "PyTorch's operators make another program of other sizes"
             return None
-        return values
+        return values, sizes
 
     def guard_that_fails(self, values):
         return next(
@@ -124,7 +136,7 @@ class ShapeFunction:
         if self.low is None:
             self.low = self.high = list(symbols)
             return
-        if self.is_within(symbols):
+        if self.is_within(symbols) or not self.has_no_fractions(call):
             return
         low = self.corner(call, symbols, self.low, min, lambda size: max(2, size // 2))
         high = self.corner(call, symbols, self.high, max, lambda size: 2 * size)

@@ -5,6 +5,7 @@ that PyTorch gave. A question with a yes or no for an answer becomes a path guar
 index of a list, a hash, text, a float) guards that the expression has this value.
 """
 
+import math
 import operator
 
 import torch
@@ -98,9 +99,9 @@ def _by_number(compute, self, other, reflected):
 
 def _compared(symbol, compare):
     def method(self, other):
-        if type(other) is float and other != other or type(other) not in (SymbolicSize, int, float, bool):
-            return NotImplemented if symbol not in ("==", "!=") else symbol == "!="
-        if type(other) is float and other in (float("inf"), float("-inf")):
+        if type(other) not in (SymbolicSize, int, float, bool):
+            return NotImplemented
+        if type(other) is float and not math.isfinite(other):
             return compare(self._hint, other)
         outcome = compare(self._hint, hint_of(other))
         return self._guards.holds(f"({self._source} {symbol} {_source_of(other)})", outcome)

@@ -114,7 +114,7 @@ class Tape:
             return slice(self.template(value.start), self.template(value.stop), self.template(value.step))
         if isinstance(value, torch.Tensor):
             return self.operand(value)
-        if kind is torch.device or isinstance(value, PLAIN) or isinstance(value, KEPT):
+        if kind is torch.device or isinstance(value, PLAIN + KEPT):
             return value
         raise Unlearnable(f"an argument of type {kind.__name__}")
 
@@ -160,7 +160,7 @@ class Tape:
     # Reading.
 
     def replay(self, spec, symbols, captured):
-        """(the captured program, the values of symbols and reads) of the call at these sizes. Raises Diverged or Busy."""
+        """(the captured program, the values of symbols and reads, all sizes met) of the call at these sizes. Raises Diverged or Busy."""
         values = {f"s{i}": value for i, value in enumerate(symbols)}
         tensors = [None] * self.count
         for index, tensor in self.constants.items():
@@ -189,7 +189,7 @@ class Tape:
             raise Diverged(": ".join(program))
         if program.captured != list(range(len(captured))):
             raise Diverged("other tensors are read")
-        return program, values
+        return program, values, [size for tensor in tensors if tensor is not None for size in tensor.shape]
 
     def replay_call(self, call, tensors, values):
         result = call.function(*filled(call.args, tensors, values), **filled(call.kwargs, tensors, values))

@@ -13,6 +13,7 @@ from braze.tracing.tape import Busy, Unlearnable
 
 MOST_FAILURES = 8  # so many calls that could not be made one are enough for a callable
 MOST_WAITING = 4
+MOST_PATHS = 4  # entries for many sizes that differ in the way Python takes
 MOST_SLOWER = 2
 TRIAL_CALLS = 20
 
@@ -36,6 +37,15 @@ class Generalisation:
     def tensors(self):
         return self.captured
 
+    def is_proved_by(self, kind, args, kwargs):
+        """Whether a call is one that it should answer."""
+        return (
+            self.state == kind.state
+            and self.spec.check(args, kwargs)
+            and self.state_holds()
+            and self.shapes(self.call, sizes_of(self.spec, args, kwargs))
+        )
+
 
 class VaryingSizes:
     """The part of a session that looks for calls which differ in sizes only."""
@@ -54,10 +64,11 @@ class VaryingSizes:
         """A Generalisation that the call can prove, or a known kind of call that differs in sizes only, or None."""
         if not self.is_on:
             return None
+        if self.session.count_entries(args, kwargs, for_many_sizes=True) >= MOST_PATHS:
+            return None
         for waiting in self.waiting:
-            if waiting.state == kind.state and waiting.spec.check(args, kwargs) and waiting.state_holds():
-                if waiting.shapes(waiting.call, sizes_of(waiting.spec, args, kwargs)):
-                    return waiting
+            if waiting.is_proved_by(kind, args, kwargs):
+                return waiting
         known = [other for other in reversed(self.session.kinds) if other is not kind]
         known += [published.kind for published in reversed(self.session.entries) if published.kind is not None]
         for other in known:
@@ -74,6 +85,13 @@ class VaryingSizes:
 
     def take(self, callable_, kind, relative, args, kwargs, before, start, results, state):
         """Brings a freshly traced kind of call together with its relative. True when an entry came of it."""
+        try:
+            return self.bring_together(callable_, kind, relative, args, kwargs, before, start, results, state)
+        except Exception:
+            self.failures = MOST_FAILURES  # a bug of ours, which the next sizes would meet again
+            raise
+
+    def bring_together(self, callable_, kind, relative, args, kwargs, before, start, results, state):
         if not kind.program.is_generalisable or kind.guards is None:
             return False
         if before.refusal or before.changed() or not kind.executed.is_within(relative.executed):
@@ -142,13 +160,12 @@ class VaryingSizes:
     # The third.
 
     def prove(self, callable_, kind, waiting, args, kwargs, before, start, results):
+        self.waiting.remove(waiting)
         if not waiting.call.agrees(self.planned(kind), sizes_of(waiting.spec, args, kwargs)):
-            self.waiting.remove(waiting)
             return self.stay_static("the program at a third size is another one")
         waiting.call.compile(self.session.options)
         inputs = self.session.inputs_of(kind.spec, args, kwargs, kind.captured)
         if problem := self.session.disproves(waiting.call, kind.program, start, inputs, results):
-            self.waiting.remove(waiting)
             return self.stay_static(f"at a third size, {problem}")
         paths = [before.path_of(tensor) for tensor in kind.captured]
         entry = _C.Entry(waiting.spec, kind.state, before.guards, kind.captured, waiting.call, waiting.tree, paths)
@@ -157,8 +174,8 @@ class VaryingSizes:
             waiting.slower += 1
             if waiting.slower < MOST_SLOWER:  # it may be faster at other sizes
                 self.session.remove_entry(callable_, entry)
+                self.waiting.append(waiting)
                 return False
-        self.waiting.remove(waiting)
         self.failures = 0
         return True
 
