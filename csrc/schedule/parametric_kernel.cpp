@@ -14,12 +14,7 @@ namespace {
 
 constexpr double kLargestWhole = 0x1p53;
 
-/// The integer a constant is, or the one it is 1 by; 0: neither.
-struct WholeNumber {
-  int64_t value = 0;
-  bool reciprocal = false;
-};
-
+/// The integer a constant is.
 std::optional<int64_t> whole(const Scalar& scalar) {
   if (!is_floating(scalar.dtype)) return scalar.as_int();
   const double value = scalar.as_double();

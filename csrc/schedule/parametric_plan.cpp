@@ -12,6 +12,8 @@
 namespace braze {
 namespace {
 
+constexpr int64_t kLargest = int64_t{1} << 48;  // no count of a machine's memory comes near it
+
 // Structure: all of a plan that is no integer
 
 bool same_place(const BufferRef& a, const BufferRef& b) {
@@ -205,8 +207,13 @@ bool reaches_inside(const Plan& plan, const KernelStep& step, std::span<const in
 
 bool reaches_inside(const Plan& plan, const ExternTensor& tensor) {
   auto room = bytes_at(plan, tensor.buffer);
-  if (tensor.geometry.offset < 0) return false;
-  return !room || static_cast<__int128>(tensor.geometry.extent()) * info(tensor.dtype).bytes <= *room;
+  const Geometry& g = tensor.geometry;
+  __int128 end = g.offset + 1;
+  for (size_t d = 0; d < g.sizes.size(); ++d) {
+    if (g.sizes[d] == 0) return true;
+    end += static_cast<__int128>(g.sizes[d] - 1) * g.strides[d];
+  }
+  return !room || end * info(tensor.dtype).bytes <= *room;
 }
 
 bool reaches_inside(const Plan& plan, const ExternStep& step) {
@@ -231,7 +238,7 @@ void follow_arena(Plan& plan) {
   }
 }
 
-/// Puts the values of what varies in its places; false when a size or a count would be none.
+/// Puts the values of what varies in its places; false when a size or a count cannot be what it would be.
 bool put_values(const ParametricPlan& from, const std::vector<int64_t>& values, Plan& plan) {
   int at = 0;
   bool good = true;
@@ -240,8 +247,8 @@ bool put_values(const ParametricPlan& from, const std::vector<int64_t>& values, 
     const int here = at++;
     if (place == from.places.end() || place->integer != here) return;
     integer = values[(place++)->varies];
-    if (kind == PlanInteger::Size) good = good && integer >= 2;
-    if (kind == PlanInteger::Count || kind == PlanInteger::Place) good = good && integer >= 0;
+    if (kind == PlanInteger::Other) return;
+    good = good && integer >= (kind == PlanInteger::Size ? 2 : 0) && integer <= kLargest;
   });
   return good;
 }

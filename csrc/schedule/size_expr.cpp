@@ -13,12 +13,12 @@ namespace braze {
 namespace {
 
 using Wide = __int128;
-using Product = std::array<int, 2>;  // as SizeExpr::Term::symbols
+using Product = SizeExpr::Product;
 
-constexpr Product kOne = {-1, -1};
+constexpr Product kOne = {-1, -1, -1};
 constexpr int64_t kLargestDenominator = 64;
 constexpr int64_t kLargestCoefficient = int64_t{1} << 40;
-constexpr int64_t kLargestSymbol = int64_t{1} << 32;
+constexpr int64_t kLargestSymbol = int64_t{1} << 28;  // its cube times a coefficient fits in 128 bits
 constexpr int64_t kLargestValue = int64_t{1} << 60;
 constexpr int kFarthestShift = 4;  // in products of shifted symbols, (s0 + 1)*(s0 + 1)
 constexpr size_t kMostCandidates = 32;
@@ -27,6 +27,17 @@ constexpr int kSum = 1000;  // what a sum has over a product in complexity
 Wide gcd(Wide a, Wide b) {
   while (b != 0) std::swap(a %= b, b);
   return a < 0 ? -a : a;
+}
+
+Product of_one(int i) { return {-1, -1, i}; }
+Product of_two(int i, int j) { return {-1, std::min(i, j), std::max(i, j)}; }
+
+/// One symbol more.
+Product times(Product product, int symbol) {
+  if (symbol < 0) return product;
+  product[0] = symbol;
+  std::sort(product.begin(), product.end());
+  return product;
 }
 
 Wide value_of(const Product& product, std::span<const int64_t> symbols) {
@@ -94,16 +105,19 @@ class Fitter {
     if (fits(SizeExpr::constant(a_.value))) return {SizeExpr::constant(a_.value)};
     const int symbols = static_cast<int>(a_.symbols.size());
     std::vector<Product> products = {kOne};
-    for (int i = 0; i < symbols; ++i) products.push_back({-1, i});
+    for (int i = 0; i < symbols; ++i) products.push_back(of_one(i));
     for (int i = 0; i < symbols; ++i)
-      for (int j = i; j < symbols; ++j) products.push_back({i, j});
+      for (int j = i; j < symbols; ++j) products.push_back(of_two(i, j));
+    for (int i = 0; i < symbols; ++i)  // cubes are not among the things tensors have
+      for (int j = i; j < symbols; ++j)
+        for (int k = std::max(j, i + 1); k < symbols; ++k) products.push_back({i, j, k});
     for (size_t p = 0; p < products.size(); ++p) {
       try_product(products[p]);
       for (size_t q = 0; q < p; ++q) try_two(products[p], products[q]);
     }
     for (int i = 0; i < symbols; ++i)
       for (int j = i; j < symbols; ++j) {
-        try_shifted(i, j);
+        for (int k = -1; k < symbols; ++k) try_shifted(i, j, k);
         if (i == j) continue;
         try_sum({i, j});
         for (int k = j + 1; k < symbols; ++k) try_sum({i, j, k});
@@ -165,23 +179,28 @@ class Fitter {
         ratio(a_.value * static_cast<Wide>(factor->denominator) - factor->numerator * at_a, factor->denominator);
     if (!rest) return;
     std::vector<std::pair<Product, Ratio>> parts = {{kOne, *rest}};
-    for (int symbol : symbols) parts.push_back({{-1, symbol}, *factor});
+    for (int symbol : symbols) parts.push_back({of_one(symbol), *factor});
     add(sum_of(parts));
   }
 
-  /// factor * (s_i + x) * (s_j + y)
-  void try_shifted(int i, int j) {
+  /// factor * (s_i + x) * (s_j + y), perhaps times s_k
+  void try_shifted(int i, int j, int k) {
+    const Product outer = times(kOne, k);
+    const Wide outer_a = value_of(outer, a_.symbols), outer_b = value_of(outer, b_.symbols);
     for (int x = -kFarthestShift; x <= kFarthestShift; ++x)
       for (int y = i == j ? x : -kFarthestShift; y <= kFarthestShift; ++y) {
-        const Wide at_a = static_cast<Wide>(a_.symbols[i] + x) * (a_.symbols[j] + y);
-        const Wide at_b = static_cast<Wide>(b_.symbols[i] + x) * (b_.symbols[j] + y);
+        if (x == 0 && y == 0) continue;
+        const Wide at_a = outer_a * (a_.symbols[i] + x) * (a_.symbols[j] + y);
+        const Wide at_b = outer_b * (b_.symbols[i] + x) * (b_.symbols[j] + y);
         auto factor = ratio(a_.value, at_a);
         if (!factor || factor->numerator * at_b != static_cast<Wide>(b_.value) * factor->denominator) continue;
-        auto times = [&](int64_t n) { return Ratio{factor->numerator * n, factor->denominator}; };
-        auto expr = sum_of({{{i, j}, *factor}, {{-1, i}, times(y)}, {{-1, j}, times(x)}, {kOne, times(x * y)}});
+        auto scaled = [&](int64_t n) { return Ratio{factor->numerator * n, factor->denominator}; };
+        auto expr = sum_of({{times(of_two(i, j), k), *factor},
+                            {times(of_one(i), k), scaled(y)},
+                            {times(of_one(j), k), scaled(x)},
+                            {outer, scaled(x * y)}});
         if (!expr || !fits(*expr)) continue;
-        const auto product = sum_of({{{i, j}, *factor}});
-        int cost = complexity(*product) + (x != 0 || y != 0 ? kSum : 0);
+        int cost = kSum + complexity(*sum_of({{times(of_two(i, j), k), *factor}}));
         for (int shift : {x, y}) cost += shift != 0 ? 2 + cost_of(shift) : 0;
         found_.push_back({cost, *expr});
       }
@@ -210,7 +229,7 @@ std::string print(const SizeExpr::Term& term) {
 
 SizeExpr::SizeExpr(std::vector<Term> terms, int64_t denominator) : denominator_(denominator) {
   check_internal(denominator > 0, "the denominator of a size is not positive");
-  std::map<std::array<int, 2>, int64_t> sum;
+  std::map<Product, int64_t> sum;
   for (const Term& term : terms) sum[term.symbols] += term.coefficient;
   int64_t common = denominator;
   for (const auto& [symbols, coefficient] : sum) common = std::gcd(common, coefficient);
@@ -221,7 +240,7 @@ SizeExpr::SizeExpr(std::vector<Term> terms, int64_t denominator) : denominator_(
 }
 
 SizeExpr SizeExpr::constant(int64_t value) { return {{{value, kOne}}, 1}; }
-SizeExpr SizeExpr::symbol(int position) { return {{{1, {-1, position}}}, 1}; }
+SizeExpr SizeExpr::symbol(int position) { return {{{1, of_one(position)}}, 1}; }
 
 std::optional<int64_t> SizeExpr::evaluate(std::span<const int64_t> symbols) const {
   Wide total = 0;

@@ -1,8 +1,9 @@
-// An integer of a program as an expression of the sizes that vary: a polynomial of degree at most 2 over symbols, with
+// An integer of a program as an expression of the sizes that vary: a polynomial of degree at most 3 over symbols, with
 // rational coefficients. Symbol i is a distinct size among the dims of a call's tensors; an expression is found from
 // what the integer was in two or more recordings.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <optional>
@@ -18,11 +19,15 @@ class SizeExpr {
   static SizeExpr constant(int64_t value);
   static SizeExpr symbol(int position);
 
-  /// One product of at most two symbols, `coefficient` times; the sum of all is divided by the denominator.
+  /// Symbols by position, ascending; -1: none, and those stand first. (A batch of score matrices has three.)
+  using Product = std::array<int, 3>;
+  /// A product of symbols, `coefficient` times; the sum of all is divided by the denominator.
   struct Term {
     int64_t coefficient = 0;
-    std::array<int, 2> symbols = {-1, -1};  // ascending; -1: none, and stands first
-    int degree() const { return (symbols[0] >= 0) + (symbols[1] >= 0); }
+    Product symbols = {-1, -1, -1};
+    int degree() const {
+      return static_cast<int>(std::count_if(symbols.begin(), symbols.end(), [](int s) { return s >= 0; }));
+    }
     bool operator==(const Term&) const = default;
   };
   /// `terms` may repeat a product; `denominator` is positive.

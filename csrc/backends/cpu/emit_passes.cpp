@@ -148,7 +148,7 @@ LoopEmitter::Accumulators LoopEmitter::lanes_of_any_extent(const Accumulators& a
   };
   // Where masks cost nothing, what is left of the wide turns is written once.
   Value* rest = wide_end;
-  if (copies > 1 && !code_.isa.avx512) {
+  if (copies > 1 && (lanes == 1 || !code_.isa.avx512)) {
     rest = ir_.CreateAnd(extent, number(-lanes));
     result = loop_or_not(wide_end, rest, number(lanes), result, single(false));
   }

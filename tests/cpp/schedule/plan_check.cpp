@@ -7,6 +7,7 @@
 #include "graph/print.h"
 #include "graph/verify.h"
 #include "ops/evaluate.h"
+#include "schedule/parametric_plan.h"
 #include "schedule/plan_text.h"
 
 namespace braze {
@@ -60,6 +61,24 @@ void run_in_plan(const ExternStep& step, const std::vector<std::byte*>& operands
   run_call(step.call, {operands[0], step.operands[0].geometry}, {operands[1], step.operands[1].geometry}, result);
 }
 
+/// A plan that does not vary is its own instance: laid out the same, and nothing in it reaches outside its buffer.
+void check_instance_is(const Plan& plan) {
+  const auto parametric = unify(plan, plan, {}, {});
+  REQUIRE(parametric);
+  const auto instance = instantiate(*parametric, {});
+  REQUIRE(instance);
+  REQUIRE(instance->plan.arena == plan.arena);
+  Plan again = instance->plan;
+  again.kernels = plan.kernels;  // they may be in another order
+  for (size_t s = 0; s < plan.steps.size(); ++s)
+    if (auto* step = std::get_if<KernelStep>(&again.steps[s])) {
+      const int kernel = std::get<KernelStep>(plan.steps[s]).kernel;
+      REQUIRE(instance->plan.kernels[step->kernel] == plan.kernels[kernel]);
+      step->kernel = kernel;
+    }
+  REQUIRE(print(again) == print(plan));
+}
+
 bool same(const std::vector<std::byte>& a, const std::vector<std::byte>& b, DType dtype, double tolerance) {
   if (a == b) return true;
   if (a.size() != b.size() || !is_floating(dtype)) return false;
@@ -80,6 +99,7 @@ void check_plan(const RandomProgram& program, bool fills, double tolerance, cons
   const GraphRun expected = interpret_graph(graph, program.inputs, run_in_graph);
   const Plan plan = schedule(graph, [&](const ExternCall& call) { return fills && call.op == "test::blend"; });
   INFO(print(plan));
+  check_instance_is(plan);
   std::vector<Buffer> inputs = program.inputs;
   const std::vector<Buffer> outputs = run_plan(plan, inputs, run_in_plan, run_kernel);
   for (size_t i = 0; i < outputs.size(); ++i) {

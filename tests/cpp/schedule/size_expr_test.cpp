@@ -33,22 +33,22 @@ TEST_CASE("sizes print and evaluate") {
   CHECK(zero.evaluate({}) == 0);
   CHECK(print(SizeExpr::constant(-7)) == "-7");
   CHECK(print(s0) == "s0");
-  const SizeExpr quadratic({{4, {0, 0}}, {2, {-1, 0}}}, 1);
+  const SizeExpr quadratic({{4, {-1, 0, 0}}, {2, {-1, -1, 0}}}, 1);
   CHECK(print(quadratic) == "4*s0*s0 + 2*s0");
   CHECK(quadratic.evaluate(Sizes{3}) == 42);
-  const SizeExpr half({{1, {-1, 0}}, {-1, {-1, -1}}}, 2);
+  const SizeExpr half({{1, {-1, -1, 0}}, {-1, {-1, -1, -1}}}, 2);
   CHECK(print(half) == "(s0 - 1)/2");
   CHECK(half.evaluate(Sizes{7}) == 3);
   CHECK(half.evaluate(Sizes{8}) == std::nullopt);
-  CHECK(print(SizeExpr({{3, {0, 1}}, {-6, {-1, 1}}}, 6)) == "(s0*s1 - 2*s1)/2");
-  CHECK(print(SizeExpr({{2, {-1, 0}}, {-2, {-1, 0}}}, 3)) == "0");
-  CHECK(print(SizeExpr({{-1, {-1, 0}}}, 3)) == "-s0/3");
+  CHECK(print(SizeExpr({{3, {-1, 0, 1}}, {-6, {-1, -1, 1}}}, 6)) == "(s0*s1 - 2*s1)/2");
+  CHECK(print(SizeExpr({{2, {-1, -1, 0}}, {-2, {-1, -1, 0}}}, 3)) == "0");
+  CHECK(print(SizeExpr({{-1, {-1, -1, 0}}}, 3)) == "-s0/3");
 }
 
 TEST_CASE("sizes that do not fit in an integer have no value") {
   const int64_t most = std::numeric_limits<int64_t>::max();
-  CHECK(SizeExpr({{2, {-1, 0}}}, 1).evaluate(Sizes{most}) == std::nullopt);
-  CHECK(SizeExpr({{most, {0, 0}}}, 1).evaluate(Sizes{most}) == std::nullopt);
+  CHECK(SizeExpr({{2, {-1, -1, 0}}}, 1).evaluate(Sizes{most}) == std::nullopt);
+  CHECK(SizeExpr({{most, {-1, 0, 0}}}, 1).evaluate(Sizes{most}) == std::nullopt);
   CHECK(s0.evaluate(Sizes{most}) == most);
 }
 
@@ -74,6 +74,13 @@ TEST_CASE("several symbols: products and sums") {
   CHECK(best({8, 5}, {12, 6}, 13 * 64, 18 * 64) == "64*s0 + 64*s1");
   CHECK(best({8, 5, 3}, {12, 6, 7}, 16, 25) == "s0 + s1 + s2");
   CHECK(best({8, 5}, {12, 6}, 7 * 6, 11 * 7) == "s0*s1 + s0 - s1 - 1");
+}
+
+TEST_CASE("a batch of matrices has three factors") {
+  CHECK(best({3, 12}, {7, 20}, 3 * 4 * 144, 7 * 4 * 400) == "4*s0*s1*s1");
+  CHECK(best({3, 12}, {7, 20}, 3 * 169, 7 * 441) == "s0*s1*s1 + 2*s0*s1 + s0");
+  CHECK(best({3, 12, 5}, {7, 20, 8}, 180, 1120) == "s0*s1*s2");
+  CHECK(SizeExpr({{2, {0, 1, 1}}}, 1).evaluate(Sizes{3, 5}) == 150);
 }
 
 TEST_CASE("a third sample decides") {
