@@ -131,6 +131,14 @@ CompiledPlan compile(Graph graph, const Options& options, const HasOutVariant& h
   return compiled;
 }
 
+Plan plan_of(Graph graph, const Options& options, const HasOutVariant& has_out_variant) {
+  verify(graph);
+  std::vector<std::string> disabled = disabled_passes(options);
+  disabled.push_back("exact_reciprocals");
+  run_passes(graph, disabled);
+  return schedule(graph, has_out_variant);
+}
+
 CompiledParametricPlan compile(ParametricPlan plan, const Options& options, KernelCache& kernels) {
   const Stopwatch total;
   CompiledParametricPlan compiled{std::move(plan), {}, {}};

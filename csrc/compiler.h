@@ -43,6 +43,10 @@ CompiledParametricPlan compile(ParametricPlan plan, const Options& options, Kern
 /// The passes that the options say to skip.
 std::vector<std::string> disabled_passes(const Options& options);
 
+/// The plan of one of several recordings that are to become one parametric plan, so without what one size may do
+/// otherwise than another.
+Plan plan_of(Graph graph, const Options& options, const HasOutVariant& has_out_variant);
+
 /// Compiles a graph for the CPU. `kernels` defaults to the cache of this process.
 CompiledPlan compile(Graph graph, const Options& options, const HasOutVariant& has_out_variant);
 CompiledPlan compile(Graph graph, const Options& options, const HasOutVariant& has_out_variant, KernelCache& kernels);

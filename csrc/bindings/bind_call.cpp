@@ -174,6 +174,7 @@ void bind_entry(py::module_& module) {
             return tensors;
           },
           "The captured tensors; none once the callable has let go of the entry.")
+      .def("state_holds", &Entry::state_holds, "Whether the Python state is the one it was recorded with.")
       .def_property_readonly("state", state_of)
       .def_property_readonly("hits", [](const Entry& entry) { return entry.counters.hits; })
       .def_property_readonly("compiled_calls", [](const Entry& entry) { return entry.counters.compiled; })

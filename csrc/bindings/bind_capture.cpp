@@ -26,6 +26,7 @@ void bind_capture(py::module_& m) {
                                for (const auto& op : r.ops) names.push_back(op.call.op);
                                return names;
                              })
+      .def_readonly("attention_fused", &Recording::attention_fused)
       .def_property_readonly("op_count", [](const Recording& r) { return r.ops.size(); })
       .def(
           "generators_as_recorded",
@@ -50,6 +51,16 @@ void bind_capture(py::module_& m) {
       .def_readonly("captured", &CapturedProgram::captured)
       .def_readonly("memory_matters", &CapturedProgram::memory_matters)
       .def_property_readonly("value_guards", [](const CapturedProgram& p) { return p.value_guards.size(); })
+      .def_property_readonly(
+          "is_generalisable",
+          [](const CapturedProgram& p) {
+            const bool own_operators = std::any_of(p.graph.nodes.begin(), p.graph.nodes.end(), [](const Node& node) {
+              return node.op == Op::extern_ && !node.call.op.starts_with("aten::");
+            });
+            return !p.memory_matters && p.value_guards.empty() && p.slot_offsets.empty() && !own_operators;
+          },
+          "Whether the program may hold at other sizes: it writes no input, inputs share no memory, no value is "
+          "read, and no operator of the user's own is run.")
       .def_readonly("drawn", &CapturedProgram::drawn, "The random number generators that the call moves.")
       .def_property_readonly("text", [](const CapturedProgram& p) { return print(p.graph); })
       .def_property_readonly("node_count", [](const CapturedProgram& p) { return p.graph.nodes.size(); })
@@ -74,6 +85,8 @@ void bind_capture(py::module_& m) {
   m.attr("fallback_reasons") = reasons;
   m.def("recorder_available", &recorder_available);
   m.def("start_recording", &start_recording, "Starts recording on this thread; False when another recording runs.");
+  m.def("start_meta_recording", &start_meta_recording, py::arg("attention_fused"),
+        "Starts recording a run on meta tensors that stands for one on real tensors.");
   m.def("stop_recording", &stop_recording);
   m.def("is_recording", &is_recording);
   m.def("inside_operator", &inside_operator);

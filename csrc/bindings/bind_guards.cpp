@@ -1,6 +1,7 @@
 // Python's view of the guards: what the tracing session builds them with and what explain reads.
 #include <pybind11/functional.h>
 #include <pybind11/stl.h>
+#include <torch/csrc/DynamicTypes.h>
 #include <torch/csrc/autograd/python_variable.h>
 
 #include "bindings/bindings.h"
@@ -107,6 +108,35 @@ void bind_arguments(py::module_& module) {
              VectorArguments arguments(args.ptr(), kwargs.ptr());
              return spec.explain(arguments.values.data(), arguments.positional, arguments.keyword_names.get());
            })
+      .def_static(
+          "generalise",
+          [](const ArgumentSpec& a, const ArgumentSpec& b) -> std::shared_ptr<ArgumentSpec> {
+            return ArgumentSpec::generalise(a, b);
+          },
+          "A spec for calls like both, which differ in sizes of tensors only; None when they differ in more.")
+      .def_property_readonly(
+          "symbols",
+          [](const ArgumentSpec& spec) {
+            py::list symbols;
+            for (const auto& s : spec.symbols()) symbols.append(py::make_tuple(s.tensor, s.dim, s.first, s.second));
+            return symbols;
+          },
+          "(tensor, dim, size in the first call, size in the second) of each size left open.")
+      .def(
+          "geometries",
+          [](const ArgumentSpec& spec, const std::vector<int64_t>& symbols) {
+            py::list rows;
+            for (size_t i = 0; i < spec.tensor_count(); ++i) {
+              std::vector<int64_t> both = spec.tensors().geometry_at(i, symbols);
+              auto half = both.begin() + static_cast<ptrdiff_t>(both.size() / 2);
+              rows.append(
+                  py::make_tuple(std::vector<int64_t>(both.begin(), half), std::vector<int64_t>(half, both.end()),
+                                 py::reinterpret_borrow<py::object>(
+                                     reinterpret_cast<PyObject*>(torch::getTHPDtype(spec.tensors().dtype(i))))));
+            }
+            return rows;
+          },
+          "(sizes, strides, dtype) of each tensor at these values of the symbols.")
       .def_property_readonly("tensor_count", &ArgumentSpec::tensor_count)
       .def_property_readonly("place_count", &ArgumentSpec::place_count)
       .def_property_readonly("container_types",
@@ -130,9 +160,33 @@ void bind_torch_state(py::module_& module) {
       .def("difference", &TorchState::difference);
 }
 
+/// The guards behind a Python object that are its own; null when an entry has them too, which then tells of them.
+StateGuards* own_guards(PyObject* object) {
+  auto* instance = reinterpret_cast<py::detail::instance*>(object);
+  if (!instance->get_value_and_holder().holder_constructed()) return nullptr;
+  auto guards = py::handle(object).cast<std::shared_ptr<StateGuards>>();
+  return guards.use_count() == 2 ? guards.get() : nullptr;
+}
+
+int state_guards_traverse(PyObject* object, visitproc visit, void* arg) {
+  Py_VISIT(Py_TYPE(object));
+  StateGuards* guards = own_guards(object);
+  return guards ? guards->visit(visit, arg) : 0;
+}
+
+int state_guards_clear(PyObject* object) {
+  if (StateGuards* guards = own_guards(object)) guards->clear();
+  return 0;
+}
+
 void bind_state_guards(py::module_& module) {
   using Scope = StateGuards::Scope;
-  py::class_<StateGuards, std::shared_ptr<StateGuards>>(module, "StateGuards")
+  auto collected = py::custom_type_setup([](PyHeapTypeObject* type) {
+    type->ht_type.tp_flags |= Py_TPFLAGS_HAVE_GC;
+    type->ht_type.tp_traverse = state_guards_traverse;
+    type->ht_type.tp_clear = state_guards_clear;
+  });
+  py::class_<StateGuards, std::shared_ptr<StateGuards>>(module, "StateGuards", collected)
       .def(py::init<>())
       .def("set_names", [](StateGuards& guards, py::object names) { guards.set_names(names.ptr()); })
       .def("add_reached",

@@ -5,7 +5,9 @@
 
 #include "bindings/bindings.h"
 #include "frontend/call/compiled_call.h"
+#include "frontend/call/symbolic_call.h"
 #include "frontend/freeze/freeze.h"
+#include "frontend/guards/arguments.h"
 #include "frontend/library/out_variant.h"
 #include "schedule/plan_text.h"
 #include "schedule/size_params.h"
@@ -70,13 +72,15 @@ std::vector<at::TensorImpl*> impls_of(const std::vector<at::Tensor>& tensors) {
   return impls;
 }
 
-}  // namespace
+bool has_out_variant(const ExternCall& call) { return find_out_variant(call).has_value(); }
 
-void bind_program(py::module_& m) {
-  py::class_<CompiledCall, Executable, std::shared_ptr<CompiledCall>>(m, "CompiledCall")
+/// What both kinds of executables show of themselves.
+template <typename Call, typename Class>
+void bind_compiled(Class& bound) {
+  bound
       .def(
           "run",
-          [](CompiledCall& call, const std::vector<at::Tensor>& inputs) -> py::object {
+          [](Call& call, const std::vector<at::Tensor>& inputs) -> py::object {
             std::vector<at::Tensor> outputs;
             auto impls = impls_of(inputs);
             if (!call.run(impls.data(), impls.size(), outputs)) return py::none();
@@ -88,21 +92,107 @@ void bind_program(py::module_& m) {
           "The output tensors (None where an input itself is the output), or None when the call must run eagerly.")
       .def(
           "time_steps",
-          [](CompiledCall& call, const std::vector<at::Tensor>& inputs, int repeats) {
+          [](Call& call, const std::vector<at::Tensor>& inputs, int repeats) {
             auto impls = impls_of(inputs);
             return call.time_steps(impls.data(), impls.size(), repeats);
           },
           py::arg("inputs"), py::arg("repeats") = 5,
           "Microseconds of each step, the best of `repeats`; mutated inputs are written.")
-      .def_property_readonly("kernels", [](const CompiledCall& call) { return kernels_of(call.compiled()); })
-      .def_property_readonly("externs", [](const CompiledCall& call) { return externs_of(call.compiled()); })
-      .def_property_readonly("stages", [](const CompiledCall& call) { return stages_of(call.compiled().record); })
-      .def_property_readonly("plan_text", [](const CompiledCall& call) { return print(call.compiled().plan); })
-      .def_property_readonly("kernel_origins", [](const CompiledCall& call) {
+      .def_property_readonly("kernels", [](const Call& call) { return kernels_of(call.compiled()); })
+      .def_property_readonly("externs", [](const Call& call) { return externs_of(call.compiled()); })
+      .def_property_readonly("stages", [](const Call& call) { return stages_of(call.compiled().record); })
+      .def_property_readonly("plan_text", [](const Call& call) { return print(call.compiled().plan); })
+      .def_property_readonly("kernel_origins", [](const Call& call) {
         const auto& record = call.compiled().record;
         return py::make_tuple(record.kernels_compiled, record.kernels_from_memory, record.kernels_from_disk);
       });
+}
 
+/// Integers as expressions of the sizes that vary.
+struct SizeExpressions {
+  std::vector<SizeCandidates> candidates;
+};
+
+void bind_symbolic(py::module_& m) {
+  py::class_<VaryingIntegers, std::shared_ptr<VaryingIntegers>>(m, "VaryingIntegers")
+      .def_static(
+          "fit",
+          [](const std::vector<int64_t>& a, const std::vector<int64_t>& b, const std::vector<int64_t>& symbols_a,
+             const std::vector<int64_t>& symbols_b) -> std::shared_ptr<VaryingIntegers> {
+            auto found = VaryingIntegers::fit(a, b, symbols_a, symbols_b);
+            return found ? std::make_shared<VaryingIntegers>(std::move(*found)) : nullptr;
+          },
+          "From what the integers were at two sizes; None when one is no simple expression.")
+      .def("narrow", [](VaryingIntegers& v, const std::vector<int64_t>& values,
+                        const std::vector<int64_t>& symbols) { return v.narrow(values, symbols); })
+      .def_property_readonly("have_no_fractions", &VaryingIntegers::have_no_fractions);
+  py::class_<SizeExpressions, std::shared_ptr<SizeExpressions>>(m, "SizeExpressions")
+      .def_static(
+          "fit",
+          [](const std::vector<int64_t>& a, const std::vector<int64_t>& b, const std::vector<int64_t>& symbols_a,
+             const std::vector<int64_t>& symbols_b) -> std::shared_ptr<SizeExpressions> {
+            auto found = fit_candidates(a, b, symbols_a, symbols_b);
+            return found ? std::make_shared<SizeExpressions>(SizeExpressions{std::move(*found)}) : nullptr;
+          },
+          "From what the integers were at two sizes; None when one is no simple expression.")
+      .def("narrow",
+           [](SizeExpressions& e, const std::vector<int64_t>& values, const std::vector<int64_t>& symbols) {
+             auto narrowed = e.candidates;
+             if (!narrow_all(narrowed, values, symbols)) return false;
+             e.candidates = std::move(narrowed);
+             return true;
+           })
+      .def("evaluate", [](const SizeExpressions& e,
+                          const std::vector<int64_t>& symbols) { return evaluate_all(e.candidates, symbols); })
+      .def_property_readonly("texts", [](const SizeExpressions& e) {
+        std::vector<std::string> texts;
+        for (const auto& c : e.candidates) texts.push_back(print(c.best()));
+        return texts;
+      });
+  py::class_<PlannedProgram, std::shared_ptr<PlannedProgram>>(m, "PlannedProgram")
+      .def_property_readonly("text", [](const PlannedProgram& planned) { return print(planned.plan); });
+  py::class_<SymbolicCall, Executable, std::shared_ptr<SymbolicCall>> bound(m, "SymbolicCall");
+  bind_compiled<SymbolicCall>(bound);
+  bound
+      .def_static(
+          "unify",
+          [](const PlannedProgram& a, const PlannedProgram& b, const ArgumentSpec& spec) {
+            return SymbolicCall::unify(a, b, spec.symbols());
+          },
+          "One program for all sizes of which both are; None when they differ in more than integers.")
+      .def("agrees", &SymbolicCall::agrees, py::arg("planned"), py::arg("symbols"),
+           "Whether at these sizes it is this program.")
+      .def("compile", &SymbolicCall::compile)
+      .def(
+          "set_admit",
+          [](SymbolicCall& call, py::function admit) {
+            // The call itself is handed over at each question: a function that held it would hold it for ever.
+            call.set_admit([&call, admit](const std::vector<int64_t>& symbols) {
+              py::object answer = admit(call.shared_from_this(), symbols);
+              if (answer.is_none()) return SymbolicCall::Answer::NotNow;
+              return answer.cast<bool>() ? SymbolicCall::Answer::Yes : SymbolicCall::Answer::No;
+            });
+          },
+          "`admit(call, symbols)` is asked once for sizes: True, False, or None for not now.")
+      .def_property_readonly("has_no_fractions", &SymbolicCall::has_no_fractions)
+      .def_property_readonly("instances_made", &SymbolicCall::instances_made);
+  m.def(
+      "plan_program",
+      [](const CapturedProgram& program, const Options& options, bool on_meta_tensors) {
+        return std::make_shared<PlannedProgram>(PlannedProgram{plan_of(program.graph, options, has_out_variant),
+                                                               boundary_of(program), integers_of(program.graph),
+                                                               on_meta_tensors});
+      },
+      py::arg("program"), py::arg("options"), py::arg("on_meta_tensors") = false,
+      "The launch list of a captured program, without code.");
+}
+
+}  // namespace
+
+void bind_program(py::module_& m) {
+  py::class_<CompiledCall, Executable, std::shared_ptr<CompiledCall>> bound(m, "CompiledCall");
+  bind_compiled<CompiledCall>(bound);
+  bind_symbolic(m);
   py::class_<FrozenProgram>(m, "FrozenProgram")
       .def_property_readonly(
           "program", [](const FrozenProgram& frozen) { return std::make_shared<CapturedProgram>(frozen.program); })
@@ -126,8 +216,7 @@ void bind_program(py::module_& m) {
       "compile_program",
       [](const CapturedProgram& program, const Options& options) {
         py::gil_scoped_release others;
-        auto has_out_variant = [](const ExternCall& call) { return find_out_variant(call).has_value(); };
-        return std::make_shared<CompiledCall>(compile(program.graph, options, has_out_variant), program);
+        return std::make_shared<CompiledCall>(compile(program.graph, options, has_out_variant), boundary_of(program));
       },
       py::arg("program"), py::arg("options"), "Compiles a captured program; raises InternalError when that fails.");
 }

@@ -3,7 +3,7 @@
 // running them all ends.
 //
 //   x * 1 -> x           x / 1 -> x           x - 0 -> x            x + (-0.0) -> x       x + 0 -> x (integers)
-//   x / 2^k -> x * 2^-k  -(-x) -> x           not(not x) -> x       |-x| -> |x|           ||x|| -> |x|
+//   -(-x) -> x           not(not x) -> x      |-x| -> |x|           ||x|| -> |x|
 //   x + (-y) -> x - y    x - (-y) -> x + y    cast to own dtype and back through a wider one -> x
 //   where(c, x, x) -> x  where(true, x, y) -> x                     x and x -> x          min(x, x) -> x
 //   x and true -> x      x and false -> false x or false -> x       x or true -> true     (b1)
@@ -95,15 +95,6 @@ MaybeRewrite neutral_elements(const Match& m) {
   }
 }
 
-MaybeRewrite division_by_power_of_two(const Match& m) {
-  if (m.op() != Op::div_ || !m.floating() || !m.number(1)) return {};
-  const double divisor = m.number(1)->as_double();
-  int exponent = 0;
-  const bool is_power = std::isfinite(divisor) && std::abs(std::frexp(divisor, &exponent)) == 0.5;
-  if (!is_power || std::abs(exponent) > 100) return {};
-  return Rewrite{Op::mul_, {m.operand(0), Scalar::of_double(m.dtype(), 1 / divisor)}};
-}
-
 MaybeRewrite double_unary(const Match& m) {
   if (m.op() == Op::neg_ || m.op() == Op::not_)
     if (auto x = m.inside(0, m.op())) return copy_of(*x);
@@ -154,8 +145,8 @@ MaybeRewrite lattice(const Match& m) {
   return {};
 }
 
-constexpr MaybeRewrite (*kRules[])(const Match&) = {
-    neutral_elements, division_by_power_of_two, double_unary, added_negations, casts, choices, lattice};
+constexpr MaybeRewrite (*kRules[])(const Match&) = {neutral_elements, double_unary, added_negations, casts,
+                                                    choices,          lattice};
 
 }  // namespace
 

@@ -78,6 +78,8 @@ def text_lines(report, indent=""):
             yield f"{indent}    {fact}"
     for refusal in report.refusals:
         yield indent + "  " + refusal_line(refusal)
+    if report.static_sizes:
+        yield f"{indent}  each size has its own entry: {'; '.join(cut(report.static_sizes))}"
     for child in report.children:
         yield from text_lines(child, indent + "  ")
 
@@ -94,6 +96,7 @@ def html_parts(report):
             yield f"<tr>{cells}</tr>"
         yield f"</table><p>{html.escape(entry.freezing)}</p>"
         for name, items in (
+            ("sizes", [entry.sizes, *entry.path] if entry.sizes else ()),
             ("captured tensors", entry.captured),
             ("guards", entry.guards.splitlines()),
         ):
@@ -154,6 +157,8 @@ def entry_facts(entry):
     guards = entry.guards.splitlines()
     if entry.freezing:
         yield entry.freezing
+    if entry.sizes:
+        yield f"for sizes {entry.sizes}" + (f", where {'; '.join(cut(entry.path))}" if entry.path else "")
     if entry.captured:
         yield f"captured tensors ({len(entry.captured)}): {', '.join(cut(entry.captured))}"
     if guards:

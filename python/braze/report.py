@@ -36,6 +36,8 @@ class EntryReport:
     eager_microseconds: float | None = None
     state: str = "published"
     freezing: str = ""  # what freeze=True did with the weights, or would look at
+    path: tuple[str, ...] = ()  # of an entry for many sizes: what Python asked about them
+    sizes: str = ""  # those it was verified for
 
     @property
     def kernel_launches(self):
@@ -81,6 +83,7 @@ class FunctionReport:
     kernels_from_memory: int = 0
     kernels_from_disk: int = 0
     calls: int = 0
+    static_sizes: tuple[str, ...] = ()  # why calls that differ in sizes only have entries of their own
     children: tuple["FunctionReport", ...] = field(default=())
 
     @property

@@ -78,36 +78,34 @@ bool checks_indices(const Plan& plan) {
 
 }  // namespace
 
-CompiledCall::CompiledCall(CompiledPlan compiled, const CapturedProgram& program)
+CompiledCall::CompiledCall(CompiledPlan compiled, CallBoundary boundary, std::vector<std::vector<int64_t>> step_sizes)
     : compiled_(std::move(compiled)),
-      inputs_(program.inputs),
-      constants_(program.constants),
-      outputs_(program.outputs),
-      generators_(program.drawn),
-      slot_offsets_(program.slot_offsets),
+      boundary_(std::move(boundary)),
+      step_sizes_(std::move(step_sizes)),
       launches_(compiled_.plan.steps.size()),
       sites_(compiled_.plan.steps.size()),
-      frames_([this] { return std::make_unique<Frame>(compiled_.plan, sites_); }) {
+      frames_([this] { return std::make_unique<Frame>(compiled_.plan, sites_, step_sizes_); }) {
   const Plan& plan = compiled_.plan;
-  for (size_t i = 0; i < inputs_.size(); ++i) {
-    const Value& value = program.graph.value(program.graph.inputs[i]);
-    input_bytes_.push_back(value.length * info(value.dtype).bytes);
-    delta_bytes_.push_back(inputs_[i].delta * info(value.dtype).bytes);
+  step_sizes_.resize(plan.steps.size());
+  for (size_t i = 0; i < boundary_.inputs.size(); ++i) {
+    const InputBuffer& buffer = plan.inputs.at(i);
+    input_bytes_.push_back(buffer.length * info(buffer.dtype).bytes);
+    delta_bytes_.push_back(boundary_.inputs[i].delta * info(buffer.dtype).bytes);
   }
-  for (size_t slot = 0; slot < program.version_moves.size(); ++slot)
-    if (program.version_moves[slot] > 0) version_moves_.emplace_back(slot, program.version_moves[slot]);
-  for (const auto& mutation : program.graph.mutations) written_.push_back(mutation.input);
+  for (size_t slot = 0; slot < boundary_.version_moves.size(); ++slot)
+    if (boundary_.version_moves[slot] > 0) version_moves_.emplace_back(slot, boundary_.version_moves[slot]);
   for (size_t s = 0; s < plan.steps.size(); ++s) {
     if (auto* step = std::get_if<KernelStep>(&plan.steps[s])) {
-      launches_[s] = prepare_launch(plan.kernels[step->kernel], compiled_.kernels[step->kernel].kernel->run);
+      launches_[s] =
+          prepare_launch(plan.kernels[step->kernel], compiled_.kernels[step->kernel].kernel->run, step_sizes_[s]);
     } else {
       sites_[s] =
-          std::make_unique<ExternCallSite>(std::get<ExternStep>(plan.steps[s]), program.generators, program.packed);
+          std::make_unique<ExternCallSite>(std::get<ExternStep>(plan.steps[s]), boundary_.generators, boundary_.packed);
       heavy_ = true;
     }
   }
   find_patches();
-  find_value_checks(program.value_guards);
+  find_value_checks(boundary_.value_guards);
   may_refuse_ = checks_indices(plan) || !value_checks_.empty() || runs_what_may_raise(plan);
   heavy_ |= bytes_of(plan, input_bytes_) > kHeavyBytes;
 }
@@ -171,10 +169,10 @@ bool CompiledCall::values_hold(const Frame& frame, const Addresses& addresses, s
 
 CompiledCall::Addresses CompiledCall::addresses_of(at::TensorImpl* const* inputs, size_t count) const {
   Addresses addresses;
-  addresses.inputs.reserve(inputs_.size());
-  for (size_t i = 0; i < inputs_.size(); ++i) {
-    size_t slot = static_cast<size_t>(inputs_[i].slot);
-    const at::TensorImpl* impl = slot < count ? inputs[slot] : constants_[slot - count].unsafeGetTensorImpl();
+  addresses.inputs.reserve(boundary_.inputs.size());
+  for (size_t i = 0; i < boundary_.inputs.size(); ++i) {
+    size_t slot = static_cast<size_t>(boundary_.inputs[i].slot);
+    const at::TensorImpl* impl = slot < count ? inputs[slot] : boundary_.constants[slot - count].unsafeGetTensorImpl();
     addresses.inputs.push_back(static_cast<char*>(const_cast<void*>(impl->data())) + delta_bytes_[i]);
   }
   for (const auto& output : compiled_.plan.outputs) {
@@ -191,9 +189,9 @@ CompiledCall::Addresses CompiledCall::addresses_of(at::TensorImpl* const* inputs
 }
 
 bool CompiledCall::written_inputs_overlap(const Addresses& addresses) const {
-  for (int w : written_) {
+  for (int w : boundary_.written) {
     const char *begin = addresses.inputs[w], *end = begin + input_bytes_[w];
-    for (size_t i = 0; i < inputs_.size(); ++i)
+    for (size_t i = 0; i < boundary_.inputs.size(); ++i)
       if (static_cast<int>(i) != w && addresses.inputs[i] < end && begin < addresses.inputs[i] + input_bytes_[i])
         return true;
   }
@@ -245,29 +243,29 @@ bool CompiledCall::run_steps(Frame& frame, const Addresses& addresses, std::vect
 bool CompiledCall::run_safely(Frame& frame, const Addresses& addresses) {
   std::vector<std::vector<char>> before;
   if (may_refuse_)
-    for (int w : written_) before.emplace_back(addresses.inputs[w], addresses.inputs[w] + input_bytes_[w]);
+    for (int w : boundary_.written) before.emplace_back(addresses.inputs[w], addresses.inputs[w] + input_bytes_[w]);
   std::vector<at::Tensor> generators;
-  for (const auto& generator : generators_) generators.push_back(generator.get_state());
+  for (const auto& generator : boundary_.drawn) generators.push_back(generator.get_state());
   bool done = false;
   try {
     done = run_steps(frame, addresses, nullptr);
   } catch (...) {
     // Eager raises this exception too, and with the user's own line in it; unless something was written, let it.
-    if (!written_.empty() && !may_refuse_) throw;
+    if (!boundary_.written.empty() && !may_refuse_) throw;
   }
   if (done) return true;
-  check_internal(written_.empty() || may_refuse_, "an operator changed the shape of its result");
+  check_internal(boundary_.written.empty() || may_refuse_, "an operator changed the shape of its result");
   for (size_t k = 0; k < before.size(); ++k)
-    std::memcpy(addresses.inputs[written_[k]], before[k].data(), before[k].size());
-  for (size_t k = 0; k < generators.size(); ++k) generators_[k].set_state(generators[k]);
+    std::memcpy(addresses.inputs[boundary_.written[k]], before[k].data(), before[k].size());
+  for (size_t k = 0; k < generators.size(); ++k) boundary_.drawn[k].set_state(generators[k]);
   return false;
 }
 
 bool CompiledCall::run(at::TensorImpl* const* inputs, size_t count, std::vector<at::Tensor>& outputs) {
-  for (size_t s = 0; s < slot_offsets_.size(); ++s)
-    if (inputs[s]->storage_offset() != slot_offsets_[s]) return false;
+  for (size_t s = 0; s < boundary_.slot_offsets.size(); ++s)
+    if (inputs[s]->storage_offset() != boundary_.slot_offsets[s]) return false;
   Addresses addresses = addresses_of(inputs, count);
-  if (!written_.empty() && written_inputs_overlap(addresses)) return false;
+  if (!boundary_.written.empty() && written_inputs_overlap(addresses)) return false;
   auto frame = frames_.take();
   bool done;
   if (heavy_) {
@@ -299,9 +297,9 @@ void CompiledCall::make_outputs(at::TensorImpl* const* inputs, Addresses& addres
   for (size_t i = 0; i < planned.size(); ++i)
     if (planned[i].owned >= 0) addresses.buffers[i] = frame.owned[planned[i].owned];
   outputs.clear();
-  outputs.reserve(outputs_.size());
+  outputs.reserve(boundary_.outputs.size());
   std::vector<bool> taken(planned.size(), false);  // a second tensor over one buffer is another object
-  for (const auto& output : outputs_) {
+  for (const auto& output : boundary_.outputs) {
     switch (output.kind) {
       case TensorOutput::Kind::Input: outputs.emplace_back(); break;
       case TensorOutput::Kind::View: {

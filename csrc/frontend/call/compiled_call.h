@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "compiler.h"
+#include "frontend/call/call_boundary.h"
 #include "frontend/call/executable.h"
 #include "frontend/call/frame.h"
-#include "frontend/capture/functionalise.h"
 #include "runtime/launch.h"
 #include "runtime/lease_pool.h"
 
@@ -16,8 +16,9 @@ namespace braze {
 
 class CompiledCall : public Executable {
  public:
-  /// `program` is the one `compiled` was made from; its graph is read, not kept.
-  CompiledCall(CompiledPlan compiled, const CapturedProgram& program);
+  /// `boundary` is that of the program `compiled` was made from. `step_sizes`: by step, the size parameters of its
+  /// kernel (PlanInstance); empty when all kernels are static.
+  CompiledCall(CompiledPlan compiled, CallBoundary boundary, std::vector<std::vector<int64_t>> step_sizes = {});
 
   bool run(at::TensorImpl* const* inputs, size_t count, std::vector<at::Tensor>& outputs) override;
 
@@ -46,15 +47,11 @@ class CompiledCall : public Executable {
                     std::vector<at::Tensor>& outputs);
 
   CompiledPlan compiled_;
-  std::vector<GraphInput> inputs_;
-  std::vector<int64_t> input_bytes_;  // by graph input
-  std::vector<int64_t> delta_bytes_;  // by graph input
-  std::vector<int> written_;          // graph inputs the program writes
-  std::vector<at::Tensor> constants_;
-  std::vector<TensorOutput> outputs_;
+  CallBoundary boundary_;
+  std::vector<std::vector<int64_t>> step_sizes_;       // by step
   std::vector<std::pair<size_t, int>> version_moves_;  // slot, by how much its version counter moves
-  std::vector<at::Generator> generators_;  // that the program moves: a call that stops half way puts them back
-  std::vector<int64_t> slot_offsets_;      // storage offsets that must be as recorded; empty: any
+  std::vector<int64_t> input_bytes_;                   // by graph input
+  std::vector<int64_t> delta_bytes_;                   // by graph input
   struct ValueCheck {
     int step;  // after which the value is there
     ValueGuard guard;

@@ -63,6 +63,9 @@ class Entry {
   std::vector<std::string> describe_arguments() const { return parts_.arguments->describe(); }
   std::vector<std::string> describe_guards() const;
 
+  /// Whether the Python state is the one it was recorded with.
+  bool state_holds() const { return !retired_ && parts_.state && parts_.state->check(); }
+
   /// Its calls are known to be eager's.
   bool is_eager() const { return parts_.executable == nullptr; }
 

@@ -2,7 +2,8 @@
 
 namespace braze {
 
-Frame::Frame(const Plan& plan, const std::vector<std::unique_ptr<ExternCallSite>>& sites)
+Frame::Frame(const Plan& plan, const std::vector<std::unique_ptr<ExternCallSite>>& sites,
+             const std::vector<std::vector<int64_t>>& step_sizes)
     : params(plan.steps.size()), invocations(plan.steps.size()), owned(plan.owned_slots), arena_(plan.arena_bytes) {
   auto in_arena = [&](const BufferRef& ref) { return ref.kind == BufferRef::Kind::Arena; };
   for (size_t s = 0; s < plan.steps.size(); ++s) {
@@ -10,6 +11,7 @@ Frame::Frame(const Plan& plan, const std::vector<std::unique_ptr<ExternCallSite>
       params[s].resize(kernel->params.size());
       for (size_t p = 0; p < kernel->params.size(); ++p)
         if (in_arena(kernel->params[p])) params[s][p] = arena_.data() + kernel->params[p].offset;
+      if (!step_sizes[s].empty()) params[s].push_back(const_cast<int64_t*>(step_sizes[s].data()));
       continue;
     }
     const auto& step = std::get<ExternStep>(plan.steps[s]);

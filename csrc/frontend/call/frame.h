@@ -25,12 +25,14 @@ struct PointerPatch {
 };
 
 struct Frame {
-  Frame(const Plan& plan, const std::vector<std::unique_ptr<ExternCallSite>>& sites);
+  /// `step_sizes`: by step, the size parameters of its kernel; the frame points at them.
+  Frame(const Plan& plan, const std::vector<std::unique_ptr<ExternCallSite>>& sites,
+        const std::vector<std::vector<int64_t>>& step_sizes);
 
   /// Lets go of what extern calls allocated. For LeasePool.
   void end_call() { std::fill(owned.begin(), owned.end(), at::Tensor()); }
 
-  std::vector<std::vector<void*>> params;                      // by step; empty for extern steps
+  std::vector<std::vector<void*>> params;  // by step, ending with its size parameters; empty for extern steps
   std::vector<std::unique_ptr<ExternInvocation>> invocations;  // by step; null for kernel steps
   std::vector<at::Tensor> owned;                               // by owned slot
 

@@ -5,16 +5,12 @@
 #include "graph/print.h"
 
 namespace braze {
-namespace {
 
-/// Bit for bit, so that a NaN equals itself.
 bool same_contents(const at::Tensor& a, const at::Tensor& b) {
   if (a.scalar_type() != b.scalar_type() || a.sizes() != b.sizes() || a.strides() != b.strides()) return false;
   at::Tensor x = a.contiguous(), y = b.contiguous();
-  return x.nbytes() == 0 || std::memcmp(x.data_ptr(), y.data_ptr(), x.nbytes()) == 0;
+  return x.nbytes() == 0 || x.is_meta() || y.is_meta() || std::memcmp(x.data_ptr(), y.data_ptr(), x.nbytes()) == 0;
 }
-
-}  // namespace
 
 bool same_program(const CapturedProgram& a, const CapturedProgram& b) {
   if (a.slot_offsets != b.slot_offsets || a.generators != b.generators) return false;

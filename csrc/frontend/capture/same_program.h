@@ -5,6 +5,9 @@
 
 namespace braze {
 
+/// Two literals that are equal bit for bit, so that a NaN equals itself. Meta tensors have no bits.
+bool same_contents(const at::Tensor& a, const at::Tensor& b);
+
 bool same_program(const CapturedProgram& a, const CapturedProgram& b);
 
 }  // namespace braze

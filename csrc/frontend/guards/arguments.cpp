@@ -206,7 +206,7 @@ class ArgumentSpec::Matcher {
       case Kind::Tensor: {
         if (Py_TYPE(object) != node.type || !cpython::has_no_own_attributes(object)) return false;
         at::TensorImpl* tensor = THPVariable_Unpack(object).unsafeGetTensorImpl();
-        if (!spec_.tensors_.check(node.index, tensor)) return false;
+        if (!spec_.tensors_.check(node.index, tensor, inputs_.symbols.data())) return false;
         inputs_.tensors.push_back(tensor);
         if (nested) inputs_.held.push_back(Py_NewRef(object));
         return true;
@@ -310,6 +310,7 @@ std::unique_ptr<ArgumentSpec> ArgumentSpec::build(PyObject* args, PyObject* kwar
 bool ArgumentSpec::check(PyObject* const* args, size_t positional, PyObject* keyword_names, CallInputs& inputs) const {
   size_t keywords = keyword_names == nullptr ? 0 : static_cast<size_t>(PyTuple_GET_SIZE(keyword_names));
   if (positional != positional_ || keywords != keyword_nodes_.size()) return false;
+  inputs.symbols.assign(symbols_.size(), 0);
   Matcher matcher(*this, inputs);
   for (size_t i = 0; i < positional; ++i) {
     if (!matcher.match(args[i], false)) return false;
@@ -328,6 +329,28 @@ bool ArgumentSpec::check(PyObject* const* args, size_t positional, PyObject* key
     if (!matcher.match_place()) return false;
   }
   return true;
+}
+
+std::unique_ptr<ArgumentSpec> ArgumentSpec::generalise(const ArgumentSpec& a, const ArgumentSpec& b) {
+  if (a.nodes_.size() != b.nodes_.size() || a.paths_ != b.paths_ || a.container_pattern_ != b.container_pattern_ ||
+      a.positional_ != b.positional_ || a.keyword_nodes_ != b.keyword_nodes_ || !a.symbols_.empty() ||
+      !b.symbols_.empty() || a.keyword_order_matters_ != b.keyword_order_matters_)
+    return nullptr;
+  auto same = [](const PyRef& x, const PyRef& y) {
+    return x.get() == y.get() || (x && y && same_value(x.get(), y.get()));
+  };
+  if (!same(a.keyword_names_, b.keyword_names_)) return nullptr;
+  for (size_t n = 0; n < a.nodes_.size(); ++n) {
+    const Node &x = a.nodes_[n], &y = b.nodes_[n];
+    if (x.kind != y.kind || x.index != y.index || x.type != y.type || !same(x.value, y.value)) return nullptr;
+    if (x.kind == Kind::Owner && a.owners_[x.index].get() != b.owners_[y.index].get()) return nullptr;
+    if (x.kind == Kind::Object && (a.objects_[x.index].get() != b.objects_[y.index].get() || a.is_dead()))
+      return nullptr;
+  }
+  std::unique_ptr<ArgumentSpec> spec(new ArgumentSpec(b));
+  if (!TensorSpecs::generalise(a.tensors_, b.tensors_, spec->tensors_, spec->symbols_) || spec->symbols_.empty())
+    return nullptr;
+  return spec;
 }
 
 std::vector<std::pair<std::string, PyObject*>> ArgumentSpec::objects() const {
@@ -376,6 +399,7 @@ std::string ArgumentSpec::explain(PyObject* const* args, size_t positional, PyOb
   if (keywords != keyword_nodes_.size())
     return std::to_string(keywords) + " keyword arguments, not " + std::to_string(keyword_nodes_.size());
   CallInputs inputs;
+  inputs.symbols.assign(symbols_.size(), 0);
   Matcher matcher(*this, inputs);
   auto failure = [&](PyObject* object) {
     const Node& node = nodes_[matcher.cursor - 1];

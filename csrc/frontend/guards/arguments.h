@@ -19,6 +19,7 @@ namespace braze {
 /// keeps alive.
 struct CallInputs {
   c10::SmallVector<at::TensorImpl*, 32> tensors;
+  c10::SmallVector<int64_t, 8> symbols;  // the sizes that the spec leaves open
   c10::SmallVector<PyObject*, 4> held;
   c10::SmallVector<PyObject*, 8> containers;  // borrowed: the lists, dicts and plain objects among them, in order
 
@@ -59,6 +60,12 @@ class ArgumentSpec {
   /// Vectorcall arguments. When true, `inputs` has the tensors in flatten order.
   bool check(PyObject* const* args, size_t positional, PyObject* keyword_names, CallInputs& inputs) const;
 
+  /// A spec for calls like those of `a` and of `b`, which differ in sizes of tensors only (TensorSpecs::generalise);
+  /// null when they differ in more or not at all.
+  static std::unique_ptr<ArgumentSpec> generalise(const ArgumentSpec& a, const ArgumentSpec& b);
+  /// What the sizes left open were found from; empty for a spec of one call.
+  const std::vector<TensorSpecs::Symbol>& symbols() const { return symbols_; }
+
   size_t tensor_count() const { return tensors_.size(); }
   const TensorSpecs& tensors() const { return tensors_; }
 
@@ -98,6 +105,7 @@ class ArgumentSpec {
   std::vector<Node> nodes_;  // preorder
   std::vector<std::string> paths_;
   TensorSpecs tensors_;
+  std::vector<TensorSpecs::Symbol> symbols_;
   std::vector<ObjectRef> objects_;
   std::vector<uint32_t> object_paths_;
   std::vector<PyRef> types_;

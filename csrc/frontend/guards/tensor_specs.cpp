@@ -3,6 +3,8 @@
 
 #include <c10/util/StringUtil.h>
 
+#include <algorithm>
+
 namespace braze {
 
 bool TensorSpecs::add(const at::Tensor& tensor, Refusal& refusal) {
@@ -30,11 +32,68 @@ bool TensorSpecs::add(const at::Tensor& tensor, Refusal& refusal) {
   return true;
 }
 
+bool TensorSpecs::generalise(const TensorSpecs& a, const TensorSpecs& b, TensorSpecs& result,
+                             std::vector<Symbol>& symbols) {
+  if (a.size() != b.size()) return false;
+  result = b;
+  for (uint32_t t = 0; t < a.specs_.size(); ++t) {
+    const Spec &x = a.specs_[t], &y = b.specs_[t];
+    if (x.keys != y.keys || x.dtype != y.dtype || x.device != y.device || x.flags != y.flags || x.dims != y.dims)
+      return false;
+    const int64_t *first = a.geometry_.data() + x.geometry, *second = b.geometry_.data() + y.geometry;
+    int64_t* both = result.geometry_.data() + y.geometry;
+    for (int32_t i = 0; i < x.dims; ++i) {
+      if (first[i] == second[i]) continue;
+      if (std::min(first[i], second[i]) < least_symbol) return false;
+      size_t s = 0;
+      while (s < symbols.size() && (symbols[s].first != first[i] || symbols[s].second != second[i])) ++s;
+      if (s == symbols.size()) symbols.push_back({t, i, first[i], second[i]});
+      both[i] = -1 - static_cast<int64_t>(s);
+    }
+    const int64_t *first_strides = first + x.dims, *second_strides = second + x.dims;
+    for (int32_t i = 0; i < x.dims; ++i) {
+      if (first_strides[i] == second_strides[i]) continue;
+      int32_t inner = 0;
+      while (inner < x.dims && (inner == i || first_strides[i] != first[inner] * first_strides[inner] ||
+                                second_strides[i] != second[inner] * second_strides[inner]))
+        ++inner;
+      if (inner == x.dims) return false;
+      both[x.dims + i] = -1 - static_cast<int64_t>(inner);
+    }
+  }
+  return true;
+}
+
+std::vector<int64_t> TensorSpecs::geometry_at(size_t index, const std::vector<int64_t>& symbols) const {
+  const Spec& spec = specs_[index];
+  auto start = geometry_.begin() + spec.geometry;
+  std::vector<int64_t> geometry(start, start + 2 * spec.dims);
+  for (int32_t i = 0; i < spec.dims; ++i)
+    if (geometry[i] < 0) geometry[i] = symbols.at(-1 - geometry[i]);
+  // A stride may follow from another that follows in turn: as many rounds as there are dims settle all.
+  for (int32_t round = 0; round < spec.dims; ++round)
+    for (int32_t i = spec.dims; i < 2 * spec.dims; ++i)
+      if (geometry[i] < 0)
+        if (int64_t inner = -1 - geometry[i]; geometry[spec.dims + inner] >= 0)
+          geometry[i] = geometry[inner] * geometry[spec.dims + inner];
+  return geometry;
+}
+
 std::string TensorSpecs::describe(size_t index) const {
   const Spec& spec = specs_[index];
   const int64_t* geometry = geometry_.data() + spec.geometry;
-  return c10::str(spec.dtype, c10::IntArrayRef(geometry, spec.dims), " strides ",
-                  c10::IntArrayRef(geometry + spec.dims, spec.dims), " on ", spec.device,
+  auto listed = [&](int32_t from) {
+    std::string text = "[";
+    for (int32_t i = from; i < from + spec.dims; ++i) {
+      text += i > from ? ", " : "";
+      if (geometry[i] >= 0)
+        text += std::to_string(geometry[i]);
+      else
+        text += from == 0 ? "s" + std::to_string(-1 - geometry[i]) : "dense";
+    }
+    return text + "]";
+  };
+  return c10::str(spec.dtype, listed(0), " strides ", listed(spec.dims), " on ", spec.device,
                   spec.flags & RequiresGrad ? (spec.flags & Leaf ? ", leaf requiring grad" : ", requires grad") : "");
 }
 

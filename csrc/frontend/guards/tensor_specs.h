@@ -1,5 +1,8 @@
 // What a recorded trace assumed of each tensor it was given: everything but the numbers in it. Checked at every call,
 // so the check is inline.
+//
+// A size may be a symbol: then any size of 2 or more does, the same wherever the symbol stands. A stride may be that of
+// the dim inside times its size. Both are kept as negative numbers, which no size or stride is.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -22,8 +25,9 @@ class TensorSpecs {
   /// Forgets all but the first `count`.
   void truncate(size_t count) { specs_.erase(specs_.begin() + static_cast<std::ptrdiff_t>(count), specs_.end()); }
 
-  /// Whether `tensor` is as the `index`-th one was.
-  bool check(size_t index, const at::TensorImpl* tensor) const {
+  /// Whether `tensor` is as the `index`-th one was. `symbols`: the values met so far, 0 for none; only specs that
+  /// `generalise` made need them.
+  bool check(size_t index, const at::TensorImpl* tensor, int64_t* symbols = nullptr) const {
     const Spec& spec = specs_[index];
     if (tensor->key_set().raw_repr() != spec.keys || tensor->dtype() != spec.dtype || tensor->dim() != spec.dims ||
         flags_of(tensor) != spec.flags || tensor->device() != spec.device) {
@@ -32,10 +36,26 @@ class TensorSpecs {
     const int64_t* geometry = geometry_.data() + spec.geometry;
     const int64_t *sizes = tensor->sizes().data(), *strides = tensor->strides().data();
     for (int32_t i = 0; i < spec.dims; ++i) {
-      if (sizes[i] != geometry[i] || strides[i] != geometry[spec.dims + i]) return false;
+      if (sizes[i] != geometry[i] && !takes(geometry[i], sizes[i], symbols)) return false;
+      if (strides[i] != geometry[spec.dims + i] && !follows(geometry[spec.dims + i], strides[i], sizes, strides))
+        return false;
     }
     return true;
   }
+
+  /// A dim of the tensors whose size a symbol stands for, and the two sizes it was found from.
+  struct Symbol {
+    uint32_t tensor;
+    int32_t dim;
+    int64_t first, second;
+  };
+
+  /// Specs of tensors that are as those of `a` and of `b`, which differ in sizes and in strides that follow from sizes;
+  /// appends to `symbols`. False when they differ in more.
+  static bool generalise(const TensorSpecs& a, const TensorSpecs& b, TensorSpecs& result, std::vector<Symbol>& symbols);
+  /// The sizes, then the strides, of a tensor at these values of the symbols.
+  std::vector<int64_t> geometry_at(size_t index, const std::vector<int64_t>& symbols) const;
+  at::ScalarType dtype(size_t index) const { return specs_[index].dtype.toScalarType(); }
 
   std::string describe(size_t index) const;
   static std::string describe(const at::TensorImpl* tensor);
@@ -62,6 +82,17 @@ class TensorSpecs {
       if (meta->is_view_) flags |= View;
     }
     return flags;
+  }
+
+  static constexpr int64_t least_symbol = 2;  // PyTorch treats 0 and 1 in ways of their own
+  static bool takes(int64_t expected, int64_t size, int64_t* symbols) {
+    if (expected >= 0 || size < least_symbol) return false;
+    int64_t& symbol = symbols[-1 - expected];
+    if (symbol == 0) symbol = size;
+    return symbol == size;
+  }
+  static bool follows(int64_t expected, int64_t stride, const int64_t* sizes, const int64_t* strides) {
+    return expected < 0 && stride == sizes[-1 - expected] * strides[-1 - expected];
   }
 
   std::vector<Spec> specs_;

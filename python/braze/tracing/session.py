@@ -10,7 +10,9 @@ from braze.tracing import children, freezing, proof
 from braze.tracing.argument_memory import ArgumentMemory
 from braze.tracing.reachable import snapshot
 from braze.tracing.refusal import Refusal
+from braze.tracing.results import classifier, collector
 from braze.tracing.trace import trace_call
+from braze.tracing.varying_sizes import VaryingSizes
 
 # Tracing is many times slower than a call, so a callable that keeps changing is left alone after this many traces that led to nothing.
 WASTED_TRACES = 32
@@ -51,20 +53,50 @@ class CallKind:
         self.captured = None
         self.effects = None
         self.paths = 0  # entries for calls of this kind
+        self.guards = None  # of the Python state at its last trace
+        self.planned = None
+
+    @property
+    def result(self):
+        """What it returns, as text."""
+        return self.tree.describe()
+
+    def tensors(self):
+        """The tensors it captured."""
+        return self.captured
+
+    def state_holds(self):
+        """Whether the Python state is that of its last trace."""
+        return self.guards is not None and self.guards.check()
+
+
+class PublishedKind:
+    """What a kind of call leaves behind once it has an entry: it keeps nothing alive that the entry lets go of."""
+
+    def __init__(self, kind, entry):
+        self.spec, self.state, self.program, self.planned = kind.spec, kind.state, kind.program, kind.planned
+        self.result, self.executed, self.state_holds = kind.result, kind.executed, entry.state_holds
+        self.captured = [weakref.ref(tensor) for tensor in kind.captured]
+
+    def tensors(self):
+        tensors = [reference() for reference in self.captured]
+        return None if any(tensor is None for tensor in tensors) else tensors
 
 
 class Published:
     """An entry of the callable, and what is needed to check it against eager again."""
 
-    def __init__(self, callable_, entry, compiled, spec, paths, program, effects, step_microseconds, freezing):
+    def __init__(self, callable_, entry, compiled, spec, paths, kind, step_microseconds, shapes, effects, freezing):
         self.callable = weakref.ref(callable_)
         self.entry = entry
         self.compiled = compiled
         self.spec = spec
         self.paths = paths
-        self.program = program
-        self.effects = effects
+        self.program = kind.program
+        self.kind = kind
         self.step_microseconds = step_microseconds
+        self.shapes = shapes  # the ShapeFunction of an entry for many sizes
+        self.effects = effects
         self.freezing = freezing  # a line for braze.explain
 
 
@@ -86,6 +118,7 @@ class Session:
         self.by_identity = set()  # paths of those that must not be
         self.changes_of_weights = 0
         self.keyword_order_matters = takes_keywords(function)
+        self.varying = VaryingSizes(self)
 
     def miss(self, callable_, args, kwargs):
         """Answers one call that no entry matched, and learns from it."""
@@ -106,11 +139,13 @@ class Session:
         start = None
         memory = ArgumentMemory(kind.spec, args, kwargs)
         arguments = kind.spec.tensors(args, kwargs)
-        kind.paths = sum(other.spec.check(args, kwargs) for other in self.entries)
-        if kind.executed is not None:
-            before = self.state_of(kind.executed, kind.spec, memory, arguments)
-        if kind.program is not None:
-            start = proof.CallStart(arguments + kind.captured, kind.program)
+        kind.paths = self.count_entries(args, kwargs, for_many_sizes=False)
+        known = kind if kind.program is not None else self.varying.relative_of(kind, args, kwargs)
+        executed = known.executed if known is not None else kind.executed
+        if executed is not None:
+            before = self.state_of(executed, kind.spec, memory, arguments)
+        if known is not None:
+            start = proof.CallStart(arguments + known.tensors(), known.program)
         try:
             trace = trace_call(self.function, args, kwargs)
         except Exception:
@@ -119,7 +154,7 @@ class Session:
         if trace is None:
             return self.function(*args, **kwargs)
         try:
-            refusal = self.learn(callable_, kind, memory, arguments, trace, before, start)
+            refusal = self.learn(callable_, kind, known, args, kwargs, memory, arguments, trace, before, start)
         except Exception as error:  # a bug of ours must not cost the user the result
             refusal = Refusal("internal", f"{type(error).__name__}: {error}")
             if _C.Options().log:
@@ -181,19 +216,21 @@ class Session:
         }
         return snapshot(self.function, executed, spec.objects, arguments, spec.container_types, places)
 
-    def learn(self, callable_, kind, memory, arguments, trace, before, start):
+    def learn(self, callable_, kind, known, args, kwargs, memory, arguments, trace, before, start):
         """Brings the kind of call one step further; a Refusal when this trace cannot be replayed."""
         if trace.refusal:
             return trace.refusal
         if self.looks_into_more(kind, memory.changed_objects() - self.by_identity):
             return None
-        state = before if before is not None else self.state_of(trace.executed, kind.spec, memory, arguments)
+        confirming = known is kind
+        watched = before if known is None or confirming else None
+        state = watched if watched is not None else self.state_of(trace.executed, kind.spec, memory, arguments)
         if state.refusal:
             return state.refusal
         if self.meets_arguments(kind, memory, state):
             return None
-        if before is not None and (changed := before.changed()):
-            if self.keeps_places(kind, before.replaced_attributes()):
+        if watched is not None and (changed := watched.changed()):
+            if self.keeps_places(kind, watched.replaced_attributes()):
                 return None
             self.forget(kind)
             return Refusal("side_effect", ", ".join(changed[:4]))
@@ -214,10 +251,15 @@ class Session:
             return Refusal(*program)
         tree = _C.OutputTree.build(result, classifier(results, program.outputs), state.objects, memory.containers)
         captured = [candidates[i] for i in program.captured]
-        if kind.program is None:
-            return self.first_trace(kind, trace, program, tree, captured, effects)
+        if not confirming:
+            self.first_trace(kind, trace, program, tree, captured, effects, state)
+            if known is not None and self.varying.take(
+                callable_, kind, known, args, kwargs, memory, before, start, results, state
+            ):
+                self.kinds.remove(kind)
+            return None
         if not self.confirms(kind, trace, program, tree, captured, effects):
-            self.first_trace(kind, trace, program, tree, captured, effects)
+            self.first_trace(kind, trace, program, tree, captured, effects, state)
             return Refusal("unconfirmed", "") if kind.attempts >= ATTEMPTS else None
         if self.passed_containers(kind, memory):
             before.guards.add_reached(list(before.seen.values()))
@@ -264,12 +306,15 @@ class Session:
         found = list(zip(kind.spec.container_paths(), memory.containers))
         return found[: len(found) - kind.spec.place_count]
 
-    def first_trace(self, kind, trace, program, tree, captured, effects):
+    def first_trace(self, kind, trace, program, tree, captured, effects, state):
         kind.program, kind.tree, kind.executed = program, tree, trace.executed
         kind.captured, kind.effects = captured, effects
+        kind.planned = None
+        # State guards own what they guard; of argument objects nothing may outlive them.
+        kind.guards = None if kind.spec.objects else state.guards
 
     def forget(self, kind):
-        kind.program = kind.tree = kind.executed = kind.captured = None
+        kind.program = kind.tree = kind.executed = kind.captured = kind.guards = kind.planned = None
 
     def confirms(self, kind, trace, program, tree, captured, effects):
         """The second of two successive calls did what the first did."""
@@ -298,31 +343,35 @@ class Session:
             compiled = frozen.compiled
         paths = [state.path_of(tensor) for tensor in captured]
         try:
-            entry = self.entry_of(kind, state, captured, compiled, tree, paths, effects, frozen)
+            entry = self.entry_of(kind, kind.spec, state, captured, compiled, tree, paths, effects, frozen)
         except ValueError as problem:  # a dual tensor, say
             return Refusal("tensor_kind", str(problem))
-        callable_.add_entry(entry, self.options.trial)
-        self.entries.append(
-            Published(
-                callable_,
-                entry,
-                compiled,
-                kind.spec,
-                paths,
-                program,
-                effects,
-                time_steps(compiled, start),
-                frozen.describe() if frozen else not_frozen,
-            )
-        )
+        freezing_line = frozen.describe() if frozen else not_frozen
+        self.add_entry(callable_, entry, compiled, kind.spec, paths, kind, start, None, effects, freezing_line)
         self.kinds.remove(kind)
-        self.wasted = 0
         return None
 
-    def entry_of(self, kind, state, captured, compiled, tree, paths, effects, frozen):
+    def entry_of(self, kind, spec, state, captured, compiled, tree, paths, effects=None, frozen=None):
         others = [(path, tensor) for path, tensor in state.tensors if not any(tensor is other for other in captured)]
         guards = frozen and frozen.guards
-        return _C.Entry(kind.spec, kind.state, state.guards, captured, compiled, tree, paths, effects, guards, others)
+        return _C.Entry(spec, kind.state, state.guards, captured, compiled, tree, paths, effects, guards, others)
+
+    def add_entry(self, callable_, entry, compiled, spec, paths, kind, start, shapes=None, effects=None, freezing=""):
+        callable_.add_entry(entry, self.options.trial)
+        times = time_steps(compiled, start)
+        kept = PublishedKind(kind, entry)
+        self.entries.append(Published(callable_, entry, compiled, spec, paths, kept, times, shapes, effects, freezing))
+        self.wasted = 0
+
+    def count_entries(self, args, kwargs, for_many_sizes):
+        """Of those whose arguments fit."""
+        return sum(
+            (other.shapes is not None) == for_many_sizes and other.spec.check(args, kwargs) for other in self.entries
+        )
+
+    def remove_entry(self, callable_, entry):
+        callable_.remove_entry(entry)
+        self.entries = [published for published in self.entries if published.entry is not entry]
 
     def disproves(self, compiled, program, start, results):
         """Says how the compiled program, begun where the call began, ends otherwise than the call did."""
@@ -436,6 +485,7 @@ class Session:
             kernels_compiled=origins[0],
             kernels_from_memory=origins[1],
             kernels_from_disk=origins[2],
+            static_sizes=tuple(self.varying.reasons),
         )
 
 
@@ -471,25 +521,6 @@ def takes_keywords(function):
     return any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
 
 
-def collector(results):
-    """Notes each tensor of a result, in order."""
-
-    def collect(tensor):
-        results.append(tensor)
-        return "output", len(results) - 1
-
-    return collect
-
-
-def classifier(results, outputs):
-    """For each tensor of a result: an output of the program, or an input itself."""
-    place = {
-        id(tensor): (kind, slot if kind == "input" else i)
-        for i, (tensor, (kind, slot)) in enumerate(zip(results, outputs))
-    }
-    return lambda tensor: place[id(tensor)]
-
-
 def entry_report(published):
     entry, compiled, times = published.entry, published.compiled, published.step_microseconds
     kernels = tuple(
@@ -516,6 +547,8 @@ def entry_report(published):
         eager_microseconds=entry.eager_microseconds,
         state=entry.state,
         freezing=published.freezing,
+        path=tuple(published.shapes.in_words()) if published.shapes else (),
+        sizes=published.shapes.range_in_words() if published.shapes else "",
     )
 
 
