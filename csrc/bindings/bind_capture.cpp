@@ -20,7 +20,6 @@ void bind_capture(py::module_& m) {
   py::class_<Recording>(m, "Recording")
       .def_property_readonly(
           "refusal", [](const Recording& r) -> py::object { return r.refusal ? as_python(r.refusal) : py::none(); })
-      .def_readonly("attention_fused", &Recording::attention_fused)
       .def_property_readonly("op_count", [](const Recording& r) { return r.ops.size(); })
       .def(
           "generators_as_recorded",
@@ -53,6 +52,14 @@ void bind_capture(py::module_& m) {
       .def_readonly("drawn", &CapturedProgram::drawn, "The random number generators that the call moves.")
       .def_property_readonly("text", [](const CapturedProgram& p) { return print(p.graph); })
       .def_property_readonly("node_count", [](const CapturedProgram& p) { return p.graph.nodes.size(); })
+      .def_property_readonly(
+          "bytes",
+          [](const CapturedProgram& p) {
+            int64_t total = 0;
+            for (const Value& value : p.graph.values) total += value.length * info(value.dtype).bytes;
+            return total;
+          },
+          "What all its tensors take up together.")
       .def_property_readonly("mutated_slots",
                              [](const CapturedProgram& p) {
                                std::vector<int> slots;
@@ -78,8 +85,6 @@ void bind_capture(py::module_& m) {
   m.attr("fallback_reasons") = reasons;
   m.def("recorder_available", &recorder_available);
   m.def("start_recording", &start_recording, "Starts recording on this thread; False when another recording runs.");
-  m.def("start_meta_recording", &start_meta_recording, py::arg("attention_fused"),
-        "Starts recording a run on meta tensors that stands for one on real tensors.");
   m.def("stop_recording", &stop_recording);
   m.def("is_recording", &is_recording);
   m.def("recording_refused", &recording_refused);
