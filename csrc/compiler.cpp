@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "compile_dump.h"
+#include "graph/size_division.h"
 #include "graph/verify.h"
 #include "schedule/size_params.h"
 #include "support/log.h"
@@ -131,12 +132,16 @@ CompiledPlan compile(Graph graph, const Options& options, const HasOutVariant& h
   return compiled;
 }
 
-Plan plan_of(Graph graph, const Options& options, const HasOutVariant& has_out_variant) {
+Plan plan_of(Graph graph, const Options& options, const HasOutVariant& has_out_variant,
+             std::vector<int64_t>& quotients) {
+  QuotientNotes notes;
   verify(graph);
   std::vector<std::string> disabled = disabled_passes(options);
   disabled.push_back("exact_reciprocals");
   run_passes(graph, disabled);
-  return schedule(graph, has_out_variant);
+  Plan plan = schedule(graph, has_out_variant);
+  quotients = notes.take();
+  return plan;
 }
 
 CompiledParametricPlan compile(ParametricPlan plan, const Options& options, KernelCache& kernels) {

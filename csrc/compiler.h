@@ -44,8 +44,9 @@ CompiledParametricPlan compile(ParametricPlan plan, const Options& options, Kern
 std::vector<std::string> disabled_passes(const Options& options);
 
 /// The plan of one of several recordings that are to become one parametric plan, so without what one size may do
-/// otherwise than another.
-Plan plan_of(Graph graph, const Options& options, const HasOutVariant& has_out_variant);
+/// otherwise than another. `quotients`: what sizes were divided to on the way.
+Plan plan_of(Graph graph, const Options& options, const HasOutVariant& has_out_variant,
+             std::vector<int64_t>& quotients);
 
 /// Compiles a graph for the CPU. `kernels` defaults to the cache of this process.
 CompiledPlan compile(Graph graph, const Options& options, const HasOutVariant& has_out_variant);

@@ -26,7 +26,6 @@ void bind_capture(py::module_& m) {
                                for (const auto& op : r.ops) names.push_back(op.call.op);
                                return names;
                              })
-      .def_readonly("attention_fused", &Recording::attention_fused)
       .def_property_readonly("op_count", [](const Recording& r) { return r.ops.size(); })
       .def(
           "generators_as_recorded",
@@ -67,6 +66,14 @@ void bind_capture(py::module_& m) {
       .def_readonly("mutated_slots", &CapturedProgram::mutated)
       .def_readwrite("version_moves", &CapturedProgram::version_moves)
       .def_property_readonly(
+          "bytes",
+          [](const CapturedProgram& p) {
+            int64_t total = 0;
+            for (const Value& value : p.graph.values) total += value.length * info(value.dtype).bytes;
+            return total;
+          },
+          "What all its tensors take up together.")
+      .def_property_readonly(
           "outputs",
           [](const CapturedProgram& p) {
             py::list outputs;
@@ -85,8 +92,6 @@ void bind_capture(py::module_& m) {
   m.attr("fallback_reasons") = reasons;
   m.def("recorder_available", &recorder_available);
   m.def("start_recording", &start_recording, "Starts recording on this thread; False when another recording runs.");
-  m.def("start_meta_recording", &start_meta_recording, py::arg("attention_fused"),
-        "Starts recording a run on meta tensors that stands for one on real tensors.");
   m.def("stop_recording", &stop_recording);
   m.def("is_recording", &is_recording);
   m.def("inside_operator", &inside_operator);

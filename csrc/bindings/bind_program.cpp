@@ -178,13 +178,14 @@ void bind_symbolic(py::module_& m) {
       .def_property_readonly("instances_made", &SymbolicCall::instances_made);
   m.def(
       "plan_program",
-      [](const CapturedProgram& program, const Options& options, bool on_meta_tensors) {
-        return std::make_shared<PlannedProgram>(PlannedProgram{plan_of(program.graph, options, has_out_variant),
-                                                               boundary_of(program), integers_of(program.graph),
-                                                               on_meta_tensors});
+      [](const CapturedProgram& program, const Options& options) {
+        auto planned = std::make_shared<PlannedProgram>();
+        planned->plan = plan_of(program.graph, options, has_out_variant, planned->quotients);
+        planned->boundary = boundary_of(program);
+        planned->recorded = integers_of(program.graph);
+        return planned;
       },
-      py::arg("program"), py::arg("options"), py::arg("on_meta_tensors") = false,
-      "The launch list of a captured program, without code.");
+      py::arg("program"), py::arg("options"), "The launch list of a captured program, without code.");
 }
 
 }  // namespace

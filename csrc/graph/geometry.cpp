@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "graph/size_division.h"
+
 namespace braze {
 namespace {
 
@@ -126,7 +128,7 @@ std::optional<Geometry> look_through(const Geometry& window, const Geometry& reg
   if (!are_nested(dims) || rest < 0) return std::nullopt;
   std::vector<int64_t> reach(dims.size());  // the largest position used along each dim
   for (size_t k = 0; k < dims.size(); ++k) {
-    reach[k] = rest / dims[k].written;
+    reach[k] = quotient_of_sizes(rest, dims[k].written);
     rest -= reach[k] * dims[k].written;
     result.offset += reach[k] * dims[k].source;
   }
@@ -135,7 +137,7 @@ std::optional<Geometry> look_through(const Geometry& window, const Geometry& reg
     if (window.sizes[i] == 1) continue;
     int64_t left = window.strides[i];
     for (size_t k = 0; k < dims.size(); ++k) {
-      const int64_t step = left / dims[k].written;
+      const int64_t step = quotient_of_sizes(left, dims[k].written);
       left -= step * dims[k].written;
       reach[k] += step * (window.sizes[i] - 1);
       result.strides[i] += step * dims[k].source;
@@ -156,9 +158,9 @@ bool are_disjoint(const Geometry& a, const Geometry& b) {
       const int64_t step = g->strides[i];
       if (g->sizes[i] == 1 || step <= 1) continue;
       auto columns = [step](const Geometry& w) -> std::pair<int64_t, int64_t> {
-        int64_t low = w.offset % step, high = low;
+        int64_t low = remainder_of_sizes(w.offset, step), high = low;
         for (size_t j = 0; j < w.sizes.size(); ++j)
-          if (w.strides[j] % step != 0) high += (w.sizes[j] - 1) * w.strides[j];
+          if (remainder_of_sizes(w.strides[j], step) != 0) high += (w.sizes[j] - 1) * w.strides[j];
         return {low, high};
       };
       auto [a_low, a_high] = columns(a);

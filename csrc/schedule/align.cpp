@@ -2,6 +2,7 @@
 #include "schedule/align.h"
 
 #include <algorithm>
+#include "graph/size_division.h"
 
 namespace braze {
 namespace {
@@ -155,10 +156,10 @@ class Aligner {
         ps.pop_back();
         cs.pop_back();
       } else if (np > nc) {
-        if (np % nc != 0 || !pair(split(kProducer, p, nc), c)) return false;
+        if (remainder_of_sizes(np, nc) != 0 || !pair(split(kProducer, p, nc), c)) return false;
         cs.pop_back();
       } else {
-        if (nc % np != 0 || !pair(p, split(kConsumer, c, np))) return false;
+        if (remainder_of_sizes(nc, np) != 0 || !pair(p, split(kConsumer, c, np))) return false;
         ps.pop_back();
       }
     }

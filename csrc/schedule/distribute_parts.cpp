@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "graph/geometry.h"
+#include "graph/size_division.h"
 
 namespace braze {
 namespace {
@@ -72,7 +73,8 @@ class Distributor {
       if (dim >= 0) return std::nullopt;
       dim = static_cast<int>(d);
     }
-    if (dim < 0 || shape.strides[dim] == 0 || region.offset % shape.strides[dim] != 0) return std::nullopt;
+    if (dim < 0 || shape.strides[dim] == 0 || remainder_of_sizes(region.offset, shape.strides[dim]) != 0)
+      return std::nullopt;
     return std::pair(dim, region.offset / shape.strides[dim]);
   }
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <optional>
+#include "graph/size_division.h"
 
 namespace braze {
 namespace {
@@ -83,7 +84,7 @@ class Splitter {
     for (size_t d = 0; d < domain.sizes.size(); ++d) {
       outer_dim[d] = static_cast<int>(partial_sizes.size());
       (is_reduced[d] ? chunk_dims : kept_dims).push_back(outer_dim[d]);
-      add(domain.sizes[d] / inner[d], domain.strides[d] * inner[d], false);
+      add(quotient_of_sizes(domain.sizes[d], inner[d]), domain.strides[d] * inner[d], false);
       if (is_reduced[d]) add(inner[d], domain.strides[d], true);
       second_sizes.push_back(domain.sizes[d] / inner[d]);
     }

@@ -27,6 +27,7 @@ std::shared_ptr<SymbolicCall> SymbolicCall::unify(const PlannedProgram& a, const
   call->boundary_ = a.boundary;
   call->integers_ = std::move(*integers);
   call->recorded_ = std::move(*recorded);
+  call->quotients_ = VaryingIntegers::fit(a.quotients, b.quotients, first, second);
   call->symbols_ = std::move(symbols);
   return call;
 }
@@ -34,12 +35,12 @@ std::shared_ptr<SymbolicCall> SymbolicCall::unify(const PlannedProgram& a, const
 bool SymbolicCall::agrees(const PlannedProgram& c, const std::vector<int64_t>& symbols) {
   auto integers = integers_;
   auto recorded = recorded_;
-  // On meta tensors PyTorch may put one operator for another (add for add_) where the plan is the same in the end.
   bool same = same_but_for_sizes(boundary_, c.boundary) && narrow_all(integers, integers_of(c.boundary), symbols) &&
-              (recorded.narrow(c.recorded, symbols) || c.on_meta_tensors) && braze::agrees(plan_, c.plan, symbols);
+              recorded.narrow(c.recorded, symbols) && braze::agrees(plan_, c.plan, symbols);
   if (!same) return false;
   integers_ = std::move(integers);
   recorded_ = std::move(recorded);
+  if (quotients_ && !quotients_->narrow(c.quotients, symbols)) quotients_.reset();
   instances_.clear();  // an expression that was the simplest may have been dropped
   return true;
 }

@@ -26,8 +26,8 @@ namespace braze {
 struct PlannedProgram {
   Plan plan;
   CallBoundary boundary;
-  std::vector<int64_t> recorded;  // the integers of the graph
-  bool on_meta_tensors = false;   // it was recorded in a run that stands for one on real tensors
+  std::vector<int64_t> recorded;   // the integers of the graph
+  std::vector<int64_t> quotients;  // that sizes were divided to when it was planned
 };
 
 class SymbolicCall : public Executable, public std::enable_shared_from_this<SymbolicCall> {
@@ -53,8 +53,10 @@ class SymbolicCall : public Executable, public std::enable_shared_from_this<Symb
   std::vector<double> time_steps(at::TensorImpl* const* inputs, size_t count, int repeats);
 
   const CompiledPlan& compiled() const { return compiled_; }
-  /// No integer of the recordings is a fraction of a size (VaryingIntegers).
-  bool has_no_fractions() const { return recorded_.have_no_fractions(); }
+  /// No integer of the recordings, or met while they were planned, is a fraction of a size (VaryingIntegers).
+  bool has_no_fractions() const {
+    return recorded_.have_no_fractions() && quotients_ && quotients_->have_no_fractions();
+  }
   size_t instances_made() const { return instances_made_; }
 
  private:
@@ -71,8 +73,9 @@ class SymbolicCall : public Executable, public std::enable_shared_from_this<Symb
 
   ParametricPlan plan_;
   CallBoundary boundary_;
-  std::vector<SizeCandidates> integers_;  // of the boundary
-  VaryingIntegers recorded_;              // of the graph
+  std::vector<SizeCandidates> integers_;      // of the boundary
+  VaryingIntegers recorded_;                  // of the graph
+  std::optional<VaryingIntegers> quotients_;  // nothing: they follow no rule
   std::vector<Symbol> symbols_;
   Admit admit_;
   CompiledPlan compiled_;  // the plan of the first call with the parametric kernels

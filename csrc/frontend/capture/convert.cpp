@@ -127,12 +127,8 @@ bool convert_argument(const c10::IValue& value, const c10::Type& declared, const
   } else if (value.isString()) {
     result = value.toStringRef();
   } else if (value.isDevice()) {
-    // Without a device the operator takes the CPU as well; a run on meta tensors stands for one on the CPU.
-    if (!value.toDevice().is_cpu() && !value.toDevice().is_meta()) return false;
-    if (&type != &declared)
-      result = NoneArg{};
-    else
-      result = NamedArg{"device", "cpu"};
+    if (!value.toDevice().is_cpu()) return false;
+    result = NamedArg{"device", "cpu"};
   } else if (value.isIntList()) {
     result = value.toIntVector();
   } else if (value.isDoubleList()) {

@@ -13,7 +13,6 @@
 
 #include "frontend/call/passthrough.h"
 #include "frontend/capture/convert.h"
-#include "frontend/capture/meta_answers.h"
 
 namespace braze {
 namespace {
@@ -26,11 +25,6 @@ using c10::DispatchKeySet;
 class Session {
  public:
   Session() { generator_index(at::detail::getDefaultCPUGenerator()); }
-  /// Of a run on meta tensors.
-  explicit Session(std::vector<bool> attention_fused) : Session() {
-    replays_ = true;
-    fused_ = std::move(attention_fused);
-  }
 
   Recording& recording() { return *recording_; }
   std::unique_ptr<Recording> take() { return std::move(recording_); }
@@ -48,9 +42,8 @@ class Session {
     }
     auto* impl = tensor.unsafeGetTensorImpl();
     auto dtype = dtype_of(tensor.scalar_type());
-    if (!(tensor.device().is_cpu() || (replays_ && tensor.is_meta())) || tensor.layout() != c10::kStrided ||
-        !tensor.has_storage() || !dtype || tensor.is_conj() || tensor.is_neg() || tensor.is_quantized() ||
-        tensor._is_zerotensor()) {
+    if (!tensor.device().is_cpu() || tensor.layout() != c10::kStrided || !tensor.has_storage() || !dtype ||
+        tensor.is_conj() || tensor.is_neg() || tensor.is_quantized() || tensor._is_zerotensor()) {
       refuse(Fallback::tensor_kind, describe_tensor(tensor));
       return false;
     }
@@ -75,14 +68,6 @@ class Session {
       if (generators[i].generator == generator) return static_cast<int>(i);
     generators.push_back({generator, generator.get_state()});
     return static_cast<int>(generators.size()) - 1;
-  }
-
-  bool replays() const { return replays_; }
-  /// Whether the call that this one stands for ran its next attention in the fused kernel.
-  bool next_attention_is_fused() {
-    size_t next = recording_->attention_fused.size();
-    recording_->attention_fused.push_back(next < fused_.size() && fused_[next]);
-    return recording_->attention_fused.back();
   }
 
   std::mutex mutex;
@@ -114,8 +99,6 @@ class Session {
   std::unique_ptr<Recording> recording_ = std::make_unique<Recording>();
   std::unordered_map<c10::StorageImpl*, int> storages_;
   std::unordered_map<c10::TensorImpl*, int> tensors_;
-  bool replays_ = false;
-  std::vector<bool> fused_;
 };
 
 DispatchKey g_key = DispatchKey::Undefined;
@@ -397,20 +380,6 @@ class LeafCall {
 };
 
 thread_local int operator_depth = 0;
-/// Attention picks its kernel by device: what it picked for real tensors is noted, and done again on meta tensors.
-void run_attention(Session& session, const c10::OperatorHandle& op, DispatchKeySet rest, torch::jit::Stack* stack) {
-  if (session.replays()) {
-    if (!session.next_attention_is_fused() || !run_fused_attention(*stack)) op.redispatchBoxed(rest, stack);
-    return;
-  }
-  auto& recording = session.recording();
-  size_t before = recording.ops.size();
-  op.redispatchBoxed(rest, stack);
-  bool fused = false;
-  for (size_t i = before; i < recording.ops.size(); ++i)
-    fused |= recording.ops[i].call.op == "aten::_scaled_dot_product_flash_attention_for_cpu";
-  recording.attention_fused.push_back(fused);
-}
 
 void hook(const c10::OperatorHandle& op, DispatchKeySet keys, torch::jit::Stack* stack) {
   DispatchKeySet rest = keys & DispatchKeySet(DispatchKeySet::FULL_AFTER, g_key);
@@ -420,10 +389,7 @@ void hook(const c10::OperatorHandle& op, DispatchKeySet keys, torch::jit::Stack*
       explicit Inside(const std::string& name) { composites.push_back(&name); }
       ~Inside() { composites.pop_back(); }
     } inside(op.schema().name());
-    if (is_attention(op) && rest.highestPriorityTypeId() != DispatchKey::AutocastCPU)
-      run_attention(*session, op, rest, stack);
-    else
-      op.redispatchBoxed(rest, stack);
+    op.redispatchBoxed(rest, stack);
     return;
   }
   c10::impl::ExcludeDispatchKeyGuard below(g_key);
@@ -437,7 +403,6 @@ void hook(const c10::OperatorHandle& op, DispatchKeySet keys, torch::jit::Stack*
     std::lock_guard<std::mutex> lock(session->mutex);
     recorded = leaf.before(*stack);
   }
-  bool training = session->replays() && trains(op, *stack);
   {
     struct Inside {
       Inside() { ++operator_depth; }
@@ -451,7 +416,6 @@ void hook(const c10::OperatorHandle& op, DispatchKeySet keys, torch::jit::Stack*
       throw;
     }
   }
-  if (session->replays()) correct_meta_results(op, training, *stack);
   if (recorded) {
     std::lock_guard<std::mutex> lock(session->mutex);
     leaf.after(*stack);
@@ -476,23 +440,13 @@ void register_hook() {
 
 bool recorder_available() { return g_key != DispatchKey::Undefined; }
 
-namespace {
-
-bool start(std::unique_ptr<Session> session) {
+bool start_recording() {
   std::lock_guard<std::mutex> lock(g_session_mutex);
-  if (g_session) return false;
-  g_session = std::move(session);
+  if (g_session || !recorder_available()) return false;
+  g_session = std::make_unique<Session>();
   c10::impl::tls_set_dispatch_key_included(g_key, true);
   ++passthrough_depth;
   return true;
-}
-
-}  // namespace
-
-bool start_recording() { return recorder_available() && start(std::make_unique<Session>()); }
-
-bool start_meta_recording(std::vector<bool> attention_fused) {
-  return recorder_available() && start(std::make_unique<Session>(std::move(attention_fused)));
 }
 
 std::unique_ptr<Recording> stop_recording() {

@@ -4,7 +4,6 @@
 
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "frontend/capture/recording.h"
 
@@ -16,9 +15,6 @@ bool recorder_available();
 
 /// Starts recording on this thread. False when another recording is running or no key was free.
 bool start_recording();
-/// As above, for a run on meta tensors that stands for one on real ones whose attention operators ran in the fused
-/// kernel or did not.
-bool start_meta_recording(std::vector<bool> attention_fused);
 /// Ends recording and gives what was recorded.
 std::unique_ptr<Recording> stop_recording();
 /// True on a thread whose operators are being recorded.

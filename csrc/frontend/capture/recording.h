@@ -67,9 +67,6 @@ struct Recording {
   std::vector<SeenStorage> storages;
   std::vector<SeenTensor> tensors;
   std::vector<SeenGenerator> generators;  // the first one is PyTorch's own, which operators use that name none
-  /// For each attention operator whether it ran in the fused kernel: the device decides, so a run on meta tensors is
-  /// told.
-  std::vector<bool> attention_fused;
   bool reads_offsets = false;  // storage_offset() was asked for, or as_strided counted from the start of a storage
   Refusal refusal;
 };

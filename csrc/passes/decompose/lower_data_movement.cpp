@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "graph/geometry.h"
+#include "graph/size_division.h"
 #include "passes/decompose/aten.h"
 
 namespace braze {
@@ -126,7 +127,7 @@ void lower_roll(Lowering& l) {
     rolled[dim] = true;
     std::vector<Piece> next;
     for (const Piece& p : pieces) {
-      const int64_t n = p.from.sizes[dim], shift = (shifts[i] % n + n) % n;
+      const int64_t n = p.from.sizes[dim], shift = remainder_of_sizes(remainder_of_sizes(shifts[i], n) + n, n);
       const int d = static_cast<int>(dim);
       next.push_back({narrowed(p.from, d, 0, n - shift), narrowed(p.to, d, shift, n - shift)});
       if (shift > 0) next.push_back({narrowed(p.from, d, n - shift, shift), narrowed(p.to, d, 0, shift)});
@@ -186,7 +187,7 @@ void lower_slice_scatter(Lowering& l) {
   };
   const int64_t start = bound(3, 0), end = std::max(bound(4, size), start), step = l.integer(5);
   if (!l.require(step > 0)) return;
-  window = narrowed(window, dim, start, (end - start + step - 1) / step);
+  window = narrowed(window, dim, start, quotient_of_sizes(end - start + step - 1, step));
   window.strides[dim] *= step;
   l.require(window.sizes == l.sizes(1) && window.numel() > 0);
   scatter_window(l, window);

@@ -1,18 +1,23 @@
 """For which sizes a program that was found from a few calls holds: the path guards that Python's code gave, and what
 the tape of PyTorch functions does at those sizes.
 
-Sizes are verified by a replay of the tape on meta tensors: its recording, lowered and scheduled as any call's, must be
+Sizes are verified by a replay of the tape: its recording, lowered and scheduled as any call's, must be
 the program at these sizes, integer for integer. Between verified sizes only the path guards are looked at, and the
 verified range grows by doubling, so that n sizes cost log n replays. Where a size is a fraction of another (a strided
 convolution, a chunk) each is replayed, for the rounding between verified ones is not known.
 """
 
 import re
+import time
 
 from braze import _C
 from braze.tracing.tape import Busy, Diverged
 
 MOST_POINTS = 4096
+# A replay at twice the sizes may take four times the memory and time; beyond these it goes less far, or just there.
+LARGE_SECONDS = 0.25
+LARGE_BYTES = 1 << 28
+HUGE_BYTES = 1 << 31
 
 
 class ShapeFunction:
@@ -34,6 +39,7 @@ class ShapeFunction:
         self.shapes = None  # the sizes of all tensors of the tape, in symbols
         self.low = self.high = None  # corners of the verified range
         self.points = set()  # verified outside of it
+        self.seconds = self.bytes = 0  # of the last replay
         self.problem = ""  # why sizes were turned away last
 
     def learn_reads(self, call, first, second):
@@ -107,11 +113,13 @@ class ShapeFunction:
 
     def verified(self, call, symbols):
         """(the values of symbols and reads, all sizes) when a replay shows that the program holds at these; else None."""
+        start = time.perf_counter()
         try:
             program, values, sizes = self.tape.replay(self.spec, symbols, self.captured)
         except Diverged as problem:
             self.problem = str(problem)
             return None
+        self.seconds, self.bytes = time.perf_counter() - start, program.bytes
         if not self.asks(values):
             self.problem = "Python takes another way at " + self.guard_that_fails(values)
             return None
@@ -121,7 +129,7 @@ class ShapeFunction:
         if self.shapes is not None and not self.shapes.narrow(sizes, symbols):
             self.problem = "a size follows another rule at other sizes"
             return None
-        if not call.agrees(_C.plan_program(program, self.options, on_meta_tensors=True), symbols):
+        if not call.agrees(_C.plan_program(program, self.options), symbols):
             self.problem = "PyTorch's operators make another program of other sizes"
             return None
         return values, sizes
@@ -139,11 +147,16 @@ class ShapeFunction:
         if self.is_within(symbols) or not self.has_no_fractions(call):
             return
         low = self.corner(call, symbols, self.low, min, lambda size: max(2, size // 2))
-        high = self.corner(call, symbols, self.high, max, lambda size: 2 * size)
+        high = self.corner(call, symbols, self.high, max, self.larger)
         if low is not None and high is not None:
             self.low, self.high = low, high
         elif len(self.points) < MOST_POINTS:
             self.points.add(tuple(symbols))
+
+    def larger(self, size):
+        """How far to look beyond a size."""
+        is_large = self.seconds > LARGE_SECONDS or self.bytes > LARGE_BYTES
+        return size + size // 4 + 1 if is_large else 2 * size
 
     def corner(self, call, symbols, old, pick, further):
         """A verified corner of a range that has these sizes in it: a step further than they are, or just there."""
@@ -153,7 +166,7 @@ class ShapeFunction:
         nearest = [s if m else a for a, s, m in zip(old, symbols, moved)]
         furthest = [further(s) if m else a for a, s, m in zip(old, symbols, moved)]
         problem = self.problem
-        for corner in (furthest, nearest):
+        for corner in (furthest, nearest) if self.bytes < HUGE_BYTES else (nearest,):
             if corner == list(symbols) or self.verified(call, corner) is not None:
                 self.problem = problem
                 return corner

@@ -1,17 +1,21 @@
-"""The PyTorch functions that a call ran, with all that decides their sizes: run again on meta tensors, a tape says what
-the call does at other sizes, without any of the user's code.
+"""The PyTorch functions that a call ran, with all that decides their sizes: run again on tensors of other sizes, a tape
+says what the call does there, without any of the user's code.
 
 A call's arguments are kept as templates: the containers as they were, with a Slot for each tensor and a Size for each
-integer that was computed from sizes. Integers that PyTorch answered are reads, named r0, r1, ...; at a replay they are
-what meta tensors answer.
+integer that was computed from sizes. Integers that PyTorch answered are reads, named r0, r1, ...
+
+A replay runs the real operators on tensors full of ones (integers: zeros, which are valid positions), for meta kernels
+exist in part only, pick other kernels than the CPU's, and take seconds to be imported.
 """
 
 import types
+import weakref
 
 import torch
 
 from braze import _C
 from braze.tracing.symbolic_size import SymbolicSize
+from braze.tracing.trace import plain_paths
 
 PLAIN = (
     int,
@@ -23,12 +27,11 @@ PLAIN = (
     type(None),
     type(Ellipsis),
     torch.dtype,
+    torch.device,
     torch.layout,
     torch.memory_format,
 )
 KEPT = (torch.Generator, type)
-# What a meta tensor answers otherwise than the real one it stands for.
-OF_DEVICE = {"device", "is_cpu", "is_meta", "get_device", "type"}
 
 
 class Unlearnable(Exception):
@@ -79,7 +82,7 @@ class Tape:
         self.count = 0
         self.arguments = [self.slot_of(tensor).index for tensor in arguments]
         self.require_grad = [tensor.requires_grad for tensor in arguments]
-        self.constants = {}  # number -> a tensor that was there before the call; in the end, a meta tensor like it
+        self.constants = {}  # number -> a tensor that was there before the call; in the end, a weak reference to it
         self.results = []
         self.reads = 0
 
@@ -97,7 +100,7 @@ class Tape:
     def operand(self, tensor):
         if id(tensor) not in self.slots:
             slot = self.slot_of(tensor)
-            self.constants[slot.index] = tensor  # until the tape is finished: now everything is recorded
+            self.constants[slot.index] = tensor
         return self.slots[id(tensor)]
 
     def template(self, value):
@@ -114,7 +117,7 @@ class Tape:
             return slice(self.template(value.start), self.template(value.stop), self.template(value.step))
         if isinstance(value, torch.Tensor):
             return self.operand(value)
-        if kind is torch.device or isinstance(value, PLAIN + KEPT):
+        if isinstance(value, PLAIN + KEPT):
             return value
         raise Unlearnable(f"an argument of type {kind.__name__}")
 
@@ -126,14 +129,11 @@ class Tape:
             raise Unlearnable(f"{function.__qualname__} is handled as a PyTorch function")
         args, kwargs = self.template(args), self.template(kwargs)
         answers = []
-        about_device = attribute_name(function) in OF_DEVICE
         for position, leaf in enumerate(leaves(result)):
             if isinstance(leaf, torch.Tensor):
                 answers.append(self.slot_of(leaf))
             elif type(leaf) is int and (name := name_read(position)) is not None:
                 answers.append(name)
-            elif about_device or isinstance(leaf, torch.device):
-                answers.append(None)
             elif isinstance(leaf, PLAIN):
                 answers.append((leaf,))
             else:
@@ -147,14 +147,13 @@ class Tape:
             collect_sources((call.args, call.kwargs), found)
         return sorted(found)
 
-    def finish(self, results, generators, attention_fused):
+    def finish(self, results, generators):
         for tensor in results:
             if id(tensor) not in self.slots:
                 raise Unlearnable("a result comes from elsewhere")
         self.results = [self.slots[id(tensor)].index for tensor in results]
-        self.constants = {index: like_on_meta(tensor) for index, tensor in self.constants.items()}
+        self.constants = {index: weakref.ref(tensor) for index, tensor in self.constants.items()}
         self.generators = generators
-        self.attention_fused = attention_fused
         self.alive = self.slots = None
 
     # Reading.
@@ -163,17 +162,20 @@ class Tape:
         """(the captured program, the values of symbols and reads, all sizes met) of the call at these sizes. Raises Diverged or Busy."""
         values = {f"s{i}": value for i, value in enumerate(symbols)}
         tensors = [None] * self.count
-        for index, tensor in self.constants.items():
-            tensors[index] = tensor
+        for index, reference in self.constants.items():
+            tensors[index] = reference()
+            if tensors[index] is None:
+                raise Diverged("a captured tensor has died")
         arguments = []
         for index, grad, geometry in zip(self.arguments, self.require_grad, spec.geometries(symbols)):
             if tensors[index] is None:
-                tensors[index] = meta_tensor(*geometry, grad)
+                tensors[index] = full_tensor(*geometry, grad)
             arguments.append(tensors[index])
-        if not _C.start_meta_recording(self.attention_fused):
+        states = [(generator, generator.get_state()) for generator in (torch.default_generator, *self.generators)]
+        if not _C.start_recording():
             raise Busy
         try:
-            with torch.device("meta"):
+            with plain_paths():
                 for call in self.calls:
                     self.replay_call(call, tensors, values)
         except Diverged:
@@ -182,7 +184,9 @@ class Tape:
             raise Diverged(f"{type(error).__name__}: {error}".partition("\n")[0]) from error
         finally:
             recording = _C.stop_recording()
-        candidates = [self.constants[index] for index in captured]
+            for generator, state in states:
+                generator.set_state(state)
+        candidates = [tensors[index] for index in captured]
         results = [tensors[index] for index in self.results]
         program = recording.functionalise(arguments, candidates, results, self.generators)
         if isinstance(program, tuple):
@@ -201,19 +205,15 @@ class Tape:
                 tensors[answer.index] = leaf
             elif type(answer) is str:
                 values[answer] = leaf
-            elif answer is not None and (type(leaf) is not type(answer[0]) or leaf != answer[0]):
+            elif type(leaf) is not type(answer[0]) or leaf != answer[0]:
                 raise Diverged(f"{attribute_name(call.function)} answers {leaf}, not {answer[0]}")
 
 
-def like_on_meta(tensor):
-    if tensor.layout != torch.strided or tensor.device.type != "cpu":
-        raise Unlearnable("a tensor that is not a plain dense CPU tensor")
-    with torch._C.DisableTorchFunction():
-        return meta_tensor(tensor.size(), tensor.stride(), tensor.dtype, tensor.requires_grad)
-
-
-def meta_tensor(sizes, strides, dtype, requires_grad):
-    return torch.empty_strided(sizes, strides, dtype=dtype, device="meta", requires_grad=requires_grad)
+def full_tensor(sizes, strides, dtype, requires_grad):
+    extent = 1 + sum((size - 1) * stride for size, stride in zip(sizes, strides))
+    whole = dtype.is_floating_point or dtype.is_complex or dtype is torch.bool
+    memory = torch.full((extent if all(sizes) else 0,), 1 if whole else 0, dtype=dtype)
+    return memory.as_strided(sizes, strides).requires_grad_(requires_grad)
 
 
 def filled(template, tensors, values):
@@ -231,8 +231,6 @@ def filled(template, tensors, values):
         return {key: filled(item, tensors, values) for key, item in template.items()}
     if kind is slice:
         return slice(*(filled(item, tensors, values) for item in (template.start, template.stop, template.step)))
-    if kind is torch.device and template.type == "cpu":
-        return torch.device("meta")
     return template
 
 
