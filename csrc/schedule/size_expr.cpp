@@ -68,9 +68,10 @@ std::optional<SizeExpr> sum_of(const std::vector<std::pair<Product, Ratio>>& par
   for (const auto& part : parts) denominator = std::lcm(denominator, part.second.denominator);
   if (denominator > kLargestDenominator) return std::nullopt;
   std::vector<SizeExpr::Term> terms;
+  terms.reserve(parts.size());
   for (const auto& [product, factor] : parts)
     terms.push_back({factor.numerator * (denominator / factor.denominator), product});
-  return SizeExpr(std::move(terms), denominator);
+  return SizeExpr(terms, denominator);
 }
 
 int bits(int64_t n) {
@@ -227,7 +228,7 @@ std::string print(const SizeExpr::Term& term) {
 
 }  // namespace
 
-SizeExpr::SizeExpr(std::vector<Term> terms, int64_t denominator) : denominator_(denominator) {
+SizeExpr::SizeExpr(const std::vector<Term>& terms, int64_t denominator) : denominator_(denominator) {
   check_internal(denominator > 0, "the denominator of a size is not positive");
   std::map<Product, int64_t> sum;
   for (const Term& term : terms) sum[term.symbols] += term.coefficient;

@@ -31,7 +31,7 @@ class SizeExpr {
     bool operator==(const Term&) const = default;
   };
   /// `terms` may repeat a product; `denominator` is positive.
-  SizeExpr(std::vector<Term> terms, int64_t denominator);
+  SizeExpr(const std::vector<Term>& terms, int64_t denominator);
 
   /// The value; nothing when it is not an integer or does not fit in one.
   std::optional<int64_t> evaluate(std::span<const int64_t> symbols) const;

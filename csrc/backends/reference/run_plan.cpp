@@ -47,6 +47,7 @@ class Runner {
   void run(const KernelStep& step) {
     const Kernel& kernel = plan_.kernels[step.kernel];
     std::vector<void*> params;
+    params.reserve(step.params.size());
     for (const BufferRef& place : step.params) params.push_back(at(place));
     std::vector<int64_t> sizes;
     if (kernel.is_parametric()) sizes = sizes_.at(at_);
