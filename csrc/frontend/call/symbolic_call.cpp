@@ -88,7 +88,11 @@ std::shared_ptr<CompiledCall> SymbolicCall::instance(const Values& symbols) {
   if (!has_code_ || refused_.count(symbols)) return nullptr;
   Answer answer = admit_ ? admit_(symbols) : Answer::Yes;
   if (answer == Answer::NotNow) return nullptr;
-  auto made = answer == Answer::Yes ? make(symbols) : nullptr;
+  std::shared_ptr<CompiledCall> made;
+  try {
+    if (answer == Answer::Yes) made = make(symbols);
+  } catch (const Error&) {  // a bug of ours must not cost the user the call
+  }
   if (!made) {
     if (refused_.size() >= kMostRefused) refused_.clear();
     refused_.insert(symbols);

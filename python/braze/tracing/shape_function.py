@@ -69,6 +69,10 @@ class ShapeFunction:
             self.grow(call, symbols)
         except Busy:
             return None
+        except Exception as error:  # a bug of ours must not cost the user the call
+            self.problem = f"{type(error).__name__}: {error}"
+            _C.log_line("refusals", f"internal: {self.problem}")
+            return False
         if len(self.points) < MOST_POINTS and not self.has_no_fractions(call):
             self.points.add(tuple(symbols))
         return True

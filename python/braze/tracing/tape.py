@@ -147,13 +147,15 @@ class Tape:
             collect_sources((call.args, call.kwargs), found)
         return sorted(found)
 
-    def finish(self, results, generators):
+    def finish(self, results, generators, drawn):
+        """`generators`: those the guards reach; `drawn`: those the call moves."""
         for tensor in results:
             if id(tensor) not in self.slots:
                 raise Unlearnable("a result comes from elsewhere")
         self.results = [self.slots[id(tensor)].index for tensor in results]
         self.constants = {index: weakref.ref(tensor) for index, tensor in self.constants.items()}
         self.generators = generators
+        self.drawn = drawn
         self.alive = self.slots = None
 
     # Reading.
@@ -171,7 +173,7 @@ class Tape:
             if tensors[index] is None:
                 tensors[index] = full_tensor(*geometry, grad)
             arguments.append(tensors[index])
-        states = [(generator, generator.get_state()) for generator in (torch.default_generator, *self.generators)]
+        states = [(generator, generator.get_state()) for generator in self.drawn]
         if not _C.start_recording():
             raise Busy
         try:

@@ -152,7 +152,7 @@ class VaryingSizes:
         if any(id(tensor) not in tape.slots for tensor in kind.captured):
             raise Unlearnable("a tensor is read by something that is no PyTorch function")
         captured = [tape.operand(tensor).index for tensor in kind.captured]
-        tape.finish(results, state.generators)
+        tape.finish(results, state.generators, kind.program.drawn)
         return ShapeFunction(spec, lesson, captured, self.session.options)
 
     def planned(self, kind):
