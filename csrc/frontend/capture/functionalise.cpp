@@ -247,12 +247,23 @@ class Functionaliser {
     return false;
   }
 
+  /// An operand for arithmetic: numbers of half precision are widened, which keeps them apart.
+  Access comparable(const RecordedOp& op, size_t operand) {
+    Access access = read(op.operands[operand], op.call.op);
+    if (info(op.operands[operand].dtype).kind != DTypeKind::Half) return access;
+    Node wide;
+    wide.op = Op::cast_;
+    wide.operands = {access};
+    wide.origin = op.call.op;
+    return graph().whole(graph().append(std::move(wide), DType::f32, Geometry::contiguous(access.geometry.sizes)));
+  }
+
   /// torch.equal: one number that says whether all elements are.
   ValueId are_equal(const RecordedOp& op) {
     const auto& sizes = op.operands[0].geometry.sizes;
     Node compare;
     compare.op = Op::eq_;
-    compare.operands = {read(op.operands[0], op.call.op), read(op.operands[1], op.call.op)};
+    compare.operands = {comparable(op, 0), comparable(op, 1)};
     compare.origin = op.call.op;
     ValueId same = graph().append(std::move(compare), DType::b1, Geometry::contiguous(sizes));
     if (sizes.empty()) return same;
