@@ -32,6 +32,11 @@ py::object build_arguments(py::tuple args, py::dict kwargs, bool keyword_order_m
   return spec ? py::cast(spec) : py::object(refusal_tuple(refusal));
 }
 
+bool matches(const ArgumentSpec& spec, const py::tuple& args, const py::dict& kwargs, CallInputs& inputs) {
+  VectorArguments arguments(args.ptr(), kwargs.ptr());
+  return spec.check(arguments.values.data(), arguments.positional, arguments.keyword_names.get(), inputs);
+}
+
 py::list object_list(const std::vector<std::pair<std::string, PyObject*>>& objects) {
   py::list list;
   for (auto& [path, object] : objects) list.append(py::make_tuple(path, py::reinterpret_borrow<py::object>(object)));
@@ -57,11 +62,9 @@ void bind_arguments(py::module_& module) {
       .def(
           "containers",
           [](const ArgumentSpec& spec, py::tuple args, py::dict kwargs) {
-            VectorArguments arguments(args.ptr(), kwargs.ptr());
             CallInputs inputs;
-            if (!spec.check(arguments.values.data(), arguments.positional, arguments.keyword_names.get(), inputs)) {
+            if (!matches(spec, args, kwargs, inputs))
               throw py::value_error("ArgumentSpec.containers: the arguments are not the ones it was built from");
-            }
             py::list containers;
             for (PyObject* container : inputs.containers) containers.append(py::handle(container));
             return containers;
@@ -83,18 +86,15 @@ void bind_arguments(py::module_& module) {
       .def_property_readonly("is_dead", &ArgumentSpec::is_dead)
       .def("check",
            [](const ArgumentSpec& spec, py::tuple args, py::dict kwargs) {
-             VectorArguments arguments(args.ptr(), kwargs.ptr());
              CallInputs inputs;
-             return spec.check(arguments.values.data(), arguments.positional, arguments.keyword_names.get(), inputs);
+             return matches(spec, args, kwargs, inputs);
            })
       .def(
           "tensors",
           [](const ArgumentSpec& spec, py::tuple args, py::dict kwargs) {
-            VectorArguments arguments(args.ptr(), kwargs.ptr());
             CallInputs inputs;
-            if (!spec.check(arguments.values.data(), arguments.positional, arguments.keyword_names.get(), inputs)) {
+            if (!matches(spec, args, kwargs, inputs))
               throw py::value_error("ArgumentSpec.tensors: the arguments are not the ones it was built from");
-            }
             py::list tensors;
             for (at::TensorImpl* tensor : inputs.tensors) {
               tensors.append(

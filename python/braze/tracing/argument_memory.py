@@ -30,12 +30,7 @@ class ArgumentMemory:
     def changed_objects(self):
         """Of the objects matched by identity, the paths of those that were changed, or something inside them."""
         changed = {path for path, container, before in self.inner if not same(before, contents_of(container))}
-        return {
-            root
-            for root in self.object_paths
-            for path in changed
-            if path == root or path.startswith((root + ".", root + "["))
-        }
+        return {root for root in self.object_paths for path in changed if is_within(path, root)}
 
     def outcome(self, result):
         """(what the output tree is built from, effects): the result alone when nothing has changed, else a tuple of it
@@ -70,6 +65,11 @@ class ArgumentMemory:
                     effects.set(place, key)
                     values.append(value)
         return effects, values
+
+
+def is_within(path, root):
+    """Whether one path of an argument leads to another or to something inside it."""
+    return path == root or path.startswith((root + ".", root + "["))
 
 
 def contents_of(container):

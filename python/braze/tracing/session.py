@@ -7,7 +7,7 @@ import weakref
 from braze import _C
 from braze.report import EntryReport, ExternReport, FunctionReport, KernelReport, RefusalReport, StageReport
 from braze.tracing import children, freezing, proof
-from braze.tracing.argument_memory import ArgumentMemory
+from braze.tracing.argument_memory import ArgumentMemory, is_within
 from braze.tracing.reachable import snapshot
 from braze.tracing.refusal import Refusal
 from braze.tracing.results import classifier, collector
@@ -191,14 +191,16 @@ class Session:
 
     def spec_of(self, args, kwargs):
         """The arguments and what counts as such; a refusal as a tuple when they are not vouched for."""
-        places = [
-            (owner, tuple(sorted(names)), path)
-            for reference, names, path in self.places.values()
-            if (owner := reference()) is not None
-        ]
+        places = [(owner, tuple(sorted(names)), path) for owner, names, path in self.living_places()]
         return _C.ArgumentSpec.build(
             args, kwargs, self.keyword_order_matters, self.by_structure, self.by_identity, places
         )
+
+    def living_places(self):
+        """(object, names, path) of the attributes that count as arguments."""
+        for reference, names, path in self.places.values():
+            if (owner := reference()) is not None:
+                yield owner, names, path
 
     def replaced_objects(self, spec):
         """The arguments, by path, in whose place an otherwise equal call had another object."""
@@ -211,9 +213,7 @@ class Session:
 
     def state_of(self, executed, spec, memory, arguments):
         """The Python state that a call running this code depends on, as it is now."""
-        places = {
-            id(owner): names for reference, names, _ in self.places.values() if (owner := reference()) is not None
-        }
+        places = {id(owner): names for owner, names, _ in self.living_places()}
         return snapshot(self.function, executed, spec.objects, arguments, spec.container_types, places)
 
     def learn(self, callable_, kind, known, args, kwargs, memory, arguments, trace, before, start):
@@ -352,7 +352,8 @@ class Session:
         return None
 
     def entry_of(self, kind, spec, state, captured, compiled, tree, paths, effects=None, frozen=None):
-        others = [(path, tensor) for path, tensor in state.tensors if not any(tensor is other for other in captured)]
+        known = {id(tensor) for tensor in captured}
+        others = [(path, tensor) for path, tensor in state.tensors if id(tensor) not in known]
         guards = frozen and frozen.guards
         return _C.Entry(spec, kind.state, state.guards, captured, compiled, tree, paths, effects, guards, others)
 
@@ -449,8 +450,7 @@ class Session:
             problem = problem or f"the call did {described(effects)} instead of {described(published.effects)}"
         if problem and problem != DECLINED:
             self.note(Refusal("proof", f"after {entry.hits} calls, {problem}"))
-            self.entries.remove(published)
-            drop(published.callable(), entry)
+            self.remove_entry(published.callable(), entry)
         return result
 
     def add_eager_entry(self, callable_, kind):
@@ -489,10 +489,6 @@ class Session:
         )
 
 
-def is_within(path, root):
-    return path == root or path.startswith((root + ".", root + "["))
-
-
 def described(effects):
     return effects.describe() if effects else ""
 
@@ -503,13 +499,6 @@ def time_steps(compiled, start):
         return []
     with start.rewound():
         return compiled.time_steps(start.tensors, 2)
-
-
-def drop(callable_, entry):
-    kept = [other for other in callable_.entries if other is not entry]
-    callable_.clear()
-    for other in reversed(kept):
-        callable_.add_entry(other)
 
 
 def takes_keywords(function):
