@@ -20,12 +20,6 @@ void bind_capture(py::module_& m) {
   py::class_<Recording>(m, "Recording")
       .def_property_readonly(
           "refusal", [](const Recording& r) -> py::object { return r.refusal ? as_python(r.refusal) : py::none(); })
-      .def_property_readonly("operators",
-                             [](const Recording& r) {
-                               std::vector<std::string> names;
-                               for (const auto& op : r.ops) names.push_back(op.call.op);
-                               return names;
-                             })
       .def_property_readonly("op_count", [](const Recording& r) { return r.ops.size(); })
       .def(
           "generators_as_recorded",

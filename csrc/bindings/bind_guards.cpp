@@ -57,7 +57,8 @@ void bind_arguments(py::module_& module) {
           py::arg("by_identity") = std::unordered_set<std::string>(),
           py::arg("places") = std::vector<std::tuple<py::object, py::tuple, std::string>>(),
           "The spec of these arguments, or a refusal as (reason, detail). `by_structure`: paths of plain objects "
-          "that are matched by class and attributes, or '*' for all. `places`: (owner, names, path) of attributes that "
+          "that are matched by class and attributes, or '*' for all. `by_identity`: paths of containers "
+          "that are matched as objects. `places`: (owner, names, path) of attributes that "
           "count as arguments.")
       .def(
           "containers",
