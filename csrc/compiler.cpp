@@ -103,7 +103,8 @@ std::vector<std::string> disabled_passes(const Options& options) {
   return names;
 }
 
-CompiledPlan compile(Graph graph, const Options& options, const HasOutVariant& has_out_variant, KernelCache& kernels) {
+CompiledPlan compile(Graph graph, const Options& options, const HasOutVariant& has_out_variant, KernelCache& kernels,
+                     const PrefersOwn& prefers_own) {
   const Stopwatch total;
   CompiledPlan compiled;
   CompileRecord& record = compiled.record;
@@ -115,6 +116,7 @@ CompiledPlan compile(Graph graph, const Options& options, const HasOutVariant& h
 
   record.passes = run_passes(graph, disabled_passes(options), dump.on());
   dump.passes(record.passes);
+  if (prefers_own && own_products(graph, prefers_own)) verify(graph);
 
   const Stopwatch scheduling;
   compiled.plan = schedule(graph, has_out_variant);
@@ -167,8 +169,9 @@ CompiledParametricPlan compile(ParametricPlan plan, const Options& options) {
   return compile(std::move(plan), options, process_kernel_cache());
 }
 
-CompiledPlan compile(Graph graph, const Options& options, const HasOutVariant& has_out_variant) {
-  return compile(std::move(graph), options, has_out_variant, process_kernel_cache());
+CompiledPlan compile(Graph graph, const Options& options, const HasOutVariant& has_out_variant,
+                     const PrefersOwn& prefers_own) {
+  return compile(std::move(graph), options, has_out_variant, process_kernel_cache(), prefers_own);
 }
 
 }  // namespace braze

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "graph/graph.h"
+#include "passes/own_products.h"
 #include "passes/pass.h"
 #include "runtime/kernel_cache.h"
 #include "schedule/parametric_plan.h"
@@ -48,8 +49,11 @@ std::vector<std::string> disabled_passes(const Options& options);
 Plan plan_of(Graph graph, const Options& options, const HasOutVariant& has_out_variant,
              std::vector<int64_t>& quotients);
 
-/// Compiles a graph for the CPU. `kernels` defaults to the cache of this process.
-CompiledPlan compile(Graph graph, const Options& options, const HasOutVariant& has_out_variant);
-CompiledPlan compile(Graph graph, const Options& options, const HasOutVariant& has_out_variant, KernelCache& kernels);
+/// Compiles a graph for the CPU. `kernels` defaults to the cache of this process; without `prefers_own` all products
+/// are the library's.
+CompiledPlan compile(Graph graph, const Options& options, const HasOutVariant& has_out_variant,
+                     const PrefersOwn& prefers_own = nullptr);
+CompiledPlan compile(Graph graph, const Options& options, const HasOutVariant& has_out_variant, KernelCache& kernels,
+                     const PrefersOwn& prefers_own = nullptr);
 
 }  // namespace braze

@@ -5,6 +5,7 @@
 
 #include "bindings/bindings.h"
 #include "frontend/call/compiled_call.h"
+#include "frontend/call/product_choice.h"
 #include "frontend/call/symbolic_call.h"
 #include "frontend/freeze/freeze.h"
 #include "frontend/guards/arguments.h"
@@ -217,7 +218,8 @@ void bind_program(py::module_& m) {
       "compile_program",
       [](const CapturedProgram& program, const Options& options) {
         py::gil_scoped_release others;
-        return std::make_shared<CompiledCall>(compile(program.graph, options, has_out_variant), boundary_of(program));
+        return std::make_shared<CompiledCall>(
+            compile(program.graph, options, has_out_variant, product_choice(options)), boundary_of(program));
       },
       py::arg("program"), py::arg("options"), "Compiles a captured program; raises InternalError when that fails.");
 }

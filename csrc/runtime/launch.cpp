@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <atomic>
 
+#include "schedule/product_form.h"
 #include "schedule/size_params.h"
 #include "support/error.h"
 
@@ -15,6 +16,7 @@ namespace {
 constexpr double kChunkBytes = 256 << 10;
 constexpr double kCostlyBytes = 48;  // an exp and its like, in bytes that could be streamed meanwhile
 constexpr double kPlainBytes = 2;    // an addition
+constexpr double kTermBytes = 1.2;   // a product and a sum in a tile
 constexpr int64_t kPointwiseUnit = 64;
 constexpr int64_t kEnoughRows = 16;
 
@@ -39,6 +41,7 @@ double cost(const Instr& instr) {
 }
 
 double cost_of_point(const Kernel& kernel, std::span<const int64_t> sizes) {
+  if (const auto form = product_form(kernel)) return kTermBytes * static_cast<double>(form->depth);
   const auto reduce_points = static_cast<double>(kernel.reduce_points(sizes));
   double total = 0;
   for (const Instr& instr : kernel.body) {
@@ -51,6 +54,7 @@ double cost_of_point(const Kernel& kernel, std::span<const int64_t> sizes) {
 /// Where a cut costs nothing: between rows of the innermost parallel axis when there are many, else between whole
 /// vectors and cache lines. A kernel that is vector along its reduced axis can be cut anywhere.
 int64_t choose_unit(const Kernel& kernel, int64_t points, std::span<const int64_t> sizes) {
+  if (const auto form = product_form(kernel)) return form->unit();
   const int last = kernel.parallel_axes() - 1;
   if (last < 0 || (kernel.vector_axis >= 0 && kernel.vector_axis != last)) return 1;
   const int64_t row = value_of(kernel.axes[last], sizes);

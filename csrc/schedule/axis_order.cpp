@@ -21,6 +21,7 @@ class Chooser {
     for (size_t d = 0; d < group_.dims.size(); ++d)
       (group_.dims[d].reduced ? reduced : parallel).push_back(static_cast<int>(d));
     sort(parallel);
+    put_product_last(parallel);
     if (group_.position_order.empty())
       sort(reduced);
     else
@@ -61,6 +62,31 @@ class Chooser {
         if (order <= 0) break;
         std::swap(dims[j], dims[j - 1]);
       }
+  }
+
+  /// The last two dims of a product are a column and a row of its result (product_form.h): the column is a dim that one
+  /// factor alone moves along, the row the longest that only the other does.
+  void put_product_last(std::vector<int>& dims) const {
+    const LoopAccess* factors[2] = {nullptr, nullptr};
+    for (const LoopAccess& access : accesses_)
+      if (access.factor >= 0) factors[access.factor] = &access;
+    if (!factors[0] || !factors[1]) return;
+    auto only = [&](int factor, int d) { return factors[factor]->strides[d] != 0 && factors[!factor]->strides[d] == 0; };
+    int column = -1, row = -1;
+    for (int d : dims)
+      if ((only(0, d) || only(1, d)) && (column < 0 || !is_contiguous_in_stores(column))) column = d;
+    if (column < 0) return;
+    const int other = only(0, column) ? 1 : 0;
+    for (int d : dims)
+      if (only(other, d) && (row < 0 || group_.dims[d].extent > group_.dims[row].extent)) row = d;
+    std::erase_if(dims, [&](int d) { return d == column || d == row; });
+    dims.push_back(column);
+    if (row >= 0) dims.push_back(row);
+  }
+
+  bool is_contiguous_in_stores(int dim) const {
+    return std::any_of(accesses_.begin(), accesses_.end(),
+                       [&](const LoopAccess& access) { return access.written && access.strides[dim] == 1; });
   }
 
   bool joins(int outer, int inner) const {

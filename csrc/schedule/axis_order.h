@@ -13,6 +13,7 @@ struct LoopAccess {
   bool written = false;
   bool row = false;    // does not move along reduced dims, in a group that has some
   bool memory = true;  // false: a position, which only restricts joining
+  int factor = -1;     // 0, 1: an operand of a dot
 };
 
 struct Axes {

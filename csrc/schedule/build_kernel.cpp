@@ -68,15 +68,17 @@ class KernelBuilder {
   std::vector<LoopAccess> accesses() const {
     const bool reduces = group_.has_reduced_dims();
     std::vector<LoopAccess> found;
-    auto add = [&](const AddressMap& map, bool written, bool memory) {
-      found.push_back({map.strides, written, reduces && !moves_along_reduced(map), memory});
+    auto add = [&](const AddressMap& map, bool written, bool memory, int factor = -1) {
+      found.push_back({map.strides, written, reduces && !moves_along_reduced(map), memory, factor});
     };
     for (size_t m = 0; m < group_.members.size(); ++m) {
       if (!live_[m]) continue;
       const Member& member = group_.members[m];
-      for (const Source& source : member.sources)
+      for (size_t s = 0; s < member.sources.size(); ++s) {
+        const Source& source = member.sources[s];
         if (source.value >= 0 && (source.table || group_.find(source.value, source.map) < 0))
-          add(source.map, false, true);
+          add(source.map, false, true, member.op == Op::dot_ ? static_cast<int>(s) : -1);
+      }
       if (is_stored(member)) add(member.result, true, true);
       if (member.op == Op::index_) add(member.position, false, false);
     }
@@ -226,7 +228,7 @@ class KernelBuilder {
     in.op = member.op;
     in.dtype = graph_.value(member.value).dtype;
     in.row = true;
-    in.args = {as_element(read(member.sources[0]))};
+    for (const Source& source : member.sources) in.args.push_back(as_element(read(source)));
     return emit(std::move(in));
   }
 

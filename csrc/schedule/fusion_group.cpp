@@ -93,7 +93,7 @@ class Builder {
         if (group_.dims[i].reduced) group_.position_order.push_back(static_cast<int>(i));
       return;
     }
-    member_.op = Op::cast_;
+    member_.op = node_.op == Op::dot_ && !nothing ? Op::mul_ : Op::cast_;
     const DType dtype = graph_.value(member_.value).dtype;
     if (nothing || counts) {
       Source source;
@@ -157,6 +157,10 @@ class Builder {
 
 bool FusionGroup::has_reduced_dims() const {
   return std::any_of(dims.begin(), dims.end(), [](const GroupDim& dim) { return dim.reduced; });
+}
+
+bool FusionGroup::has_product() const {
+  return std::any_of(members.begin(), members.end(), [](const Member& member) { return member.op == Op::dot_; });
 }
 
 NodeId FusionGroup::last_node() const { return library_call >= 0 ? library_call : members.back().node; }

@@ -38,7 +38,7 @@ struct Source {
 /// One node (or a copy of a cheap one) as part of a group.
 struct Member {
   NodeId node = -1;
-  Op op = Op::add_;     // the node's, except that a reduction of nothing or of one element is a cast
+  Op op = Op::add_;     // the node's, except that a reduction of nothing or of one element is a cast (a dot of one: a mul)
   ValueId value = -1;   // what it makes; for an update the new version, which lives in memory only
   bool copied = false;  // made again in this group; the original belongs to another one
   std::vector<Source> sources;
@@ -56,6 +56,8 @@ struct FusionGroup {
   NodeId library_call = -1;         // the extern node of a group that is not a kernel
 
   bool has_reduced_dims() const;
+  /// Contains a dot: a loop nest of its own kind, which takes what is done with each result and nothing else.
+  bool has_product() const;
   NodeId last_node() const;
   /// Splits dim `dim` in two: it keeps the outer part, and a new last dim of extent `inner` is the inner one.
   void split(int dim, int64_t inner);

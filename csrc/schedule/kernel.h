@@ -72,7 +72,7 @@ enum class InstrKind : uint8_t {
   Gather,       // as Load, plus args[k] * indexed[k].stride for each index; out of range: the kernel returns non-zero
   Index,        // axis position: sum(index[a] * strides[a]) + offset, as i64
   Elementwise,  // op applied to args
-  Reduce,       // op (sum, prod, min, max, any, all, argmin, argmax) of args[0] over all reduce axes; level Row
+  Reduce,       // op (sum, dot, prod, min, max, any, all, argmin, argmax) of args over all reduce axes; level Row
   Store         // param, offset, strides, args[0]
 };
 

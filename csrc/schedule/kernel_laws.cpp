@@ -141,10 +141,12 @@ class Checker {
 
   bool reduce(const Instr& in) {
     if (info(in.op).cls != OpClass::Reduce) return fail("not a reduction");
-    if (!args(in, 1)) return false;
+    if (!args(in, info(in.op).arity)) return false;
     if (k_.reduce_axes == 0 || !in.row) return fail("a reduction needs reduce axes and makes a row value");
-    if (k_.body[in.args[0]].row) return fail("a reduction of a row value");
+    for (int arg : in.args)
+      if (k_.body[arg].row) return fail("a reduction of a row value");
     const DType from = dtype(in, 0);
+    if (in.op == Op::dot_ && (!is_floating(from) || dtype(in, 1) != from)) return fail("a dot of other than floats");
     if (info(from).kind == DTypeKind::Half) return fail("a reduction of a half type");
     const bool position = in.op == Op::argmin_ || in.op == Op::argmax_;
     const bool logical = in.op == Op::any_ || in.op == Op::all_;

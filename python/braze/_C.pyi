@@ -12,6 +12,7 @@ class Options:
     background: bool
     trial: bool
     isa: str
+    products: str
     disabled_passes: str
     cache: bool
     cache_dir: str

@@ -18,6 +18,7 @@ class CompileOptions(TypedDict, total=False):
     background: bool
     trial: bool
     isa: str
+    products: str
     disabled_passes: str
 
 

@@ -3,6 +3,7 @@
 
 #include "code.h"
 #include "emit_loops.h"
+#include "emit_product.h"
 #include "loop_layout.h"
 
 namespace braze::cpu {
@@ -50,6 +51,7 @@ void emit_choice(Code& code, llvm::Function* function, const Kernel& kernel, int
 }  // namespace
 
 void emit_kernel(llvm::Module& module, const Kernel& kernel, const std::string& name, const Isa& isa, bool fast_math) {
+  if (const auto form = product_form(kernel)) return emit_product(module, kernel, *form, name, isa, fast_math);
   llvm::IRBuilder<> ir(module.getContext());
   if (fast_math) {
     llvm::FastMathFlags flags;

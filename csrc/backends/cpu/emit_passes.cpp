@@ -176,7 +176,9 @@ LoopEmitter::Accumulators LoopEmitter::innermost(const Accumulators& accumulator
     for (int copy = 0; copy < unroll_; ++copy) {
       Value* position = nullptr;
       if (reducer(reduces_[r]).has_position()) position = reduce_position(reducer(reduces_[r]), copy);
-      Value* added = value(kernel_.body[reduces_[r]].args[0], copy, lanes_);
+      const Instr& in = kernel_.body[reduces_[r]];
+      Value* added = value(in.args[0], copy, lanes_);
+      if (in.op == Op::dot_) added = ir_.CreateFMul(added, value(in.args[1], copy, lanes_));
       Value* mask = in_rows() ? mask_ : nullptr;  // in Columns, lanes out of use keep to themselves
       result.push_back(reducer(reduces_[r]).add(code_, accumulators[result.size()], added, position, mask));
     }

@@ -39,6 +39,7 @@ Value* beats(Code& code, Op op, DType from, Value* value, Value* best) {
 Value* combine(Code& code, Op op, DType from, Value* a, Value* b) {
   auto& ir = code.ir;
   switch (op) {
+    case Op::dot_:
     case Op::sum_:
       return is_floating(from) ? ir.CreateFAdd(a, b) : from == DType::b1 ? ir.CreateOr(a, b) : ir.CreateAdd(a, b);
     case Op::prod_: return is_floating(from) ? ir.CreateFMul(a, b) : ir.CreateMul(a, b);
@@ -54,6 +55,7 @@ Accumulator Reducer::identity(Code& code, int lanes) const {
   llvm::Type* type = with_lanes(register_element(code.ir.getContext(), from), lanes);
   const bool floating = is_floating(from);
   switch (op) {
+    case Op::dot_:
     case Op::sum_:
     case Op::any_: return {llvm::Constant::getNullValue(type)};
     case Op::prod_: return {floating ? real(type, 1) : integer(type, 1)};

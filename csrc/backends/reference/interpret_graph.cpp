@@ -127,7 +127,10 @@ class Interpreter {
       for_each_position(reduced, [&](const Position& inner) {
         Position whole = at;
         for (size_t i = 0; i < whole.size(); ++i) whole[i] += inner[i];
-        reduction.add(load(node.operands[0], whole));
+        if (node.op == Op::dot_)
+          reduction.add(load(node.operands[0], whole), load(node.operands[1], whole));
+        else
+          reduction.add(load(node.operands[0], whole));
       });
       store(node.results[0], address(result.shape, at), reduction.result());
     });

@@ -100,7 +100,12 @@ class Interpreter {
 
   void reduce(const Instr& in, std::vector<Scalar>& out) {
     Reduction reduction(in.op, kernel_.body[in.args[0]].dtype);
-    for (int64_t p = 0; p < kernel_.reduce_points(); ++p) reduction.add(value(in.args[0], p));
+    for (int64_t p = 0; p < kernel_.reduce_points(); ++p) {
+      if (in.op == Op::dot_)
+        reduction.add(value(in.args[0], p), value(in.args[1], p));
+      else
+        reduction.add(value(in.args[0], p));
+    }
     out.push_back(reduction.result());
   }
 

@@ -35,11 +35,11 @@ bool Reduction::better(const Scalar& element) const {
 
 void Reduction::add(const Scalar& element) {
   const bool first = count_ == 0;
-  if (op_ == Op::sum_ || op_ == Op::prod_) {
+  if (op_ == Op::sum_ || op_ == Op::prod_ || op_ == Op::dot_) {
     const double x = element.as_double();
     const uint64_t n = static_cast<uint64_t>(is_floating(from_) ? 0 : element.as_int());
-    total_ = first ? x : op_ == Op::sum_ ? total_ + x : total_ * x;
-    integer_ = first ? n : op_ == Op::sum_ ? integer_ + n : integer_ * n;
+    total_ = first ? x : op_ == Op::prod_ ? total_ * x : total_ + x;
+    integer_ = first ? n : op_ == Op::prod_ ? integer_ * n : integer_ + n;
   } else if (op_ == Op::any_ || op_ == Op::all_) {
     const uint64_t n = element.as_int() != 0;
     integer_ = first ? n : op_ == Op::any_ ? integer_ | n : integer_ & n;
@@ -53,6 +53,7 @@ void Reduction::add(const Scalar& element) {
 Scalar Reduction::result() const {
   switch (op_) {
     case Op::sum_:
+    case Op::dot_:
     case Op::prod_: {
       const bool none = count_ == 0;
       const int64_t unit = op_ == Op::prod_ ? 1 : 0;

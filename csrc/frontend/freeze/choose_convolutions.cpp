@@ -15,7 +15,7 @@
 #include "frontend/capture/convert.h"
 #include "frontend/freeze/freezing.h"
 #include "frontend/freeze/library_call.h"
-#include "frontend/freeze/trial_run.h"
+#include "frontend/library/trial_run.h"
 #include "graph/geometry.h"
 #include "passes/fused_convolution.h"
 

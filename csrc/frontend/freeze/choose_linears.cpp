@@ -19,7 +19,7 @@
 #include "frontend/freeze/freezing.h"
 #include "frontend/freeze/library_call.h"
 #include "frontend/freeze/linear_call.h"
-#include "frontend/freeze/trial_run.h"
+#include "frontend/library/trial_run.h"
 #include "passes/decompose/aten.h"
 #include "passes/readers.h"
 

@@ -6,11 +6,15 @@
 #include <map>
 #include <mutex>
 #include <string>
+#include <utility>
 
 namespace braze {
 
 /// The seconds `run` takes: the best of a few runs, after one that does not count.
 double seconds_of(const std::function<void()>& run);
+
+/// The same for two ways, run in turn, so that what else the machine does hits both.
+std::pair<double, double> seconds_in_turn(const std::function<void()>& one, const std::function<void()>& other);
 
 /// As seconds_of, for what `prepare` gives; a year when the library refuses it, as it does some shapes.
 template <typename Prepare>

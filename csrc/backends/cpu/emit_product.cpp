@@ -1,0 +1,357 @@
+// The loops round the tiles. A panel is kPanelColumns columns of the result and a block of rows: part by part of the
+// depth the right factor is packed and tiles add up a panel of sums on the stack; then the kernel's other instructions
+// run over it, as a kernel of their own in which the sums are one more operand.
+//
+//   blocks of rows (the left factor's stay in the second cache)
+//     panels
+//       parts of the depth: pack; tiles by rows, and by columns where a tile is narrower than a panel
+//       the rest of the kernel
+#include "emit_product.h"
+
+#include <algorithm>
+#include <functional>
+
+#include "code.h"
+#include "emit_loops.h"
+#include "loop_layout.h"
+#include "product_tile.h"
+
+namespace braze::cpu {
+namespace {
+
+using llvm::BasicBlock;
+using llvm::Value;
+
+constexpr int64_t kMostRows = 240;      // of a block
+constexpr int64_t kPackedDepth = 256;   // of a part, where the right factor is packed
+constexpr int64_t kAlongDepth = 1024;   // of a part, where vectors lie along it
+constexpr int64_t kFewRows = 16;        // up to which they do
+constexpr int kTileRows = 6, kTileColumnsAlongDepth = 4;
+
+llvm::Function* add_internal(llvm::Module& module, const std::string& name, const Isa& isa,
+                             llvm::ArrayRef<llvm::Type*> args, llvm::Type* result) {
+  auto* type = llvm::FunctionType::get(result, args, false);
+  auto* function = llvm::Function::Create(type, llvm::Function::InternalLinkage, name, module);
+  function->setDoesNotThrow();
+  function->addFnAttr("prefer-vector-width", std::to_string(isa.vector_bits));
+  return function;
+}
+
+Instr memory_instr(InstrKind kind, int param, std::vector<int64_t> strides) {
+  Instr in;
+  in.kind = kind;
+  in.dtype = DType::f32;
+  in.param = param;
+  in.strides = std::move(strides);
+  return in;
+}
+
+/// How the tiles go about it.
+struct Tiling {
+  Tiling(const Kernel& kernel, const ProductForm& form, const Isa& isa) {
+    const Instr &left = kernel.body[form.left], &right = kernel.body[form.right];
+    tile.left_row = form.row_axis < 0 ? 0 : left.strides[form.row_axis];
+    tile.left_depth = left.strides.back();
+    tile.right_depth = right.strides.back();
+    tile.right_column = right.strides[form.column_axis];
+    tile.depth = form.depth;
+    tile.along_depth = form.rows <= kFewRows && tile.left_depth == 1 && tile.right_depth == 1;
+    const int64_t most = tile.along_depth && !isa.avx512 ? 2 : kTileRows;
+    const int64_t tiles = (form.rows + most - 1) / most;
+    tile.rows = static_cast<int>((form.rows + tiles - 1) / tiles);
+    lanes = isa.vector_bits / 32;
+    tile.columns = tile.along_depth ? kTileColumnsAlongDepth : lanes * (isa.avx512 ? 4 : 2);
+    packs = !tile.along_depth && (tile.right_column != 1 || tiles > 1 || form.columns % lanes != 0);
+    part = std::min(form.depth, tile.along_depth ? kAlongDepth : kPackedDepth);
+    block = std::min(form.rows, kMostRows / tile.rows * tile.rows);
+  }
+
+  TileShape tile;
+  int lanes = 1;
+  bool packs = false;
+  int64_t part = 1, block = 1;
+};
+
+class ProductEmitter {
+ public:
+  ProductEmitter(llvm::Module& module, const Kernel& kernel, const ProductForm& form, const std::string& name,
+                 const Isa& isa, bool fast_math)
+      : module_(module), ir_(module.getContext()), kernel_(kernel), form_(form), name_(name), isa_(isa),
+        fast_math_(fast_math), tiling_(kernel, form, isa) {}
+
+  void run() {
+    llvm::Type *i64 = ir_.getInt64Ty(), *pointer = ir_.getPtrTy();
+    llvm::Function* function = add_internal(module_, name_, isa_, {pointer, i64, i64}, i64);
+    function->setLinkage(llvm::Function::ExternalLinkage);
+    const int64_t tail = form_.columns % kPanelColumns;
+    if (form_.columns >= kPanelColumns) whole_ = make_panel(kPanelColumns);
+    if (tail > 0) tail_ = make_panel(tail);
+    function_ = function;
+    ir_.SetInsertPoint(add_block("entry"));
+    sums_ = on_stack(ir_.getFloatTy(), tiling_.block * kPanelColumns);
+    if (tiling_.packs) packed_ = on_stack(ir_.getFloatTy(), tiling_.part * kPanelColumns);
+    pointers_ = on_stack(pointer, 2 + static_cast<int64_t>(kernel_.body.size()));
+    for (size_t p = 0; p < kernel_.params.size(); ++p)
+      params_.push_back(ir_.CreateLoad(pointer, ir_.CreateConstGEP1_64(pointer, function->getArg(0), p)));
+    Value *begin = ir_.CreateUDiv(function->getArg(1), number(form_.rows)),
+          *end = ir_.CreateUDiv(function->getArg(2), number(form_.rows));
+    loop(number(0), number(form_.rows), tiling_.block, [&](Value* row) { every_panel(begin, end, row); });
+    ir_.CreateRet(number(0));
+  }
+
+ private:
+  /// The code for panels of one width.
+  struct Panel {
+    int64_t width = 0;
+    llvm::Function* sums = nullptr;  // void(left, right, sums, packed, pointers, rows)
+    llvm::Function* rest = nullptr;  // a kernel over [rows, width]
+  };
+
+  BasicBlock* add_block(const char* name) { return BasicBlock::Create(ir_.getContext(), name, function_); }
+  Value* number(int64_t n) { return ir_.getInt64(static_cast<uint64_t>(n)); }
+  Value* least(Value* a, Value* b) { return ir_.CreateSelect(ir_.CreateICmpSLT(a, b), a, b); }
+  Value* floats(Value* base, Value* offset) { return ir_.CreateGEP(ir_.getFloatTy(), base, offset); }
+  Value* times(Value* position, int64_t stride) { return ir_.CreateMul(position, number(stride)); }
+
+  Value* on_stack(llvm::Type* type, int64_t count) {
+    auto* memory = ir_.CreateAlloca(type, number(count));
+    memory->setAlignment(llvm::Align(64));
+    return memory;
+  }
+
+  /// Positions begin, begin + step, ... below `end`.
+  void loop(Value* begin, Value* end, int64_t step, const std::function<void(Value*)>& body) {
+    advance(begin, end, [&](Value* position) {
+      body(position);
+      return number(step);
+    });
+  }
+
+  void advance(Value* begin, Value* end, const std::function<Value*(Value*)>& body) {
+    BasicBlock *before = ir_.GetInsertBlock(), *head = add_block("loop"), *inside = add_block("inside"),
+               *after = add_block("after");
+    ir_.CreateBr(head);
+    ir_.SetInsertPoint(head);
+    llvm::PHINode* position = ir_.CreatePHI(ir_.getInt64Ty(), 2);
+    position->addIncoming(begin, before);
+    ir_.CreateCondBr(ir_.CreateICmpSLT(position, end), inside, after);
+    ir_.SetInsertPoint(inside);
+    Value* step = body(position);
+    position->addIncoming(ir_.CreateAdd(position, step), ir_.GetInsertBlock());
+    ir_.CreateBr(head);
+    ir_.SetInsertPoint(after);
+  }
+
+  void when(Value* condition, const std::function<void()>& then) {
+    BasicBlock *some = add_block("some"), *after = add_block("either");
+    ir_.CreateCondBr(condition, some, after);
+    ir_.SetInsertPoint(some);
+    then();
+    ir_.CreateBr(after);
+    ir_.SetInsertPoint(after);
+  }
+
+  void put_pointer(Value* pointers, size_t at, Value* pointer) {
+    ir_.CreateStore(pointer, ir_.CreateConstGEP1_64(ir_.getPtrTy(), pointers, at));
+  }
+
+  llvm::Function* loops_of(const Kernel& kernel, const std::string& name) {
+    llvm::Type *i64 = ir_.getInt64Ty(), *pointer = ir_.getPtrTy();
+    llvm::Function* function = add_internal(module_, name, isa_, {pointer, i64, i64}, i64);
+    llvm::IRBuilder<> ir(module_.getContext());
+    if (fast_math_) {
+      llvm::FastMathFlags flags;
+      flags.setAllowContract(true);
+      ir.setFastMathFlags(flags);
+    }
+    Code code{ir, isa_, fast_math_};
+    LoopEmitter(code, LoopLayout(kernel, isa_), *function).run();
+    return function;
+  }
+
+  /// Copies a part of the right factor's panel, its columns side by side.
+  llvm::Function* make_pack(int64_t width, const std::string& name) {
+    Kernel pack;
+    pack.axes = {tiling_.part, width};
+    pack.vector_axis = 1;
+    pack.params = {{DType::f32, false}, {DType::f32, true}};
+    pack.body = {memory_instr(InstrKind::Load, 0, {tiling_.tile.right_depth, tiling_.tile.right_column}),
+                 memory_instr(InstrKind::Store, 1, {kPanelColumns, 1})};
+    pack.body[1].args = {0};
+    return loops_of(pack, name);
+  }
+
+  /// What happens to the sums of a panel. Each access has a param of its own, because each begins somewhere else.
+  Kernel rest_of_kernel(int64_t width) const {
+    Kernel rest;
+    rest.axes = {tiling_.block, width};
+    rest.vector_axis = 1;
+    rest.params = {{DType::f32, false}};
+    std::vector<int> made(kernel_.body.size(), -1);
+    for (size_t i = 0; i < kernel_.body.size(); ++i) {
+      if (static_cast<int>(i) == form_.left || static_cast<int>(i) == form_.right) continue;
+      Instr in = kernel_.body[i];
+      if (in.kind == InstrKind::Reduce) {
+        in = memory_instr(InstrKind::Load, 0, {kPanelColumns, 1});
+      } else {
+        for (int& arg : in.args) arg = made[arg];
+        if (in.param >= 0) {
+          in.strides = {form_.row_axis < 0 ? 0 : in.strides[form_.row_axis], in.strides[form_.column_axis]};
+          in.offset = 0;
+          in.param = static_cast<int>(rest.params.size());
+          rest.params.push_back({in.dtype, in.kind == InstrKind::Store});
+        }
+      }
+      in.row = false;
+      made[i] = static_cast<int>(rest.body.size());
+      rest.body.push_back(std::move(in));
+    }
+    return rest;
+  }
+
+  Panel make_panel(int64_t width) {
+    const std::string name = name_ + "." + std::to_string(width);
+    Panel panel{.width = width};
+    panel.rest = loops_of(rest_of_kernel(width), name + ".rest");
+    llvm::Function* pack = tiling_.packs ? make_pack(width, name + ".pack") : nullptr;
+    llvm::Type* pointer = ir_.getPtrTy();
+    function_ = panel.sums = add_internal(
+        module_, name + ".sums", isa_, {pointer, pointer, pointer, pointer, pointer, ir_.getInt64Ty()}, ir_.getVoidTy());
+    ir_.SetInsertPoint(add_block("entry"));
+    Value *left = function_->getArg(0), *right = function_->getArg(1), *packed = function_->getArg(3),
+          *pointers = function_->getArg(4);
+    if (pack) clear_unused_lanes(packed, width);
+    loop(number(0), number(form_.depth), tiling_.part, [&](Value* k) {
+      Value* depth = least(number(tiling_.part), ir_.CreateSub(number(form_.depth), k));
+      Value* part = floats(right, times(k, tiling_.tile.right_depth));
+      if (pack) {
+        put_pointer(pointers, 0, part);
+        put_pointer(pointers, 1, packed);
+        ir_.CreateCall(pack, {pointers, number(0), times(depth, width)});
+        part = packed;
+      }
+      every_tile(panel, floats(left, times(k, tiling_.tile.left_depth)), part, depth,
+                 ir_.CreateICmpSGT(k, number(0)));
+    });
+    ir_.CreateRetVoid();
+    return panel;
+  }
+
+  /// Lanes past the last column are computed with; they hold nothing that is slow to compute with.
+  void clear_unused_lanes(Value* packed, int64_t width) {
+    if (width % tiling_.lanes == 0) return;
+    llvm::Type* vector = with_lanes(ir_.getFloatTy(), tiling_.lanes);
+    Value* last = floats(packed, number(width / tiling_.lanes * tiling_.lanes));
+    loop(number(0), number(tiling_.part), 1, [&](Value* k) {
+      ir_.CreateAlignedStore(llvm::Constant::getNullValue(vector), floats(last, times(k, kPanelColumns)),
+                             llvm::Align(4));
+    });
+  }
+
+  void every_tile(const Panel& panel, Value* left, Value* right, Value* depth, Value* more) {
+    TileShape shape = tiling_.tile;
+    if (tiling_.packs) {
+      shape.right_depth = kPanelColumns;
+      shape.right_column = 1;
+    }
+    int64_t width = panel.width;
+    if (!shape.along_depth) width = (width + tiling_.lanes - 1) / tiling_.lanes * tiling_.lanes;
+    const int64_t whole = width / shape.columns * shape.columns;
+    auto columns_from = [&](Value* column, int64_t count) {
+      shape.columns = static_cast<int>(count);
+      rows_of_tiles(shape, left, floats(right, times(column, shape.right_column)), column, depth, more);
+    };
+    const int64_t together = shape.columns;
+    if (whole > 0)
+      loop(number(0), number(whole), together, [&](Value* column) { columns_from(column, together); });
+    if (whole < width) columns_from(number(whole), width - whole);
+  }
+
+  void rows_of_tiles(TileShape shape, Value* left, Value* right, Value* column, Value* depth, Value* more) {
+    Value *sums = function_->getArg(2), *rows = function_->getArg(5);
+    auto tile = [&](Value* row) {
+      Value* result = floats(sums, ir_.CreateAdd(times(row, kPanelColumns), column));
+      ir_.CreateCall(tile_of(shape), {floats(left, times(row, shape.left_row)), right, result, depth, more});
+    };
+    const int64_t rest = form_.rows % shape.rows;
+    Value* whole = ir_.CreateSub(rows, ir_.CreateURem(rows, number(shape.rows)));
+    loop(number(0), whole, shape.rows, tile);
+    if (rest == 0) return;
+    shape.rows = static_cast<int>(rest);
+    when(ir_.CreateICmpSLT(whole, rows), [&] { tile(whole); });
+  }
+
+  /// One function a shape; panels of different widths share most.
+  llvm::Function* tile_of(const TileShape& shape) {
+    const std::string name = name_ + "." + std::to_string(shape.rows) + "x" + std::to_string(shape.columns);
+    if (llvm::Function* known = module_.getFunction(name)) return known;
+    return emit_tile(module_, shape, name, isa_);
+  }
+
+  void every_panel(Value* begin, Value* end, Value* row) {
+    Value* rows = least(number(tiling_.block), ir_.CreateSub(number(form_.rows), row));
+    advance(begin, end, [&](Value* at) -> Value* {
+      Value *outer = number(0), *column = at;
+      if (form_.outer > 1) {
+        outer = ir_.CreateUDiv(at, number(form_.columns));
+        column = ir_.CreateURem(at, number(form_.columns));
+      }
+      if (tail_.width == 0 || whole_.width == 0) {
+        const Panel& only = tail_.width == 0 ? whole_ : tail_;
+        panel_at(only, outer, row, column, rows);
+        return number(only.width);
+      }
+      Value* fits = ir_.CreateICmpSLE(ir_.CreateAdd(column, number(kPanelColumns)), number(form_.columns));
+      when(fits, [&] { panel_at(whole_, outer, row, column, rows); });
+      when(ir_.CreateNot(fits), [&] { panel_at(tail_, outer, row, column, rows); });
+      return ir_.CreateSelect(fits, number(whole_.width), number(tail_.width));
+    });
+  }
+
+  void panel_at(const Panel& panel, Value* outer, Value* row, Value* column, Value* rows) {
+    auto address = [&](int i) {
+      const Instr& in = kernel_.body[i];
+      Value* offset = number(in.offset);
+      auto move = [&](Value* position, int axis) {
+        if (in.strides[axis] != 0) offset = ir_.CreateAdd(offset, times(position, in.strides[axis]));
+      };
+      Value* left_over = outer;
+      for (int a = form_.column_axis; a-- > 0;) {
+        move(ir_.CreateURem(left_over, number(kernel_.axes[a])), a);
+        left_over = ir_.CreateUDiv(left_over, number(kernel_.axes[a]));
+      }
+      move(column, form_.column_axis);
+      if (form_.row_axis >= 0) move(row, form_.row_axis);
+      return ir_.CreateGEP(memory_element(ir_.getContext(), in.dtype), params_[in.param], offset);
+    };
+    Value* packed = packed_ ? packed_ : sums_;
+    ir_.CreateCall(panel.sums, {address(form_.left), address(form_.right), sums_, packed, pointers_, rows});
+    put_pointer(pointers_, 0, sums_);
+    size_t next = 1;
+    for (int i = 0; i < static_cast<int>(kernel_.body.size()); ++i)
+      if (i != form_.left && i != form_.right && kernel_.body[i].param >= 0) put_pointer(pointers_, next++, address(i));
+    ir_.CreateCall(panel.rest, {pointers_, number(0), times(rows, panel.width)});
+  }
+
+  llvm::Module& module_;
+  llvm::IRBuilder<> ir_;
+  const Kernel& kernel_;
+  const ProductForm& form_;
+  const std::string& name_;
+  const Isa& isa_;
+  const bool fast_math_;
+  const Tiling tiling_;
+  llvm::Function* function_ = nullptr;
+  Panel whole_, tail_;
+  Value *sums_ = nullptr, *packed_ = nullptr, *pointers_ = nullptr;
+  std::vector<Value*> params_;
+};
+
+}  // namespace
+
+void emit_product(llvm::Module& module, const Kernel& kernel, const ProductForm& form, const std::string& name,
+                  const Isa& isa, bool fast_math) {
+  ProductEmitter(module, kernel, form, name, isa, fast_math).run();
+}
+
+}  // namespace braze::cpu

@@ -1,0 +1,211 @@
+// Two kinds of tile. With vectors along the columns each step of the depth broadcasts one element a row of the left
+// factor. With vectors along the depth nothing has to be turned or packed, which is best for few rows; the sums across
+// vectors are taken four columns at a time.
+#include "product_tile.h"
+
+#include <functional>
+
+#include "code.h"
+#include "schedule/product_form.h"
+
+namespace braze::cpu {
+namespace {
+
+using llvm::BasicBlock;
+using llvm::Value;
+using Values = std::vector<Value*>;
+
+class TileEmitter {
+ public:
+  TileEmitter(llvm::Module& module, const TileShape& shape, const std::string& name, const Isa& isa)
+      : ir_(module.getContext()), code_{ir_, isa}, shape_(shape), lanes_(isa.vector_bits / 32) {
+    llvm::Type *pointer = ir_.getPtrTy(), *i64 = ir_.getInt64Ty();
+    auto* type = llvm::FunctionType::get(ir_.getVoidTy(), {pointer, pointer, pointer, i64, ir_.getInt1Ty()}, false);
+    function_ = llvm::Function::Create(type, llvm::Function::InternalLinkage, name, module);
+    function_->setDoesNotThrow();
+    function_->addFnAttr("prefer-vector-width", std::to_string(isa.vector_bits));
+    vector_ = llvm::FixedVectorType::get(ir_.getFloatTy(), static_cast<unsigned>(lanes_));
+  }
+
+  llvm::Function* run() {
+    ir_.SetInsertPoint(add_block("entry"));
+    if (shape_.along_depth)
+      along_depth();
+    else
+      along_columns();
+    ir_.CreateRetVoid();
+    return function_;
+  }
+
+ private:
+  Value* left() const { return function_->getArg(0); }
+  Value* right() const { return function_->getArg(1); }
+  Value* result() const { return function_->getArg(2); }
+  Value* depth() const { return function_->getArg(3); }
+  Value* more() const { return function_->getArg(4); }
+
+  BasicBlock* add_block(const char* name) { return BasicBlock::Create(ir_.getContext(), name, function_); }
+  Value* number(int64_t n) { return ir_.getInt64(static_cast<uint64_t>(n)); }
+  Value* at(Value* base, Value* offset) { return ir_.CreateGEP(ir_.getFloatTy(), base, offset); }
+  Value* at(Value* base, int64_t offset) { return at(base, number(offset)); }
+  Value* load(llvm::Type* type, Value* address) { return ir_.CreateAlignedLoad(type, address, llvm::Align(4)); }
+  Value* times(Value* position, int64_t stride) {
+    return stride == 1 ? position : ir_.CreateMul(position, number(stride));
+  }
+
+  /// Positions 0, step, 2 * step ... below `end`, which is above 0.
+  Values loop(Value* end, int64_t step, const Values& start, const std::function<Values(Value*, const Values&)>& body) {
+    BasicBlock *before = ir_.GetInsertBlock(), *head = add_block("depth"), *after = add_block("after");
+    ir_.CreateBr(head);
+    ir_.SetInsertPoint(head);
+    llvm::PHINode* position = ir_.CreatePHI(ir_.getInt64Ty(), 2);
+    position->addIncoming(number(0), before);
+    Values carried;
+    for (Value* value : start) {
+      llvm::PHINode* phi = ir_.CreatePHI(value->getType(), 2);
+      phi->addIncoming(value, before);
+      carried.push_back(phi);
+    }
+    const Values next = body(position, carried);
+    Value* moved = ir_.CreateAdd(position, number(step));
+    position->addIncoming(moved, ir_.GetInsertBlock());
+    for (size_t i = 0; i < next.size(); ++i)
+      llvm::cast<llvm::PHINode>(carried[i])->addIncoming(next[i], ir_.GetInsertBlock());
+    ir_.CreateCondBr(ir_.CreateICmpSLT(moved, end), head, after);
+    ir_.SetInsertPoint(after);
+    return next;
+  }
+
+  /// `then()` where `condition` holds, else `otherwise`.
+  Values choose(Value* condition, const std::function<Values()>& then, const Values& otherwise) {
+    BasicBlock *before = ir_.GetInsertBlock(), *some = add_block("some"), *after = add_block("either");
+    ir_.CreateCondBr(condition, some, after);
+    ir_.SetInsertPoint(some);
+    const Values made = then();
+    BasicBlock* last = ir_.GetInsertBlock();
+    ir_.CreateBr(after);
+    ir_.SetInsertPoint(after);
+    Values merged;
+    for (size_t i = 0; i < made.size(); ++i) {
+      llvm::PHINode* phi = ir_.CreatePHI(made[i]->getType(), 2);
+      phi->addIncoming(made[i], last);
+      phi->addIncoming(otherwise[i], before);
+      merged.push_back(phi);
+    }
+    return merged;
+  }
+
+  Values zeros() const {
+    const int columns = shape_.along_depth ? shape_.columns : shape_.columns / lanes_;
+    return Values(static_cast<size_t>(shape_.rows * columns), llvm::Constant::getNullValue(vector_));
+  }
+
+  void along_columns() {
+    const int vectors = shape_.columns / lanes_;
+    auto place = [&](int i) { return at(result(), i / vectors * kPanelColumns + i % vectors * lanes_); };
+    const Values start = choose(
+        more(),
+        [&] {
+          Values sums;
+          for (int i = 0; i < shape_.rows * vectors; ++i) sums.push_back(load(vector_, place(i)));
+          return sums;
+        },
+        zeros());
+    const Values sums = loop(depth(), 1, start, [&](Value* k, const Values& carried) {
+      Value *a = at(left(), times(k, shape_.left_depth)), *b = at(right(), times(k, shape_.right_depth));
+      Values columns, next;
+      for (int j = 0; j < vectors; ++j) columns.push_back(load(vector_, at(b, j * lanes_)));
+      for (int i = 0; i < shape_.rows * vectors; ++i) {
+        if (i % vectors == 0) row_ = splat(code_, load(ir_.getFloatTy(), at(a, i / vectors * shape_.left_row)), lanes_);
+        next.push_back(fma(code_, row_, columns[i % vectors], carried[i]));
+      }
+      return next;
+    });
+    for (int i = 0; i < shape_.rows * vectors; ++i) ir_.CreateAlignedStore(sums[i], place(i), llvm::Align(4));
+  }
+
+  /// One vector of the depth from `k` on.
+  Values step(Value* k, const Values& carried, Value* mask) {
+    auto part = [&](Value* base, int64_t offset) -> Value* {
+      Value* address = at(at(base, k), offset);
+      if (!mask) return load(vector_, address);
+      return ir_.CreateMaskedLoad(vector_, address, llvm::Align(4), mask, llvm::Constant::getNullValue(vector_));
+    };
+    Values columns, next;
+    for (int j = 0; j < shape_.columns; ++j) columns.push_back(part(right(), j * shape_.right_column));
+    for (int i = 0; i < shape_.rows; ++i) {
+      Value* row = part(left(), i * shape_.left_row);
+      for (int j = 0; j < shape_.columns; ++j)
+        next.push_back(fma(code_, row, columns[j], carried[i * shape_.columns + j]));
+    }
+    return next;
+  }
+
+  void along_depth() {
+    const int64_t rest = shape_.depth % lanes_;
+    Values sums = zeros();
+    if (shape_.depth >= lanes_) {
+      Value* whole = ir_.CreateAnd(depth(), number(-lanes_));
+      const auto steps = [&] {
+        return loop(whole, lanes_, zeros(), [&](Value* k, const Values& carried) { return step(k, carried, nullptr); });
+      };
+      sums = rest == 0 ? steps() : choose(ir_.CreateICmpNE(whole, number(0)), steps, zeros());
+    }
+    if (rest != 0) {
+      llvm::SmallVector<llvm::Constant*, 16> used;
+      for (int lane = 0; lane < lanes_; ++lane) used.push_back(ir_.getInt1(lane < rest));
+      Value* mask = llvm::ConstantVector::get(used);
+      Value* left_over = ir_.CreateICmpNE(ir_.CreateAnd(depth(), number(lanes_ - 1)), number(0));
+      const Values before = sums;
+      sums = choose(left_over, [&] { return step(ir_.CreateAnd(depth(), number(-lanes_)), before, mask); }, before);
+    }
+    for (int i = 0; i < shape_.rows; ++i) {
+      Values row(sums.begin() + i * shape_.columns, sums.begin() + (i + 1) * shape_.columns);
+      Value *made = across(row), *place = at(result(), i * kPanelColumns);
+      Value* together = ir_.CreateFAdd(load(made->getType(), place), made);
+      ir_.CreateAlignedStore(ir_.CreateSelect(more(), together, made), place, llvm::Align(4));
+    }
+  }
+
+  /// The sum of each vector's lanes, as lanes 0, 1, ... of one vector: 1, 2 or 4 lanes for up to as many vectors.
+  Value* across(Values vectors) {
+    if (vectors.size() == 3) vectors.push_back(llvm::Constant::getNullValue(vector_));
+    const int count = static_cast<int>(vectors.size());
+    // Neighbours are added while two vectors become one, so that each keeps lanes of its own.
+    for (unsigned apart = 1; vectors.size() > 1; apart *= 2) {
+      Values halved;
+      for (size_t v = 0; v < vectors.size(); v += 2) {
+        llvm::SmallVector<int, 16> low, high;
+        for (int lane = 0; lane < lanes_; ++lane) {
+          const int span = static_cast<int>(apart), group = lane / (2 * span) * (2 * span), in = lane % (2 * span);
+          const int from = (in < span ? 0 : lanes_) + group + in % span;
+          low.push_back(from);
+          high.push_back(from + span);
+        }
+        halved.push_back(ir_.CreateFAdd(ir_.CreateShuffleVector(vectors[v], vectors[v + 1], low),
+                                        ir_.CreateShuffleVector(vectors[v], vectors[v + 1], high)));
+      }
+      vectors = std::move(halved);
+    }
+    Value* all = vectors[0];
+    for (int lanes = lanes_; lanes > count; lanes /= 2)
+      all = ir_.CreateFAdd(slice(code_, all, 0, lanes / 2), slice(code_, all, lanes / 2, lanes / 2));
+    return all;
+  }
+
+  llvm::IRBuilder<> ir_;
+  Code code_;
+  const TileShape& shape_;
+  const int lanes_;
+  llvm::Function* function_;
+  llvm::Type* vector_;
+  Value* row_ = nullptr;
+};
+
+}  // namespace
+
+llvm::Function* emit_tile(llvm::Module& module, const TileShape& shape, const std::string& name, const Isa& isa) {
+  return TileEmitter(module, shape, name, isa).run();
+}
+
+}  // namespace braze::cpu

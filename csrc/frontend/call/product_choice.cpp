@@ -1,0 +1,165 @@
+// The two ways are two programs of one node. A weight that another call will have driven out of the cache is not found
+// there in the trial either: it takes turns with copies of itself.
+#include "frontend/call/product_choice.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/core/LegacyTypeDispatch.h>
+#include <ATen/ops/ones.h>
+#include <pybind11/pybind11.h>
+#include <torch/version.h>
+
+#include <algorithm>
+#include <map>
+#include <mutex>
+
+#include "compiler.h"
+#include "frontend/call/compiled_call.h"
+#include "frontend/library/out_variant.h"
+#include "frontend/library/trial_run.h"
+#include "runtime/disk_cache.h"
+#include "support/error.h"
+
+namespace braze {
+namespace {
+
+constexpr int64_t kMostTerms = int64_t{1} << 32;         // of a product worth a trial; the library is best at larger ones
+constexpr int64_t kCachedElements = int64_t{2} << 20;    // the copies of a weight have together, or more
+constexpr int64_t kMostCopies = 8;
+
+bool has_out(const ExternCall& call) { return find_out_variant(call).has_value(); }
+
+/// A program that is nothing but the call.
+Graph program_of(const ProductCall& product, std::vector<int64_t>& lengths) {
+  Graph graph;
+  Node node;
+  auto add = [&](Access access, bool batched) {
+    Geometry& g = access.geometry;
+    g.offset = 0;
+    if (!batched && g.sizes.size() == 3) {
+      g.sizes.erase(g.sizes.begin());
+      g.strides.erase(g.strides.begin());
+    }
+    access.value = graph.add_input(DType::f32, g.extent());
+    lengths.push_back(g.extent());
+    node.call.args.push_back(TensorArg{static_cast<int>(node.operands.size())});
+    node.operands.emplace_back(std::move(access));
+  };
+  const bool batched = product.batch() > 1;
+  if (product.added) add(*product.added, false);
+  add(product.left, batched);
+  add(product.right, batched);
+  if (product.added) node.call.args.insert(node.call.args.end(), {int64_t{1}, int64_t{1}});
+  node.op = Op::extern_;
+  node.call.op = product.added ? "aten::addmm" : batched ? "aten::bmm" : "aten::mm";
+  node.call.returns = {0};
+  std::vector<int64_t> sizes = {product.rows(), product.columns()};
+  if (batched) sizes.insert(sizes.begin(), product.batch());
+  graph.outputs = {graph.append(std::move(node), DType::f32, Geometry::contiguous(sizes))};
+  return graph;
+}
+
+CallBoundary boundary_of_trial(const Graph& graph) {
+  CapturedProgram program;
+  program.graph = graph;
+  for (size_t i = 0; i < graph.inputs.size(); ++i) program.inputs.push_back({static_cast<int>(i), 0});
+  program.outputs = {{TensorOutput::Kind::Buffer, 0, DType::f32, graph.value(graph.outputs[0]).shape}};
+  return boundary_of(program);
+}
+
+/// One way to compute a product, with tensors to try it on.
+class Way {
+ public:
+  Way(const Graph& graph, const std::vector<int64_t>& lengths, const Options& options, const PrefersOwn& prefers)
+      : call_(compile(graph, options, has_out, prefers), boundary_of_trial(graph)) {
+    const int64_t copies = std::clamp<int64_t>(kCachedElements / lengths.back(), 1, kMostCopies);
+    for (int64_t length : lengths) tensors_.push_back(at::ones({length}));
+    for (int64_t i = 0; i < copies; ++i) weights_.push_back(tensors_.back().clone());
+  }
+
+  void run() {
+    std::vector<at::TensorImpl*> inputs;
+    for (const at::Tensor& tensor : tensors_) inputs.push_back(tensor.unsafeGetTensorImpl());
+    inputs.back() = weights_[turn_++ % weights_.size()].unsafeGetTensorImpl();
+    std::vector<at::Tensor> results;
+    check_internal(call_.run(inputs.data(), inputs.size(), results), "a product could not be computed");
+  }
+
+ private:
+  CompiledCall call_;
+  std::vector<at::Tensor> tensors_, weights_;
+  size_t turn_ = 0;
+};
+
+bool own_is_faster(const ProductCall& product, const Options& options) {
+  const pybind11::gil_scoped_acquire calls_need_it;
+  const at::AutoDispatchBelowADInplaceOrView below_autograd;
+  std::vector<int64_t> lengths;
+  const Graph graph = program_of(product, lengths);
+  Way own(graph, lengths, options, [](const ProductCall&) { return true; });
+  Way library(graph, lengths, options, nullptr);
+  const auto [own_seconds, library_seconds] = seconds_in_turn([&] { own.run(); }, [&] { library.run(); });
+  return own_seconds <= library_seconds;
+}
+
+std::string question(const ProductCall& product, const Options& options) {
+  const CodegenOptions codegen{.isa = options.isa, .fast_math = options.numerics == "fast"};
+  std::string text = "product on " + process_kernel_cache().backend().target(codegen) + " torch " TORCH_VERSION
+                     " threads " + std::to_string(at::get_num_threads());
+  auto add = [&](const Access& access) {
+    text += ";";
+    for (int64_t n : access.geometry.sizes) text += " " + std::to_string(n);
+    text += " by";
+    for (int64_t n : access.geometry.strides) text += " " + std::to_string(n);
+  };
+  add(product.left);
+  add(product.right);
+  if (product.added) add(*product.added);
+  return text;
+}
+
+/// Answers of this process and, by way of the disk, of others before it.
+class Answers {
+ public:
+  static Answers& instance() {
+    static auto* answers = new Answers;
+    return *answers;
+  }
+
+  std::optional<bool> find(const std::string& question) {
+    const std::lock_guard lock(mutex_);
+    if (auto found = known_.find(question); found != known_.end()) return found->second;
+    DiskCache* disk = process_disk_cache();
+    const auto kept = disk ? disk->load(question) : std::nullopt;
+    if (!kept || (*kept != "own" && *kept != "library")) return std::nullopt;
+    return known_[question] = *kept == "own";
+  }
+
+  void keep(const std::string& question, bool own) {
+    const std::lock_guard lock(mutex_);
+    known_[question] = own;
+    if (DiskCache* disk = process_disk_cache()) disk->store(question, own ? "own" : "library");
+  }
+
+ private:
+  std::mutex mutex_;
+  std::map<std::string, bool> known_;
+};
+
+bool prefers_own(const ProductCall& product, const Options& options) {
+  if (product.batch() * product.rows() * product.columns() > kMostTerms / product.depth()) return false;
+  const std::string asked = question(product, options);
+  if (auto known = Answers::instance().find(asked)) return *known;
+  const bool own = own_is_faster(product, options);  // no lock is held: it waits for the GIL
+  Answers::instance().keep(asked, own);
+  return own;
+}
+
+}  // namespace
+
+PrefersOwn product_choice(const Options& options) {
+  if (options.products == "library") return nullptr;
+  if (options.products == "own") return [](const ProductCall&) { return true; };
+  return [options](const ProductCall& product) { return prefers_own(product, options); };
+}
+
+}  // namespace braze

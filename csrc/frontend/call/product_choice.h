@@ -1,0 +1,13 @@
+// Whether a product of matrices is better off in a kernel of ours or with PyTorch's library: each shape is run both
+// ways once, and the answer is kept in memory and on disk.
+#pragma once
+
+#include "passes/own_products.h"
+#include "support/options.h"
+
+namespace braze {
+
+/// What the options ask for; null where all products are the library's. May be asked with or without the GIL.
+PrefersOwn product_choice(const Options& options);
+
+}  // namespace braze

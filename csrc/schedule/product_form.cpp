@@ -1,0 +1,60 @@
+// Reads the form off a kernel's strides.
+#include "schedule/product_form.h"
+
+#include <algorithm>
+
+namespace braze {
+namespace {
+
+bool belongs_to_result(const Instr& in) {
+  switch (in.kind) {
+    case InstrKind::Constant: return true;
+    case InstrKind::Load:
+    case InstrKind::Elementwise:
+    case InstrKind::Store: return in.row;
+    case InstrKind::Gather:
+    case InstrKind::Index:
+    case InstrKind::Reduce: return false;
+  }
+  return false;
+}
+
+}  // namespace
+
+std::optional<ProductForm> product_form(const Kernel& kernel) {
+  if (kernel.is_parametric() || kernel.reduce_axes != 1 || kernel.parallel_axes() == 0) return std::nullopt;
+  ProductForm form;
+  const auto dot = std::find_if(kernel.body.begin(), kernel.body.end(),
+                                [](const Instr& in) { return in.kind == InstrKind::Reduce && in.op == Op::dot_; });
+  if (dot == kernel.body.end() || dot->dtype != DType::f32) return std::nullopt;
+  form.dot = static_cast<int>(dot - kernel.body.begin());
+  form.left = dot->args[0], form.right = dot->args[1];
+  for (int i = 0; i < static_cast<int>(kernel.body.size()); ++i) {
+    const Instr& in = kernel.body[i];
+    const bool factor = i == form.left || i == form.right;
+    if (factor ? in.kind != InstrKind::Load : i != form.dot && !belongs_to_result(in)) return std::nullopt;
+  }
+
+  auto moves = [&](int instr, int axis) { return kernel.body[instr].strides[axis] != 0; };
+  auto only = [&](int instr, int other, int axis) { return moves(instr, axis) && !moves(other, axis); };
+  const int last = kernel.parallel_axes() - 1;
+  auto set_axes = [&](int columns, int rows) {
+    form.column_axis = columns, form.row_axis = rows;
+    form.columns = kernel.axes[columns];
+    form.rows = rows < 0 ? 1 : kernel.axes[rows];
+  };
+  auto fits = [&](int left, int right) {
+    if (last > 0 && only(left, right, last) && only(right, left, last - 1)) return set_axes(last - 1, last), true;
+    if (only(right, left, last)) return set_axes(last, -1), true;
+    return false;
+  };
+  if (!fits(form.left, form.right)) {
+    if (!fits(form.right, form.left)) return std::nullopt;
+    std::swap(form.left, form.right);
+  }
+  for (int a = 0; a < form.column_axis; ++a) form.outer *= kernel.axes[a];
+  form.depth = kernel.axes.back();
+  return form;
+}
+
+}  // namespace braze

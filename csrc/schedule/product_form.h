@@ -1,0 +1,34 @@
+// Which kernels are products of matrices with something done to each result, and how such a product is cut.
+//
+//   kernel parallel=[outer..., columns, rows] reduce=[depth]     (rows may be missing: one row)
+//     %a: f32 = load p0 [.., 0, r, k]+..      the left factor, which does not move along columns
+//     %b: f32 = load p1 [.., c, 0, k]+..      the right factor, which does not move along rows
+//     %c: f32 row = dot %a, %b
+//     row loads, elementwise instructions of rows, row stores
+//
+// A code generator makes such a kernel tile by tile, over kPanelColumns columns and all rows at a time; a launch cuts
+// it nowhere else.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "schedule/kernel.h"
+
+namespace braze {
+
+constexpr int64_t kPanelColumns = 64;
+
+struct ProductForm {
+  int dot = -1, left = -1, right = -1;  // instructions
+  int column_axis = -1, row_axis = -1;  // row_axis -1: one row
+  int64_t outer = 1, columns = 1, rows = 1, depth = 1;
+
+  /// Every chunk of a launch begins at a multiple of this many points.
+  int64_t unit() const { return (outer == 1 || columns % kPanelColumns == 0 ? kPanelColumns : columns) * rows; }
+};
+
+/// The form of a static kernel of f32 that is such a product.
+std::optional<ProductForm> product_form(const Kernel& kernel);
+
+}  // namespace braze
