@@ -14,6 +14,7 @@
 #include "code.h"
 #include "emit_loops.h"
 #include "loop_layout.h"
+#include "product_pack.h"
 #include "product_tile.h"
 
 namespace braze::cpu {
@@ -23,7 +24,7 @@ using llvm::BasicBlock;
 using llvm::Value;
 
 constexpr int64_t kMostRows = 240;      // of a block
-constexpr int64_t kPackedDepth = 256;   // of a part, where the right factor is packed
+constexpr int64_t kPackedDepth = 128;   // of a part, where the right factor is packed
 constexpr int64_t kAlongDepth = 1024;   // of a part, where vectors lie along it
 constexpr int64_t kFewRows = 16;        // up to which they do
 constexpr int kTileRows = 6, kTileColumnsAlongDepth = 4;
@@ -213,23 +214,29 @@ class ProductEmitter {
     const std::string name = name_ + "." + std::to_string(width);
     Panel panel{.width = width};
     panel.rest = loops_of(rest_of_kernel(width), name + ".rest");
-    llvm::Function* pack = tiling_.packs ? make_pack(width, name + ".pack") : nullptr;
+    const bool turns = tiling_.tile.right_depth == 1 && tiling_.tile.right_column != 1;
+    llvm::Function* pack = !tiling_.packs ? nullptr
+                           : turns ? emit_transposing_pack(module_, width, tiling_.tile.right_column,
+                                                           form_.depth % 16, name + ".pack", isa_)
+                                   : make_pack(width, name + ".pack");
     llvm::Type* pointer = ir_.getPtrTy();
     function_ = panel.sums = add_internal(
         module_, name + ".sums", isa_, {pointer, pointer, pointer, pointer, pointer, ir_.getInt64Ty()}, ir_.getVoidTy());
     ir_.SetInsertPoint(add_block("entry"));
     Value *left = function_->getArg(0), *right = function_->getArg(1), *packed = function_->getArg(3),
           *pointers = function_->getArg(4);
-    if (pack) clear_unused_lanes(packed, width);
+    if (pack && !turns) clear_unused_lanes(packed, width);
     loop(number(0), number(form_.depth), tiling_.part, [&](Value* k) {
       Value* depth = least(number(tiling_.part), ir_.CreateSub(number(form_.depth), k));
       Value* part = floats(right, times(k, tiling_.tile.right_depth));
-      if (pack) {
+      if (turns && pack) {
+        ir_.CreateCall(pack, {part, packed, depth});
+      } else if (pack) {
         put_pointer(pointers, 0, part);
         put_pointer(pointers, 1, packed);
         ir_.CreateCall(pack, {pointers, number(0), times(depth, width)});
-        part = packed;
       }
+      if (pack) part = packed;
       every_tile(panel, floats(left, times(k, tiling_.tile.left_depth)), part, depth,
                  ir_.CreateICmpSGT(k, number(0)));
     });

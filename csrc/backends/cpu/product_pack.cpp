@@ -1,0 +1,133 @@
+// A vector's worth of columns is turned 16 steps of the depth at a time. Four elements of a column are one load; those
+// of columns r, r + 4, r + 8, ... make a vector, and four such vectors (r = 0 ... 3) hold 4x4 blocks that are turned
+// where they are. A column's 16 elements are loaded one after the other: columns are often a multiple of 4096 bytes
+// apart, so that their lines push each other out of the cache.
+#include "product_pack.h"
+
+#include <functional>
+#include <vector>
+
+#include "code.h"
+#include "schedule/product_form.h"
+
+namespace braze::cpu {
+namespace {
+
+using llvm::BasicBlock;
+using llvm::Value;
+
+constexpr int kSteps = 16, kBlock = 4;
+
+class PackEmitter {
+ public:
+  PackEmitter(llvm::Module& module, int64_t apart, const std::string& name, const Isa& isa)
+      : ir_(module.getContext()), code_{ir_, isa}, apart_(apart), lanes_(isa.vector_bits / 32) {
+    auto* type = llvm::FunctionType::get(ir_.getVoidTy(), {ir_.getPtrTy(), ir_.getPtrTy(), ir_.getInt64Ty()}, false);
+    function_ = llvm::Function::Create(type, llvm::Function::InternalLinkage, name, module);
+    function_->setDoesNotThrow();
+    function_->addFnAttr("prefer-vector-width", std::to_string(isa.vector_bits));
+    piece_ = llvm::FixedVectorType::get(ir_.getFloatTy(), kBlock);
+  }
+
+  llvm::Function* run(int64_t width, int64_t depth_rest) {
+    Value *from = function_->getArg(0), *to = function_->getArg(1), *depth = function_->getArg(2);
+    ir_.SetInsertPoint(BasicBlock::Create(ir_.getContext(), "entry", function_));
+    const int64_t whole = width / lanes_ * lanes_;
+    Value* full = ir_.CreateAnd(depth, number(-kSteps));
+    auto columns_from = [&](Value* column, int64_t count) {
+      Value *source = at(from, ir_.CreateMul(column, number(apart_))), *target = at(to, column);
+      loop(full, kSteps, [&](Value* k) { turn(source, target, k, count, kSteps); });
+      if (depth_rest == 0) return;
+      auto *some = BasicBlock::Create(ir_.getContext(), "rest", function_),
+           *after = BasicBlock::Create(ir_.getContext(), "after", function_);
+      ir_.CreateCondBr(ir_.CreateICmpSLT(full, depth), some, after);
+      ir_.SetInsertPoint(some);
+      turn(source, target, full, count, depth_rest);
+      ir_.CreateBr(after);
+      ir_.SetInsertPoint(after);
+    };
+    if (whole > 0) loop(number(whole), lanes_, [&](Value* column) { columns_from(column, lanes_); });
+    if (whole < width) columns_from(number(whole), width - whole);
+    ir_.CreateRetVoid();
+    return function_;
+  }
+
+ private:
+  Value* number(int64_t n) { return ir_.getInt64(static_cast<uint64_t>(n)); }
+  Value* at(Value* base, Value* offset) { return ir_.CreateGEP(ir_.getFloatTy(), base, offset); }
+
+  /// Positions 0, step, 2 * step ... below `end`.
+  void loop(Value* end, int64_t step, const std::function<void(Value*)>& body) {
+    BasicBlock* before = ir_.GetInsertBlock();
+    auto *head = BasicBlock::Create(ir_.getContext(), "loop", function_),
+         *inside = BasicBlock::Create(ir_.getContext(), "inside", function_),
+         *after = BasicBlock::Create(ir_.getContext(), "after", function_);
+    ir_.CreateBr(head);
+    ir_.SetInsertPoint(head);
+    llvm::PHINode* position = ir_.CreatePHI(ir_.getInt64Ty(), 2);
+    position->addIncoming(number(0), before);
+    ir_.CreateCondBr(ir_.CreateICmpSLT(position, end), inside, after);
+    ir_.SetInsertPoint(inside);
+    body(position);
+    position->addIncoming(ir_.CreateAdd(position, number(step)), ir_.GetInsertBlock());
+    ir_.CreateBr(head);
+    ir_.SetInsertPoint(after);
+  }
+
+  /// Four elements of a column, of which the first `used` exist.
+  Value* piece(Value* address, int64_t used) {
+    if (used >= kBlock) return ir_.CreateAlignedLoad(piece_, address, llvm::Align(4));
+    llvm::SmallVector<llvm::Constant*, kBlock> mask;
+    for (int lane = 0; lane < kBlock; ++lane) mask.push_back(ir_.getInt1(lane < used));
+    return ir_.CreateMaskedLoad(piece_, address, llvm::Align(4), llvm::ConstantVector::get(mask),
+                                llvm::Constant::getNullValue(piece_));
+  }
+
+  /// `count` columns and `steps` steps of the depth from `k` on.
+  void turn(Value* source, Value* target, Value* k, int64_t count, int64_t steps) {
+    const int pieces = static_cast<int>((steps + kBlock - 1) / kBlock), blocks = lanes_ / kBlock;
+    std::vector<std::vector<Value*>> parts(static_cast<size_t>(pieces * kBlock));  // by piece and r: block by block
+    for (int column = 0; column < lanes_; ++column) {
+      Value* start = at(at(source, k), number(std::min<int64_t>(column, count - 1) * apart_));
+      for (int p = 0; p < pieces; ++p)
+        parts[p * kBlock + column % kBlock].push_back(piece(at(start, number(p * kBlock)), steps - p * kBlock));
+    }
+    for (int p = 0; p < pieces; ++p) {
+      std::vector<Value*> rows;
+      for (int r = 0; r < kBlock; ++r) rows.push_back(concatenate(code_, parts[p * kBlock + r]));
+      auto pick = [&](Value* a, Value* b, int first, int second, bool from_both) {
+        llvm::SmallVector<int, 16> lanes;
+        for (int block = 0; block < blocks; ++block)
+          for (int i = 0; i < kBlock; ++i) {
+            const int half = from_both ? i % 2 : i / 2, lane = (from_both ? i / 2 : i % 2) ? second : first;
+            lanes.push_back(block * kBlock + lane + (half ? lanes_ : 0));
+          }
+        return ir_.CreateShuffleVector(a, b, lanes);
+      };
+      Value *low01 = pick(rows[0], rows[1], 0, 1, true), *high01 = pick(rows[0], rows[1], 2, 3, true);
+      Value *low23 = pick(rows[2], rows[3], 0, 1, true), *high23 = pick(rows[2], rows[3], 2, 3, true);
+      Value* turned[] = {pick(low01, low23, 0, 1, false), pick(low01, low23, 2, 3, false),
+                         pick(high01, high23, 0, 1, false), pick(high01, high23, 2, 3, false)};
+      for (int i = 0; i < kBlock && p * kBlock + i < steps; ++i) {
+        Value* place = at(target, ir_.CreateMul(ir_.CreateAdd(k, number(p * kBlock + i)), number(kPanelColumns)));
+        ir_.CreateAlignedStore(turned[i], place, llvm::Align(4));
+      }
+    }
+  }
+
+  llvm::IRBuilder<> ir_;
+  Code code_;
+  const int64_t apart_;
+  const int lanes_;
+  llvm::Function* function_;
+  llvm::Type* piece_;
+};
+
+}  // namespace
+
+llvm::Function* emit_transposing_pack(llvm::Module& module, int64_t width, int64_t apart, int64_t depth_rest,
+                                      const std::string& name, const Isa& isa) {
+  return PackEmitter(module, apart, name, isa).run(width, depth_rest);
+}
+
+}  // namespace braze::cpu
