@@ -207,9 +207,41 @@ class Generator {
     elementwise(Op::cast_, DType::f32, kept, {graph().whole(id)});
   }
 
+  /// Every row of one thing times every row of another.
+  void product() {
+    constexpr int64_t kMost = 20000;
+    const Access left = viewed(pick(DType::f32));
+    if (left.geometry.sizes.empty()) return;
+    Access right = left;
+    for (int tries = 0; tries < 8; ++tries)
+      if (Access other = viewed(pick(DType::f32));
+          !other.geometry.sizes.empty() && other.geometry.sizes.back() == left.geometry.sizes.back())
+        right = other;
+    Node node;
+    node.op = Op::dot_;
+    const Geometry &a = left.geometry, &b = right.geometry;
+    Geometry first{a.offset, {}, {}}, second{b.offset, {}, {}};
+    auto add = [&](int64_t size, int64_t stride, int64_t other_stride) {
+      first.sizes.push_back(size), first.strides.push_back(stride);
+      second.sizes.push_back(size), second.strides.push_back(other_stride);
+    };
+    for (size_t d = 0; d + 1 < a.sizes.size(); ++d) add(a.sizes[d], a.strides[d], 0);
+    for (size_t d = 0; d + 1 < b.sizes.size(); ++d) add(b.sizes[d], 0, b.strides[d]);
+    std::vector<int64_t> sizes = first.sizes;
+    sizes.push_back(1);
+    add(a.sizes.back(), a.strides.back(), b.strides.back());
+    if (first.numel() > kMost) return;
+    node.reduce_dims = {static_cast<int>(sizes.size()) - 1};
+    node.operands = {Access{left.value, first}, Access{right.value, second}};
+    const ValueId id = graph().append(std::move(node), DType::f32, dense(sizes));
+    pool_.push_back(graph().whole(id));
+    elementwise(Op::tanh_, DType::f32, sizes, {graph().whole(id)});
+  }
+
   void reduce() {
     static const Op ops[] = {Op::sum_, Op::max_, Op::min_, Op::sum_, Op::argmax_, Op::argmin_};
     if (chance(15)) return reduce_truth();
+    if (chance(15)) return product();
     const Access access = viewed(pick(DType::f32));
     const Geometry& g = access.geometry;
     if (g.sizes.empty()) return;

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "compiled_kernel.h"
+#include "schedule/product_form.h"
 #include "schedule/plan_check.h"
 #include "schedule/random_sizes.h"
 
@@ -23,7 +24,9 @@ TEST_CASE("compiled plans do what graphs say", "[fuzz]") {
     std::unique_ptr<CompiledKernel>& code = compiled[print(sized.kernel)];
     if (!code) code = std::make_unique<CompiledKernel>(sized.kernel);
     const std::vector<void*> all = sized.with_sizes_behind({params, params + kernel.params.size()});
-    const int64_t middle = from + (to - from) / 2;
+    const auto form = product_form(sized.kernel);
+    const int64_t unit = form ? form->unit() : 1;
+    const int64_t middle = from + (to - from) / 2 / unit * unit;
     return (*code)(all.data(), from, middle) | (*code)(all.data(), middle, to);
   };
   for (uint32_t seed = begin; seed < end; ++seed) {

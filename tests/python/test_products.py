@@ -1,0 +1,183 @@
+"""Matrix products in kernels of ours: results as close to the exact ones as eager's, whatever follows the product."""
+
+import pytest
+import torch
+from outcomes import faults
+from torch import nn
+from torch.nn import functional as F
+
+import braze
+
+pytestmark = pytest.mark.usefixtures("entries_always_used")
+SIZES = ((1, 96, 130), (3, 17, 65), (8, 384, 256), (13, 129, 70), (64, 300, 64), (250, 40, 33), (2, 1, 9))
+
+
+def exact(function, *args):
+    double = [copy.double() for copy in args]
+    return function(*double)
+
+
+def compiled(function, **options):
+    return braze.compile(function, products="own", **options)
+
+
+def check(function, *args, products=True):
+    """The compiled function is as close to the exact result as eager is, in eager's layout."""
+    ours = compiled(function)
+    with torch.no_grad():
+        expected, wanted = function(*args), exact(function, *args)
+        for _ in range(4):
+            result = ours(*args)
+    error, eager_error = ((t.double() - wanted).abs().max().item() for t in (result, expected))
+    assert error <= max(4 * eager_error, 1e-5), (error, eager_error)
+    assert result.stride() == expected.stride()
+    assert not faults(ours), faults(ours)
+    (entry,) = braze.explain(ours).report.entries
+    assert (entry.extern_calls == 0) == products, repr(braze.explain(ours))
+
+
+@pytest.mark.parametrize("rows, depth, columns", SIZES)
+@pytest.mark.parametrize("transposed", ["neither", "left", "right"])
+def test_layouts(rows, depth, columns, transposed):
+    torch.manual_seed(0)
+    left = torch.randn(depth, rows).t() if transposed == "left" else torch.randn(rows, depth)
+    right = torch.randn(columns, depth).t() if transposed == "right" else torch.randn(depth, columns)
+    check(torch.mm, left, right)
+
+
+@pytest.mark.parametrize("rows, depth, columns", SIZES)
+def test_what_follows_is_computed_in_the_same_kernel(rows, depth, columns):
+    torch.manual_seed(0)
+
+    def layer(x, weight, bias, residual):
+        return F.gelu(F.linear(x, weight, bias)) * 0.5 + residual
+
+    args = torch.randn(rows, depth), torch.randn(columns, depth), torch.randn(columns), torch.randn(rows, columns)
+    check(layer, *args)
+    ours = compiled(layer)
+    with torch.no_grad():
+        for _ in range(4):
+            ours(*args)
+    (entry,) = braze.explain(ours).report.entries
+    assert entry.kernel_launches == 1, repr(braze.explain(ours))
+
+
+def test_results_seen_in_another_order():
+    x, weight = torch.randn(2, 10, 48), torch.randn(96, 48)
+
+    def heads(x, weight):
+        return F.linear(x, weight).view(2, 10, 4, 24).transpose(1, 2).contiguous().exp()
+
+    check(heads, x, weight)
+
+
+def test_a_product_feeds_a_norm_and_a_softmax():
+    x, weight = torch.randn(12, 64), torch.randn(80, 64)
+    check(lambda x, w: F.layer_norm(x @ w.t(), (80,)), x, weight)
+    check(lambda x, w: torch.softmax(x @ w.t() + x.sum(), -1), x, weight)
+
+
+def test_batches():
+    check(lambda a, b: torch.softmax(torch.bmm(a, b) * 0.125, -1), torch.randn(6, 20, 64), torch.randn(6, 64, 20))
+    check(lambda a, b: torch.matmul(a, b), torch.randn(2, 3, 9, 16), torch.randn(2, 3, 16, 70))
+
+
+def test_several_uses_and_products_of_products():
+    x, w = torch.randn(9, 33), torch.randn(33, 33)
+    check(lambda x, w: (x @ w).relu() @ w + (x @ w), x, w)
+    check(lambda x, w: F.silu(x @ w) * (x @ w.t()), x, w)
+    check(lambda x, w: x @ w @ x.t(), x, w)
+
+
+def test_not_a_number_and_infinity_reach_the_same_places():
+    x, w = torch.randn(10, 70), torch.randn(70, 66)
+    x[2, 3], x[5, 60], w[7, 65] = torch.nan, torch.inf, -torch.inf
+    ours = compiled(torch.mm)
+    with torch.no_grad():
+        for _ in range(4):
+            result = ours(x, w)
+    assert torch.equal(torch.isnan(result), torch.isnan(x @ w))
+    assert torch.equal(torch.isinf(result), torch.isinf(x @ w))
+
+
+def test_other_dtypes_and_factors_stay_with_the_library():
+    x, w = torch.randn(8, 16), torch.randn(16, 8)
+    check(lambda x, w, b: torch.addmm(b, x, w, beta=2), x, w, torch.randn(8), products=False)
+    ours = compiled(torch.mm)
+    with torch.no_grad():
+        for _ in range(4):
+            assert torch.equal(ours(x.bfloat16(), w.bfloat16()), x.bfloat16() @ w.bfloat16())
+    assert braze.explain(ours).report.entries[0].extern_calls == 1
+
+
+def test_no_terms_and_no_results():
+    for rows, depth, columns in ((3, 0, 4), (0, 5, 4), (3, 5, 0)):
+        args = torch.randn(rows, depth), torch.randn(depth, columns), torch.randn(columns)
+        ours = compiled(lambda x, w, b: torch.addmm(b, x, w).relu())
+        with torch.no_grad():
+            for _ in range(4):
+                result = ours(*args)
+        assert torch.equal(result, torch.addmm(args[2], args[0], args[1]).relu())
+
+
+def test_sizes_that_vary():
+    layer = nn.Sequential(nn.Linear(20, 70), nn.GELU(), nn.Linear(70, 20)).eval()
+    ours = compiled(layer.forward)
+    with torch.no_grad():
+        for rows in (3, 3, 5, 5, 8, 8, 11, 3, 17, 64, 5):
+            x = torch.randn(rows, 20)
+            assert torch.allclose(ours(x), layer(x), atol=1e-5)
+
+
+def test_replaced_and_changed_weights_are_read_anew():
+    layer = nn.Linear(40, 80)
+    ours = compiled(layer.forward)
+    x = torch.randn(4, 40)
+    with torch.no_grad():
+        for _ in range(4):
+            ours(x)
+        layer.weight.mul_(2)
+        assert torch.allclose(ours(x), layer(x), atol=1e-5)
+        layer.weight.data = torch.randn(80, 40)
+        assert torch.allclose(ours(x), layer(x), atol=1e-5)
+
+
+@pytest.mark.parametrize("freeze", [False, True])
+@pytest.mark.parametrize("products", ["measured", "library", "own"])
+def test_every_choice_gives_the_same_model(freeze, products):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(64, 200), nn.SiLU(), nn.Linear(200, 64), nn.LayerNorm(64)).eval()
+    ours = braze.compile(model.forward, freeze=freeze, products=products)
+    x = torch.randn(6, 64)
+    with torch.no_grad():
+        for _ in range(4):
+            assert torch.allclose(ours(x), model(x), atol=1e-5)
+    (entry,) = braze.explain(ours).report.entries
+    if not freeze and products != "measured":
+        assert entry.extern_calls == (2 if products == "library" else 0)
+
+
+def test_two_threads_give_the_bits_of_one():
+    x, w = torch.randn(200, 130), torch.randn(130, 300)
+    ours = compiled(lambda x, w: torch.mm(x, w).tanh())
+    results, threads = [], torch.get_num_threads()
+    try:
+        for count in (1, 2):
+            torch.set_num_threads(count)
+            with torch.no_grad():
+                for _ in range(4):
+                    result = ours(x, w)
+            results.append(result)
+    finally:
+        torch.set_num_threads(threads)
+    assert torch.equal(*results)
+
+
+@pytest.mark.parametrize("isa", ["baseline", "avx2"])
+def test_lesser_instruction_sets(isa):
+    x, w, b = torch.randn(14, 75), torch.randn(90, 75), torch.randn(90)
+    ours = compiled(lambda x, w, b: F.linear(x, w, b).relu(), isa=isa)
+    with torch.no_grad():
+        for _ in range(4):
+            result = ours(x, w, b)
+        assert torch.allclose(result, F.linear(x, w, b).relu(), atol=1e-4)
