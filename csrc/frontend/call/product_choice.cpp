@@ -2,21 +2,17 @@
 // there in the trial either: it takes turns with copies of itself.
 #include "frontend/call/product_choice.h"
 
-#include <ATen/Parallel.h>
 #include <ATen/core/LegacyTypeDispatch.h>
 #include <ATen/ops/ones.h>
 #include <pybind11/pybind11.h>
-#include <torch/version.h>
 
 #include <algorithm>
-#include <map>
-#include <mutex>
 
 #include "compiler.h"
 #include "frontend/call/compiled_call.h"
 #include "frontend/library/out_variant.h"
+#include "frontend/library/remembered.h"
 #include "frontend/library/trial_run.h"
-#include "runtime/disk_cache.h"
 #include "support/error.h"
 
 namespace braze {
@@ -102,9 +98,7 @@ bool own_is_faster(const ProductCall& product, const Options& options) {
 }
 
 std::string question(const ProductCall& product, const Options& options) {
-  const CodegenOptions codegen{.isa = options.isa, .fast_math = options.numerics == "fast"};
-  std::string text = "product on " + process_kernel_cache().backend().target(codegen) + " torch " TORCH_VERSION
-                     " threads " + std::to_string(at::get_num_threads());
+  std::string text = "product " + circumstances(options);
   auto add = [&](const Access& access) {
     text += ";";
     for (int64_t n : access.geometry.sizes) text += " " + std::to_string(n);
@@ -117,40 +111,12 @@ std::string question(const ProductCall& product, const Options& options) {
   return text;
 }
 
-/// Answers of this process and, by way of the disk, of others before it.
-class Answers {
- public:
-  static Answers& instance() {
-    static auto* answers = new Answers;
-    return *answers;
-  }
-
-  std::optional<bool> find(const std::string& question) {
-    const std::lock_guard lock(mutex_);
-    if (auto found = known_.find(question); found != known_.end()) return found->second;
-    DiskCache* disk = process_disk_cache();
-    const auto kept = disk ? disk->load(question) : std::nullopt;
-    if (!kept || (*kept != "own" && *kept != "library")) return std::nullopt;
-    return known_[question] = *kept == "own";
-  }
-
-  void keep(const std::string& question, bool own) {
-    const std::lock_guard lock(mutex_);
-    known_[question] = own;
-    if (DiskCache* disk = process_disk_cache()) disk->store(question, own ? "own" : "library");
-  }
-
- private:
-  std::mutex mutex_;
-  std::map<std::string, bool> known_;
-};
-
 bool prefers_own(const ProductCall& product, const Options& options) {
   if (product.batch() * product.rows() * product.columns() > kMostTerms / product.depth()) return false;
   const std::string asked = question(product, options);
-  if (auto known = Answers::instance().find(asked)) return *known;
+  if (auto known = Remembered::instance().find(asked)) return *known == "own";
   const bool own = own_is_faster(product, options);  // no lock is held: it waits for the GIL
-  Answers::instance().keep(asked, own);
+  Remembered::instance().keep(asked, own ? "own" : "library");
   return own;
 }
 

@@ -1,0 +1,37 @@
+#include "frontend/library/remembered.h"
+
+#include <ATen/Parallel.h>
+#include <torch/version.h>
+
+#include "runtime/disk_cache.h"
+#include "runtime/kernel_cache.h"
+
+namespace braze {
+
+Remembered& Remembered::instance() {
+  static auto* remembered = new Remembered;
+  return *remembered;
+}
+
+std::optional<std::string> Remembered::find(const std::string& question) {
+  const std::lock_guard lock(mutex_);
+  if (auto found = known_.find(question); found != known_.end()) return found->second;
+  DiskCache* disk = process_disk_cache();
+  auto kept = disk ? disk->load(question) : std::nullopt;
+  if (kept) known_[question] = *kept;
+  return kept;
+}
+
+void Remembered::keep(const std::string& question, const std::string& answer) {
+  const std::lock_guard lock(mutex_);
+  known_[question] = answer;
+  if (DiskCache* disk = process_disk_cache()) disk->store(question, answer);
+}
+
+std::string circumstances(const Options& options) {
+  const CodegenOptions codegen{.isa = options.isa, .fast_math = options.numerics == "fast"};
+  return "on " + process_kernel_cache().backend().target(codegen) + " torch " TORCH_VERSION " threads " +
+         std::to_string(at::get_num_threads());
+}
+
+}  // namespace braze
