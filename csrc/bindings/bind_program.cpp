@@ -8,6 +8,7 @@
 #include "frontend/call/symbolic_call.h"
 #include "frontend/freeze/freeze.h"
 #include "frontend/guards/arguments.h"
+#include "frontend/layout/lay_out.h"
 #include "frontend/library/out_variant.h"
 #include "schedule/plan_text.h"
 #include "schedule/size_params.h"
@@ -212,6 +213,16 @@ void bind_program(py::module_& m) {
         "The program with its weights folded and packed, as a FrozenProgram; None when it has none to put to use.");
   m.def("count_freezable", &count_freezable, py::arg("program"), py::arg("inputs"),
         "Linear layers and convolutions that freezing would look at.");
+
+  m.def(
+      "lay_out_program",
+      [](const CapturedProgram& program, const Options& options) -> py::object {
+        auto made = lay_out(program, options);
+        if (!made) return py::none();
+        return py::make_tuple(std::make_shared<CapturedProgram>(std::move(made->program)), made->convolutions);
+      },
+      py::arg("program"), py::arg("options"),
+      "(program, how many convolutions) with convolutions on channels-last memory; None when none would gain.");
 
   m.def(
       "compile_program",

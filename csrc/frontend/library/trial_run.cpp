@@ -1,4 +1,4 @@
-#include "frontend/freeze/trial_run.h"
+#include "frontend/library/trial_run.h"
 
 #include <ATen/core/LegacyTypeDispatch.h>
 
