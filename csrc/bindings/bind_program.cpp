@@ -12,6 +12,7 @@
 #include "frontend/library/out_variant.h"
 #include "schedule/plan_text.h"
 #include "schedule/size_params.h"
+#include "schedule/work.h"
 
 namespace py = pybind11;
 
@@ -55,6 +56,16 @@ py::list externs_of(const CompiledPlan& compiled) {
   for (const auto& step : compiled.plan.steps)
     if (auto* extern_step = std::get_if<ExternStep>(&step)) names.append(extern_step->call.op);
   return names;
+}
+
+/// (bytes, flops) of each step.
+py::list work_of(const CompiledPlan& compiled) {
+  py::list rows;
+  for (const Step& step : compiled.plan.steps) {
+    const Work work = work_of(compiled.plan, step);
+    rows.append(py::make_tuple(work.bytes, work.flops));
+  }
+  return rows;
 }
 
 py::list stages_of(const CompileRecord& record) {
@@ -101,6 +112,7 @@ void bind_compiled(Class& bound) {
           "Microseconds of each step, the best of `repeats`; mutated inputs are written.")
       .def_property_readonly("kernels", [](const Call& call) { return kernels_of(call.compiled()); })
       .def_property_readonly("externs", [](const Call& call) { return externs_of(call.compiled()); })
+      .def_property_readonly("work", [](const Call& call) { return work_of(call.compiled()); })
       .def_property_readonly("stages", [](const Call& call) { return stages_of(call.compiled().record); })
       .def_property_readonly("plan_text", [](const Call& call) { return print(call.compiled().plan); })
       .def_property_readonly("kernel_origins", [](const Call& call) {

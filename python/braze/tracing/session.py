@@ -524,23 +524,35 @@ def takes_keywords(function):
 
 def entry_report(published):
     entry, compiled, times = published.entry, published.compiled, published.step_microseconds
+    work = compiled.work
+
+    def cost(steps):
+        """Microseconds, bytes and floating-point operations of some steps together."""
+        time = sum(times[step] for step in steps) if times else None
+        return {
+            "microseconds": time,
+            "bytes": sum(work[step][0] for step in steps),
+            "flops": sum(work[step][1] for step in steps),
+        }
+
     kernels = tuple(
         KernelReport(
             kernel["name"],
             tuple(kernel["ops"]),
             kernel["shape"],
-            sum(times[step] for step in kernel["steps"]) if times else None,
-            len(kernel["steps"]),
+            launches=len(kernel["steps"]),
+            **cost(kernel["steps"]),
         )
         for kernel in compiled.kernels
     )
+    generated = {step for kernel in compiled.kernels for step in kernel["steps"]}
     calls = {}
-    for op in compiled.externs:
-        calls[op] = calls.get(op, 0) + 1
+    for step, op in zip((step for step in range(len(work)) if step not in generated), compiled.externs):
+        calls.setdefault(op, []).append(step)
     return EntryReport(
         inputs=", ".join(entry.describe_arguments()),
         kernels=kernels,
-        externs=tuple(ExternReport(op, count) for op, count in calls.items()),
+        externs=tuple(ExternReport(op, len(steps), **cost(steps)) for op, steps in calls.items()),
         guards="\n".join(entry.describe_guards()),
         captured=tuple(published.paths),
         hits=entry.compiled_calls,
