@@ -7,17 +7,13 @@ are linear growth.
 """
 
 import argparse
-import os
-import tempfile
 import time
-
-FOLDER = tempfile.TemporaryDirectory()  # until the process ends
-os.environ["BRAZE_CACHE_DIR"] = FOLDER.name
 
 import torch
 
 import braze
 
+braze.options.cache = False
 SIZES = (500, 1000, 2000, 5000)
 
 
