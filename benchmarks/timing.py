@@ -1,4 +1,4 @@
-"""Shared by the benchmarks: contenders timed in turn (A B C, A B C, ...), medians, paired ratios, a table or --json.
+"""Shared by the benchmarks: contenders timed in turn (A B C, A B C, ...), medians, paired ratios, a table of speed-ups or --json.
 
 Timing in turn lets drift of the machine hit every contender alike; a ratio is the median of the ratios within each
 round.
@@ -6,7 +6,9 @@ round.
 
 import argparse
 import gc
+import importlib
 import json
+import math
 import statistics
 import time
 from collections.abc import Callable
@@ -16,12 +18,22 @@ import torch
 
 import braze
 
+
+def peer(name):
+    """A contender of peers.py, whose packages are imported when it is asked for."""
+    return lambda target, inputs: getattr(importlib.import_module("peers"), name)(target, inputs)
+
+
+# Each makes a callable of a target and the inputs it will be timed with.
 CONTENDERS = {
-    "eager": lambda target: target,
-    "torch.compile": lambda target: torch.compile(target),
-    "dynamo+braze": lambda target: torch.compile(target, backend="braze"),
-    "braze": lambda target: braze.compile(target),
-    "frozen": lambda target: braze.compile(target, freeze=True),
+    "eager": lambda target, inputs: target,
+    "torch.compile": lambda target, inputs: torch.compile(target),
+    "dynamo+braze": lambda target, inputs: torch.compile(target, backend="braze"),
+    "braze": lambda target, inputs: braze.compile(target),
+    "frozen": lambda target, inputs: braze.compile(target, freeze=True),
+    "max-autotune": peer("max_autotune"),
+    "onnxruntime": peer("onnx_runtime"),
+    "openvino": peer("openvino"),
 }
 DEFAULT_CONTENDERS = ("eager", "torch.compile", "braze")
 WARM_UP_CALLS = 6  # trace, confirm and prove take a call each; torch.compile may compile twice
@@ -37,49 +49,66 @@ class Case:
 
 @dataclass(frozen=True)
 class Row:
+    """What one contender did in one case; a contender that cannot run it has a problem in place of times."""
+
     case: str
     contender: str
     threads: int
-    microseconds: float
-    speedup: float  # over the first contender
-    largest_error: float
+    microseconds: float = math.nan
+    speedup: float = math.nan  # over the first contender
+    largest_error: float = math.nan
     made: str = ""  # what braze made of it
+    problem: str = ""
 
 
 def arguments(description):
-    parser = argparse.ArgumentParser(description=description)
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print one JSON list instead of a table")
     parser.add_argument("--threads", type=int, nargs="+", default=[torch.get_num_threads()])
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--only", nargs="+", default=[], help="run the cases whose name contains one of these")
     parser.add_argument("--contenders", nargs="+", choices=CONTENDERS, default=DEFAULT_CONTENDERS)
+    parser.add_argument("--made", action="store_true", help="say what braze made of each case")
     return parser
 
 
 def run_cases(cases, chosen):
     """Rows for every case that --only selects, contender and thread count, from a fresh compiler state each."""
     rows = []
+    if not chosen.json:
+        print(
+            f"{'speed-up over ' + chosen.contenders[0]:34} {'threads':>7}"
+            + "".join(f" {n:>13}" for n in chosen.contenders[1:])
+        )
     for threads in chosen.threads:
         torch.set_num_threads(threads)
         for case in cases:
             if not chosen.only or any(part in case.name for part in chosen.only):
                 rows += run_case(case, chosen.contenders, threads, chosen.rounds)
                 if not chosen.json:
-                    print_rows(rows[-len(chosen.contenders) :], heading=len(rows) == len(chosen.contenders))
+                    print_case(rows[-len(chosen.contenders) :], chosen.made)
     if chosen.json:
         print(json.dumps([asdict(row) for row in rows], indent=1))
+    elif len(rows) > len(chosen.contenders):
+        print_means(rows, chosen.contenders)
     return rows
 
 
 def run_case(case, contenders, threads, rounds):
     torch.compiler.reset()
-    calls, made = {}, {}
+    calls, made, problems = {}, {}, {}
     with torch.inference_mode(False), torch.no_grad():
         for name in contenders:
             target, inputs = case.make()
-            compiled = CONTENDERS[name](target)
-            for _ in range(WARM_UP_CALLS):
-                compiled(*inputs)
+            try:
+                compiled = CONTENDERS[name](target, inputs)
+                for _ in range(WARM_UP_CALLS):
+                    compiled(*inputs)
+            except Exception as problem:  # of a peer's exporter or compiler: its row says so
+                if name in ("eager", "braze", "frozen"):
+                    raise
+                problems[name] = f"{type(problem).__name__}: {str(problem).strip().splitlines()[0][:100]}"
+                continue
             made[name] = compiled
             calls[name] = lambda compiled=compiled, inputs=inputs: compiled(*inputs)
         times = interleaved(calls, rounds=rounds)
@@ -95,6 +124,8 @@ def run_case(case, contenders, threads, rounds):
             largest_error=largest_error(results[first], results[name]),
             made=summary(made[name]) if name in ("braze", "frozen") else "",
         )
+        if name in calls
+        else Row(case=case.name, contender=name, threads=threads, problem=problems[name])
         for name in contenders
     ]
 
@@ -171,12 +202,19 @@ def tensors_in(value):
             yield from tensors_in(part)
 
 
-def print_rows(rows, heading):
-    if heading:
-        print(f"{'case':34} {'threads':>7}  {'contender':14} {'us':>12} {'speed-up':>9} {'largest error':>14}")
+def print_case(rows, made):
+    """A line of the table; an empty column is a contender that cannot run the case."""
+    speedups = "".join(" " * 14 if row.problem else f" {row.speedup:12.2f}x" for row in rows[1:])
+    print(f"{rows[0].case:34} {rows[0].threads:7}{speedups}", flush=True)
     for row in rows:
-        print(
-            f"{row.case:34} {row.threads:7}  {row.contender:14} {row.microseconds:12.1f} {row.speedup:8.2f}x "
-            f"{row.largest_error:14.2e}  {row.made}",
-            flush=True,
-        )
+        if row.problem or (made and row.made):
+            print(f"{'':42} {row.contender}: {row.problem or row.made}", flush=True)
+
+
+def print_means(rows, contenders):
+    """Under the table: geometric means over the cases each contender can run."""
+    means = ""
+    for name in contenders[1:]:
+        speedups = [row.speedup for row in rows if row.contender == name and not row.problem]
+        means += f" {statistics.geometric_mean(speedups):12.2f}x" if speedups else " " * 14
+    print(f"{'geometric mean':42}{means}")

@@ -9,9 +9,11 @@
 #include "frontend/call/symbolic_call.h"
 #include "frontend/freeze/freeze.h"
 #include "frontend/guards/arguments.h"
+#include "frontend/layout/lay_out.h"
 #include "frontend/library/out_variant.h"
 #include "schedule/plan_text.h"
 #include "schedule/size_params.h"
+#include "schedule/work.h"
 
 namespace py = pybind11;
 
@@ -55,6 +57,16 @@ py::list externs_of(const CompiledPlan& compiled) {
   for (const auto& step : compiled.plan.steps)
     if (auto* extern_step = std::get_if<ExternStep>(&step)) names.append(extern_step->call.op);
   return names;
+}
+
+/// (bytes, flops) of each step.
+py::list work_of(const CompiledPlan& compiled) {
+  py::list rows;
+  for (const Step& step : compiled.plan.steps) {
+    const Work work = work_of(compiled.plan, step);
+    rows.append(py::make_tuple(work.bytes, work.flops));
+  }
+  return rows;
 }
 
 py::list stages_of(const CompileRecord& record) {
@@ -101,6 +113,7 @@ void bind_compiled(Class& bound) {
           "Microseconds of each step, the best of `repeats`; mutated inputs are written.")
       .def_property_readonly("kernels", [](const Call& call) { return kernels_of(call.compiled()); })
       .def_property_readonly("externs", [](const Call& call) { return externs_of(call.compiled()); })
+      .def_property_readonly("work", [](const Call& call) { return work_of(call.compiled()); })
       .def_property_readonly("stages", [](const Call& call) { return stages_of(call.compiled().record); })
       .def_property_readonly("plan_text", [](const Call& call) { return print(call.compiled().plan); })
       .def_property_readonly("kernel_origins", [](const Call& call) {
@@ -213,6 +226,16 @@ void bind_program(py::module_& m) {
         "The program with its weights folded and packed, as a FrozenProgram; None when it has none to put to use.");
   m.def("count_freezable", &count_freezable, py::arg("program"), py::arg("inputs"),
         "Linear layers and convolutions that freezing would look at.");
+
+  m.def(
+      "lay_out_program",
+      [](const CapturedProgram& program, const Options& options) -> py::object {
+        auto made = lay_out(program, options);
+        if (!made) return py::none();
+        return py::make_tuple(std::make_shared<CapturedProgram>(std::move(made->program)), made->convolutions);
+      },
+      py::arg("program"), py::arg("options"),
+      "(program, how many convolutions) with convolutions on channels-last memory; None when none would gain.");
 
   m.def(
       "compile_program",

@@ -113,6 +113,15 @@ Geometry selected(Geometry g, int dim, int64_t position) {
   return g;
 }
 
+Geometry with_channels_last(const std::vector<int64_t>& sizes) {
+  const int64_t c = sizes[1], h = sizes[2], w = sizes[3];
+  return {0, sizes, {c * h * w, 1, c * w, c}};
+}
+
+bool lies_channels_last(const Geometry& g) {
+  return g.sizes.size() == 4 && squeezed({0, g.sizes, g.strides}) == squeezed(with_channels_last(g.sizes));
+}
+
 Geometry unsqueezed(Geometry g, int dim) {
   g.sizes.insert(g.sizes.begin() + dim, 1);
   g.strides.insert(g.strides.begin() + dim, 1);

@@ -25,6 +25,10 @@ std::optional<Geometry> with_ones(const Geometry& g, const std::vector<int64_t>&
 /// else contiguous.
 Geometry laid_out_like(const Geometry& like, const std::vector<int64_t>& sizes);
 
+/// Images [N, C, H, W] with their channels innermost.
+Geometry with_channels_last(const std::vector<int64_t>& sizes);
+bool lies_channels_last(const Geometry& g);
+
 /// Takes positions [start, start + size) of a dim.
 Geometry narrowed(Geometry g, int dim, int64_t start, int64_t size);
 /// Fixes a dim at a position and drops it.

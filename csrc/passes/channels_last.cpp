@@ -33,19 +33,14 @@ bool becomes_primitives(const Node& node) {
          find_lowering(std::string_view(node.call.op).substr(kNamespace.size())) != nullptr;
 }
 
-Geometry with_channels_last(const std::vector<int64_t>& sizes) {
-  const int64_t c = sizes[1], h = sizes[2], w = sizes[3];
-  return {0, sizes, {c * h * w, 1, c * w, c}};
-}
-
-bool lies_channels_last(const Geometry& g) {
-  return g.sizes.size() == 4 && squeezed({0, g.sizes, g.strides}) == squeezed(with_channels_last(g.sizes));
-}
-
 class Layout {
  public:
   explicit Layout(Graph& graph)
-      : graph_(graph), readers_(graph), pinned_(graph.values.size(), 0), old_(graph.values.size()) {
+      : graph_(graph),
+        constant_(constant_values(graph)),
+        readers_(graph),
+        pinned_(graph.values.size(), 0),
+        old_(graph.values.size()) {
     for (ValueId id = 0; id < static_cast<ValueId>(pinned_.size()); ++id) pinned_[id] = readers_.is_visible(id);
     for (const Node& node : graph.nodes)
       for (auto [operand, result] : node.call.mutates)
@@ -80,6 +75,8 @@ class Layout {
     });
   }
 
+  bool is_constant(ValueId id) const { return id < static_cast<ValueId>(constant_.size()) && constant_[id]; }
+
   bool is_moved(ValueId id) const { return id < static_cast<ValueId>(old_.size()) && !old_[id].sizes.empty(); }
 
   bool move(ValueId id) {
@@ -110,7 +107,7 @@ class Layout {
     auto* access = std::get_if<Access>(&node.operands[i]);
     if (!access) return;
     if (is_moved(access->value)) follow(node, *access);
-    if (!is_fused_convolution(node) || !is_activation(node, i)) return;
+    if (!is_fused_convolution(node) || !(is_activation(node, i) || is_read_as_it_is(node, i))) return;
     const Geometry wanted = with_channels_last(access->geometry.sizes);
     if (lies_channels_last(access->geometry))
       access->geometry.strides = wanted.strides;  // oneDNN looks at those of dims of size 1 too
@@ -133,6 +130,13 @@ class Layout {
     return operand == 0 || (operand == 1 && node.call.overload == "binary");
   }
 
+  /// A weight that is not packed later.
+  bool is_read_as_it_is(const Node& node, size_t operand) const {
+    auto* weight = std::get_if<TensorArg>(&node.call.args[weight_argument(node)]);
+    return weight && weight->operand == static_cast<int>(operand) &&
+           !is_constant(std::get<Access>(node.operands[operand]).value);
+  }
+
   /// The elements of a window in a buffer of their own, of this shape.
   Access copy_of(const Access& access, const Geometry& shape) {
     auto [known, fresh] =
@@ -148,6 +152,7 @@ class Layout {
   }
 
   Graph& graph_;
+  std::vector<char> constant_;  // by value, of those there were at first
   Readers readers_;
   std::vector<char> pinned_;   // by value: somebody relies on its layout
   std::vector<Geometry> old_;  // by value: the shape before it moved; empty where it did not
@@ -156,6 +161,6 @@ class Layout {
 
 }  // namespace
 
-bool channels_last(Graph& graph) { return has_frozen_inputs(graph) && Layout(graph).run(); }
+bool channels_last(Graph& graph) { return Layout(graph).run(); }
 
 }  // namespace braze

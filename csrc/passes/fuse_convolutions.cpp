@@ -1,6 +1,6 @@
-// A convolution whose weight is frozen becomes oneDNN's, which takes a packed weight, with what follows it as its
-// epilogue: the addition of a residual, then an activation. The sum is rounded once less than in eager where the dtype
-// is a half.
+// A convolution whose weight is frozen becomes oneDNN's, which takes a packed weight; oneDNN's convolutions get what
+// follows them as their epilogue: the addition of a residual, then an activation. Where the dtype is a half such a sum
+// is rounded once less than in eager, which only frozen weights allow.
 #include <optional>
 #include <utility>
 
@@ -28,9 +28,9 @@ class Fuser {
     std::vector<std::optional<Fused>> at(graph_.nodes.size());
     bool changed = false;
     for (size_t n = 0; n < graph_.nodes.size(); ++n) {
-      auto conv = read_convolution(graph_.nodes[n]);
-      if (!conv || !is_suited(*conv)) continue;
-      Fused fused = with_epilogue(*conv, static_cast<NodeId>(n));
+      auto begun = begin(graph_.nodes[n]);
+      if (!begun) continue;
+      Fused fused = with_epilogue(std::move(*begun), static_cast<NodeId>(n));
       gone_[n] = 1;
       at[fused.last] = std::move(fused);
       changed = true;
@@ -47,22 +47,25 @@ class Fuser {
   }
 
  private:
-  bool is_suited(const ConvolutionCall& conv) const {
-    const Value& made = graph_.value(conv.result);
-    if (conv.transposed || !constant_[conv.weight.value] || (conv.bias && !constant_[conv.bias->value])) return false;
-    if (made.dtype != DType::f32 && made.dtype != DType::bf16) return false;
-    if (graph_.value(conv.weight.value).dtype != made.dtype || graph_.value(conv.input.value).dtype != made.dtype)
-      return false;
-    if (conv.bias && graph_.value(conv.bias->value).dtype != made.dtype) return false;
-    return conv.input.geometry.sizes.size() == 4 && conv.weight.geometry.sizes.size() == 4 && conv.stride.size() == 2 &&
-           conv.padding.size() == 2 && conv.dilation.size() == 2 && conv.weight.geometry.numel() > 0 &&
-           made.shape.numel() > 0;
+  /// A convolution that becomes oneDNN's, or one that is already and has no epilogue yet.
+  std::optional<FusedConvolution> begin(const Node& node) const {
+    if (is_fused_convolution(node)) {
+      const bool has_weight = std::holds_alternative<TensorArg>(node.call.args[weight_argument(node)]);
+      if (!has_weight || node.call.overload == "binary") return {};
+      FusedConvolution fused = read_fused_convolution(node);
+      return fused.activation == "none" ? std::optional(fused) : std::nullopt;
+    }
+    auto conv = read_convolution(node);
+    if (!conv || !is_for_onednn(graph_, *conv) || !constant_[conv->weight.value]) return {};
+    if (conv->bias && !constant_[conv->bias->value]) return {};
+    return FusedConvolution{.conv = *conv, .residual = {}, .activation = "none", .scalars = {}};
   }
 
-  Fused with_epilogue(const ConvolutionCall& conv, NodeId place) {
-    Fused fused{.call = {.conv = conv, .residual = {}, .activation = "none", .scalars = {}}, .last = place};
+  Fused with_epilogue(FusedConvolution begun, NodeId place) {
+    Fused fused{.call = std::move(begun), .last = place};
+    const ConvolutionCall& conv = fused.call.conv;
     ValueId result = conv.result;
-    if (NodeId next = follower(result); next >= 0 && conv.groups == 1)
+    if (NodeId next = follower(result); next >= 0 && conv.groups == 1 && may_round_once(conv))
       if (auto residual = added(graph_.nodes[next], result)) {
         fused.call.residual = residual;
         result = take(fused, next);
@@ -78,6 +81,10 @@ class Fuser {
       }
     }
     return fused;
+  }
+
+  bool may_round_once(const ConvolutionCall& conv) const {
+    return constant_[conv.weight.value] || graph_.value(conv.result).dtype == DType::f32;
   }
 
   /// The call that alone reads `value` and makes one of the same kind.
@@ -128,6 +135,6 @@ class Fuser {
 
 }  // namespace
 
-bool fuse_convolutions(Graph& graph) { return has_frozen_inputs(graph) && Fuser(graph).run(); }
+bool fuse_convolutions(Graph& graph) { return Fuser(graph).run(); }
 
 }  // namespace braze

@@ -37,6 +37,16 @@ bool is_fused_convolution(const Node& node) {
   return node.op == Op::extern_ && node.call.op == "mkldnn::_convolution_pointwise";
 }
 
+bool is_for_onednn(const Graph& graph, const ConvolutionCall& conv) {
+  const Value& made = graph.value(conv.result);
+  if (conv.transposed || (made.dtype != DType::f32 && made.dtype != DType::bf16)) return false;
+  for (ValueId id : {conv.weight.value, conv.input.value, conv.bias ? conv.bias->value : conv.input.value})
+    if (graph.value(id).dtype != made.dtype) return false;
+  return conv.input.geometry.sizes.size() == 4 && conv.weight.geometry.sizes.size() == 4 && conv.stride.size() == 2 &&
+         conv.padding.size() == 2 && conv.dilation.size() == 2 && conv.weight.geometry.numel() > 0 &&
+         made.shape.numel() > 0;
+}
+
 size_t weight_argument(const Node& node) { return node.call.overload == "binary" ? 2 : 1; }
 
 FusedConvolution read_fused_convolution(const Node& node) {

@@ -25,6 +25,9 @@ size_t weight_argument(const Node& node);
 FusedConvolution read_fused_convolution(const Node& node);
 Node write_fused_convolution(const FusedConvolution& fused, ValueId result);
 
+/// Whether oneDNN's call can stand for a convolution.
+bool is_for_onednn(const Graph& graph, const ConvolutionCall& conv);
+
 /// oneDNN's name of an activation that an ATen operator ("aten::relu") computes, and the other way; empty when it has
 /// none.
 std::string activation_of(std::string_view op);

@@ -5,11 +5,12 @@ import html
 
 import torch
 
-from braze import _C
+from braze import _C, machine
 from braze.errors import UserError
-from braze.report import FunctionReport
+from braze.report import FunctionReport, KernelReport
 
 MEANINGS = dict(_C.fallback_reasons)  # reason: what it means
+LEAST_MICROSECONDS = 5  # of a launch whose share of the limit means something
 SHOWN = 4  # of a long list, in text; the page and the report have all
 
 
@@ -142,14 +143,26 @@ def speed_line(entry):
 
 
 def kernel_rows(entry):
-    """A heading row, then a row a kernel and a row an operator left to PyTorch; nothing when there is neither."""
-    rows = [["kernel", "launches", "us", "shape", "computes"]]
+    """A heading row, then a row a kernel and a row an operator left to PyTorch; nothing when there is neither.
+
+    "limit" is the share of the time that this machine would need at least, see braze.machine.
+    """
+    rows = [["kernel", "launches", "us", "limit", "shape", "computes"]]
     for kernel in entry.kernels:
-        time = "" if kernel.microseconds is None else f"{kernel.microseconds:.1f}"
-        rows.append([kernel.name, str(kernel.launches), time, kernel.shape, ", ".join(kernel.ops)])
+        rows.append([kernel.name, str(kernel.launches), *costs(kernel), kernel.shape, ", ".join(kernel.ops)])
     for extern in entry.externs:
-        rows.append(["PyTorch", str(extern.calls), "", "", extern.op])
+        rows.append(["PyTorch", str(extern.calls), *costs(extern), "", extern.op])
     return rows if len(rows) > 1 else []
+
+
+def costs(row):
+    """The cells "us" and "limit"."""
+    if row.microseconds is None:
+        return "", ""
+    count = row.launches if isinstance(row, KernelReport) else row.calls
+    worth_it = row.bytes > 0 and row.microseconds > LEAST_MICROSECONDS * count
+    least = count * machine.least_microseconds(row.bytes / count, row.flops / count) if worth_it else 0
+    return f"{row.microseconds:.1f}", f"{least / row.microseconds:.0%}" if least else ""
 
 
 def entry_facts(entry):

@@ -12,6 +12,8 @@ class KernelReport:
     shape: str = ""
     microseconds: float | None = None
     launches: int = 1  # how many launches of the entry share this code
+    bytes: float = 0.0  # that the launches have to read and write
+    flops: float = 0.0  # floating-point operations
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,9 @@ class ExternReport:
 
     op: str
     calls: int = 1
+    microseconds: float | None = None
+    bytes: float = 0.0
+    flops: float = 0.0  # 0: not known
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ REPORT = FunctionReport(
     entries=(
         EntryReport(
             inputs="x: f32[8, 512]",
-            kernels=(KernelReport("k0", ("aten::add", "aten::gelu"), "f32 [8, 512]", 3.25, launches=2),),
-            externs=(ExternReport("aten::addmm", 4),),
+            kernels=(KernelReport("k0", ("aten::add", "aten::gelu"), "f32 [8, 512]", 32.5, launches=2, bytes=800.0),),
+            externs=(ExternReport("aten::addmm", 4, 100.0, bytes=400.0, flops=2000.0), ExternReport("aten::sort")),
             guards="x is a plain tensor\nlen(self.layers) == 2",
             captured=("self.weight",),
             hits=12,
@@ -34,17 +34,49 @@ block: 1 entry, 3 refusals, 17 calls, 12 of them compiled
   compiled in 11.5 ms (trace 1.5, codegen 10.0); kernels: 1 compiled, 1 from memory, 0 from disk
   entry 1 (published): x: f32[8, 512]
     12 hits, 20.0 us compiled, 50.0 us eager, 2.50x
-    kernel   launches  us   shape         computes
-    k0       2         3.2  f32 [8, 512]  aten::add, aten::gelu
-    PyTorch  4                            aten::addmm
+    kernel   launches  us     limit  shape         computes
+    k0       2         32.5   25%    f32 [8, 512]  aten::add, aten::gelu
+    PyTorch  4         100.0  50%                  aten::addmm
+    PyTorch  1                                     aten::sort
     captured tensors (1): self.weight
     guards (2): x is a plain tensor; len(self.layers) == 2
   refused 3 times, random: the call draws random numbers (<dropout>) at model.py:12
   layers.0: Linear: 0 entries"""
 
 
+@pytest.fixture(autouse=True)
+def machine(monkeypatch):
+    """One that moves a hundred bytes a microsecond and computes forty numbers."""
+    monkeypatch.setattr("braze.machine.known", lambda threads: {"copy": [[1000, 1e8]], "flops": 4e7})
+
+
 def test_text():
     assert repr(Explanation(REPORT)) == TEXT
+
+
+def test_a_launch_of_next_to_no_time_has_no_share_of_the_limit():
+    kernel = KernelReport("k0", ("aten::add",), "8", 6.0, launches=2, bytes=64.0)
+    lines = repr(Explanation(FunctionReport("f", (EntryReport("", (kernel,)),)))).splitlines()
+    assert "%" not in lines[-1] and "6.0" in lines[-1]
+
+
+def test_limits_are_measured_once_a_machine(monkeypatch, tmp_path):
+    from braze import machine
+
+    monkeypatch.undo()
+    monkeypatch.setattr("braze.cache.path", lambda: str(tmp_path))
+    machine.known.cache_clear()
+    found = machine.limits()
+    assert found["flops"] > 0 and all(rate > 0 for _, rate in found["copy"])
+    machine.known.cache_clear()
+    monkeypatch.setattr(machine, "copied", None)  # not called again
+    assert machine.limits() == found
+    (file,) = tmp_path.iterdir()
+    file.write_text("{")
+    machine.known.cache_clear()
+    monkeypatch.setattr(machine, "copied", lambda size: 1.0)
+    assert machine.limits()["copy"][0][1] == 1.0
+    machine.known.cache_clear()
 
 
 def test_long_lists_are_cut_in_text_only():

@@ -17,8 +17,8 @@
 
 #include "frontend/capture/convert.h"
 #include "frontend/freeze/freezing.h"
-#include "frontend/freeze/library_call.h"
 #include "frontend/freeze/linear_call.h"
+#include "frontend/library/library_call.h"
 #include "frontend/library/trial_run.h"
 #include "passes/decompose/aten.h"
 #include "passes/readers.h"

@@ -83,8 +83,9 @@ void StateGuards::add_dict(PyObject* dict, Scope scope, PyObject* keys, const st
       content.items.emplace_back(PyTuple_GET_ITEM(order.get(), i), lookup(dict, PyTuple_GET_ITEM(order.get(), i)));
     }
     own(order.get());
-    orders_.push_back(
-        {dict, cpython::order_counter(dict), *cpython::order_counter(dict), static_cast<uint32_t>(contents_.size())});
+    if (content.items.size() > 1)  // else every change of the order is a change of the keys
+      orders_.push_back(
+          {dict, cpython::order_counter(dict), *cpython::order_counter(dict), static_cast<uint32_t>(contents_.size())});
   } else {
     Py_ssize_t position = 0;
     while (PyDict_Next(dict, &position, &key, &value)) {

@@ -26,9 +26,10 @@ std::vector<int> all_dims(size_t rank) {
   return dims;
 }
 
-Lowering::Lowering(Graph& graph, const Node& node)
+Lowering::Lowering(Graph& graph, const Node& node, const std::vector<char>& read)
     : graph_(graph),
       node_(node),
+      read_(read),
       builder_(graph, node.origin.empty() ? node.call.op + (node.call.overload.empty() ? "" : "." + node.call.overload)
                                           : node.origin),
       first_node_(graph.nodes.size()),
@@ -262,6 +263,8 @@ int Lowering::result_of(size_t k) const {
 
 bool Lowering::wanted(size_t k) const { return result_of(k) >= 0; }
 
+bool Lowering::is_read(size_t k) const { return wanted(k) && read_[node_.results[result_of(k)]]; }
+
 DType Lowering::result_dtype(size_t k) {
   return require(wanted(k)) ? graph_.value(node_.results[result_of(k)]).dtype : DType::f32;
 }
@@ -359,7 +362,12 @@ void Lowering::place(const Pending& pending) {
 }
 
 bool Lowering::finish() {
-  if (refused() || pending_.size() != node_.results.size()) return false;
+  for (size_t r = 0; r < node_.results.size(); ++r) {
+    const bool is_set = std::any_of(pending_.begin(), pending_.end(),
+                                    [&](const Pending& p) { return p.position == static_cast<int>(r); });
+    require(is_set || !read_[node_.results[r]]);
+  }
+  if (refused() || pending_.empty()) return false;
   for (size_t i = 0; i < pending_.size() && !refused(); ++i) place(Pending(pending_[i]));
   return !refused();
 }

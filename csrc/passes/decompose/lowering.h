@@ -17,7 +17,8 @@ namespace braze {
 class Lowering {
  public:
   /// `node` must outlive this and be an extern call whose results are values of `graph` without a producer yet.
-  Lowering(Graph& graph, const Node& node);
+  /// `read`: by value, whether anything reads it.
+  Lowering(Graph& graph, const Node& node, const std::vector<char>& read);
 
   Builder& builder() { return builder_; }
   /// "add" for aten::add.Tensor, aten::add_.Tensor and aten::add.out.
@@ -66,8 +67,10 @@ class Lowering {
   // Results.
   bool is_functional() const { return mode_ == Mode::Functional; }
   bool is_in_place() const { return mode_ == Mode::InPlace; }
-  /// False for a result nobody uses.
+  /// False for a result that was not recorded.
   bool wanted(size_t k = 0) const;
+  /// Whether anything reads the k-th result; one that nothing reads need not be set.
+  bool is_read(size_t k = 0) const;
   DType result_dtype(size_t k = 0);
   const std::vector<int64_t>& result_sizes(size_t k = 0);
   Geometry result_shape(size_t k = 0);
@@ -106,6 +109,7 @@ class Lowering {
 
   Graph& graph_;
   const Node& node_;
+  const std::vector<char>& read_;
   Builder builder_;
   size_t first_node_;
   ValueId first_value_;

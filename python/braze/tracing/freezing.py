@@ -1,14 +1,11 @@
 """The choice between a program as it was captured and one that keeps its weights folded and packed."""
 
-import time
-
 from braze import _C
 
 # Weights that change this often, each time before so many calls have used them, are being trained: packing them anew
 # costs more than it gives.
 MOST_CHANGES = 3
 FEW_CALLS = 100
-ROUNDS = 3
 
 
 class Frozen:
@@ -42,19 +39,6 @@ def frozen(program, inputs, options):
     if made is None:
         return None
     return Frozen(_C.compile_program(made.program, options), made.guards, made.record)
-
-
-def is_faster(contender, other, start):
-    """Whether one compiled program beats another on the inputs of a call, timed in turn."""
-    best = {}
-    with start.rewound():
-        for _ in range(ROUNDS):
-            for compiled in (contender, other):
-                begin = time.perf_counter()
-                compiled.run(start.tensors)
-                taken = time.perf_counter() - begin
-                best[compiled] = min(taken, best.get(compiled, taken))
-    return best[contender] < best[other]
 
 
 def would_apply(program, inputs):

@@ -6,8 +6,9 @@ import weakref
 
 from braze import _C
 from braze.report import EntryReport, ExternReport, FunctionReport, KernelReport, RefusalReport, StageReport
-from braze.tracing import children, freezing, proof
+from braze.tracing import children, freezing, layout, proof
 from braze.tracing.argument_memory import ArgumentMemory, is_within
+from braze.tracing.race import is_faster
 from braze.tracing.reachable import snapshot
 from braze.tracing.refusal import Refusal
 from braze.tracing.results import classifier, collector
@@ -332,12 +333,17 @@ class Session:
             return Refusal("too_many_paths", "values that Python reads keep changing")
         program.version_moves = start.version_moves()
         compiled = _C.compile_program(program, self.options)
-        twin = start.twin(program) if self.may_freeze() else None
+        laid_out = None if self.options.freeze else layout.laid_out(program, self.options)
+        twin = start.twin(program) if laid_out or self.may_freeze() else None
         if problem := self.disproves(compiled, program, start, results):
             if problem == DECLINED and program.value_guards:
                 return Refusal("value_read", "a number that Python reads differs in its last bits")
             return Refusal("proof", problem)
         captured = kind.captured
+        if laid_out and self.takes_place_of(compiled, laid_out.compiled, program, twin, results):
+            compiled, layout_line = laid_out.compiled, laid_out.describe()
+        else:
+            layout_line = ""
         frozen, not_frozen = self.frozen(compiled, program, start.inputs, twin, results)
         if frozen:
             compiled = frozen.compiled
@@ -346,7 +352,7 @@ class Session:
             entry = self.entry_of(kind, kind.spec, state, captured, compiled, tree, paths, effects, frozen)
         except ValueError as problem:  # a dual tensor, say
             return Refusal("tensor_kind", str(problem))
-        freezing_line = frozen.describe() if frozen else not_frozen
+        freezing_line = "; ".join(filter(None, (layout_line, frozen.describe() if frozen else not_frozen)))
         self.add_entry(callable_, entry, compiled, kind.spec, paths, kind, start, None, effects, freezing_line)
         self.kinds.remove(kind)
         return None
@@ -392,6 +398,12 @@ class Session:
                 return problem
         return None
 
+    def takes_place_of(self, compiled, contender, program, start, results):
+        """Whether another program for the same call is right and faster."""
+        if self.disproves(contender, program, start, results):
+            return False
+        return not self.options.trial or is_faster(contender, compiled, start)
+
     def may_freeze(self):
         return self.options.freeze and self.changes_of_weights <= freezing.MOST_CHANGES
 
@@ -407,7 +419,7 @@ class Session:
         if problem := self.disproves(frozen.compiled, program, start, results):
             self.note(Refusal("proof", f"with frozen weights, {problem}"))
             return None, f"not frozen: {problem}"
-        if self.options.trial and not freezing.is_faster(frozen.compiled, compiled, start):
+        if self.options.trial and not is_faster(frozen.compiled, compiled, start):
             return None, "not frozen: it was not faster"
         return frozen, ""
 
@@ -512,23 +524,35 @@ def takes_keywords(function):
 
 def entry_report(published):
     entry, compiled, times = published.entry, published.compiled, published.step_microseconds
+    work = compiled.work
+
+    def cost(steps):
+        """Microseconds, bytes and floating-point operations of some steps together."""
+        time = sum(times[step] for step in steps) if times else None
+        return {
+            "microseconds": time,
+            "bytes": sum(work[step][0] for step in steps),
+            "flops": sum(work[step][1] for step in steps),
+        }
+
     kernels = tuple(
         KernelReport(
             kernel["name"],
             tuple(kernel["ops"]),
             kernel["shape"],
-            sum(times[step] for step in kernel["steps"]) if times else None,
-            len(kernel["steps"]),
+            launches=len(kernel["steps"]),
+            **cost(kernel["steps"]),
         )
         for kernel in compiled.kernels
     )
+    generated = {step for kernel in compiled.kernels for step in kernel["steps"]}
     calls = {}
-    for op in compiled.externs:
-        calls[op] = calls.get(op, 0) + 1
+    for step, op in zip((step for step in range(len(work)) if step not in generated), compiled.externs):
+        calls.setdefault(op, []).append(step)
     return EntryReport(
         inputs=", ".join(entry.describe_arguments()),
         kernels=kernels,
-        externs=tuple(ExternReport(op, count) for op, count in calls.items()),
+        externs=tuple(ExternReport(op, len(steps), **cost(steps)) for op, steps in calls.items()),
         guards="\n".join(entry.describe_guards()),
         captured=tuple(published.paths),
         hits=entry.compiled_calls,

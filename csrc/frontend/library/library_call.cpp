@@ -1,4 +1,4 @@
-#include "frontend/freeze/library_call.h"
+#include "frontend/library/library_call.h"
 
 #include <ATen/core/LegacyTypeDispatch.h>
 #include <ATen/core/dispatch/Dispatcher.h>

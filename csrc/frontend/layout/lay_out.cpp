@@ -1,0 +1,71 @@
+#include "frontend/layout/lay_out.h"
+
+#include <ATen/ops/ones.h>
+
+#include <utility>
+
+#include "compiler.h"
+#include "frontend/capture/convert.h"
+#include "frontend/library/convolution_trial.h"
+#include "graph/geometry.h"
+#include "passes/convolution_forms.h"
+#include "passes/pass.h"
+
+namespace braze {
+namespace {
+
+at::Tensor ones_like(const Graph& graph, const Access& access) {
+  return at::ones(access.geometry.sizes, at::TensorOptions().dtype(scalar_type_of(graph.value(access.value).dtype)));
+}
+
+/// A large weight costs more to copy than the images gain.
+bool is_worth_a_trial(const Graph& graph, const ConvolutionCall& conv) {
+  if (!is_for_onednn(graph, conv) || lies_channels_last(conv.input.geometry)) return false;
+  return conv.weight.geometry.numel() < conv.input.geometry.numel() + graph.value(conv.result).shape.numel();
+}
+
+int move_convolutions(Graph& graph) {
+  int moved = 0;
+  for (Node& node : graph.nodes) {
+    auto conv = read_convolution(node);
+    if (!conv || !is_worth_a_trial(graph, *conv)) continue;
+    const FusedConvolution fused{.conv = *conv, .residual = {}, .activation = "none", .scalars = {}};
+    const Geometry& result = graph.value(conv->result).shape;
+    const ConvolutionTrial trial(fused, result, ones_like(graph, conv->weight), false);
+    if (!trial.beats_layout_of(conv->input.geometry, result)) continue;
+    node = write_fused_convolution(fused, conv->result);
+    ++moved;
+  }
+  return moved;
+}
+
+void choose_forms(Graph& graph) {
+  std::vector<Node> nodes = std::exchange(graph.nodes, {});
+  for (Node& node : nodes) {
+    if (!is_fused_convolution(node)) {
+      graph.append(std::move(node));
+      continue;
+    }
+    const FusedConvolution fused = read_fused_convolution(node);
+    const ValueId result = node.results[0];
+    const ConvolutionTrial trial(fused, graph.value(result).shape, ones_like(graph, fused.conv.weight), false);
+    switch (trial.fastest()) {
+      case ConvolutionForm::Fused: graph.append(std::move(node)); break;
+      case ConvolutionForm::Plain: append_plain(graph, fused, fused.conv.weight, result); break;
+      case ConvolutionForm::Product: append_product(graph, fused, result); break;
+    }
+  }
+}
+
+}  // namespace
+
+std::optional<LaidOutProgram> lay_out(const CapturedProgram& original, const Options& options) {
+  LaidOutProgram made{.program = original};
+  made.convolutions = move_convolutions(made.program.graph);
+  if (made.convolutions == 0) return std::nullopt;
+  run_passes(made.program.graph, disabled_passes(options));
+  choose_forms(made.program.graph);
+  return made;
+}
+
+}  // namespace braze
