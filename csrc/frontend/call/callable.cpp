@@ -105,7 +105,11 @@ PyObject* run_entry(Callable* self, const PyRef& object, Entry& entry, const Tor
     case Trial::Verdict::Slower:
       ++entry.counters.eager_by_choice;
       return call_function(self, args, nargsf, keyword_names);
-    case Trial::Verdict::Undecided: result = run_on_trial(self, entry, state, args, nargsf, keyword_names); break;
+    case Trial::Verdict::Undecided:
+      if (entry.is_symbolic() && PyObject_HasAttrString(self->handler, "rehearse"))
+        return call_handler(self, "rehearse", object.get(), args, nargsf, keyword_names);
+      result = run_on_trial(self, entry, state, args, nargsf, keyword_names);
+      break;
     case Trial::Verdict::Faster:
       if (is_shadow_turn(hits) && PyObject_HasAttrString(self->handler, "shadow")) {
         ++entry.counters.shadowed;
