@@ -483,6 +483,7 @@ class Session:
             return self.function(*args, **kwargs)
         memory = ArgumentMemory(published.spec, args, kwargs)
         start = published.start_of(args, kwargs)
+        published.shapes(published.compiled, published.spec.symbol_values(args, kwargs))  # verified before the clock runs
         try:
             rehearsed = entry.rehearse(args, kwargs, start.tensors)
         except Exception:  # eager raises it as well, and where the user's line is
