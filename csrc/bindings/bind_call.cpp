@@ -61,12 +61,13 @@ py::object build_output_tree(py::object result, py::function classify, py::list 
 
 void bind_output_tree(py::module_& module) {
   py::class_<OutputTree, std::shared_ptr<OutputTree>>(module, "OutputTree")
-      .def_static("build", build_output_tree, py::arg("result"), py::arg("classify"), py::arg("objects") = py::list(),
-                  py::arg("containers") = py::list(), py::arg("integer_of") = py::none(),
-                  "`classify(tensor)` is ('input', slot), (anything else, index of the output) or None. `objects`: "
-                  "those that existed before. `containers`: of the arguments, as their spec lists them. "
-                  "`integer_of(object)`: the integer that an object of a learning run stands for, or None. The tree, or "
-                  "a refusal as (reason, detail).")
+      .def_static(
+          "build", build_output_tree, py::arg("result"), py::arg("classify"), py::arg("objects") = py::list(),
+          py::arg("containers") = py::list(), py::arg("integer_of") = py::none(),
+          "`classify(tensor)` is ('input', slot), (anything else, index of the output) or None. `objects`: "
+          "those that existed before. `containers`: of the arguments, as their spec lists them. "
+          "`integer_of(object)`: the integer that an object of a learning run stands for, or None. The tree, or "
+          "a refusal as (reason, detail).")
       .def(
           "make",
           [](const OutputTree& tree, std::vector<at::Tensor> outputs, std::vector<at::Tensor> inputs,
@@ -193,8 +194,7 @@ void bind_entry(py::module_& module) {
       .def(py::init(&make_entry), py::arg("arguments"), py::arg("torch_state"), py::arg("state"), py::arg("captured"),
            py::arg("executable"), py::arg("outputs"), py::arg("paths") = std::vector<std::string>(),
            py::arg("effects") = std::shared_ptr<Effects>(), py::arg("frozen") = std::shared_ptr<FrozenTensors>(),
-           py::arg("watched") = std::vector<std::pair<std::string, py::object>>(),
-           py::arg("symbolic") = py::none(),
+           py::arg("watched") = std::vector<std::pair<std::string, py::object>>(), py::arg("symbolic") = py::none(),
            "`captured`: the tensors, and in `paths` where they were found. `frozen`: what the executable keeps numbers "
            "of. `watched`: (path, tensor) of the state's other tensors. `symbolic`: in place of an executable.")
       .def_static(
@@ -229,7 +229,8 @@ void bind_entry(py::module_& module) {
               result.append(output.defined() ? py::cast(output) : py::object(py::none()));
             return py::make_tuple(*nanoseconds, result);
           },
-          "Answers a call on other tensors and without effects: (nanoseconds, outputs), or None when it is not one of its "
+          "Answers a call on other tensors and without effects: (nanoseconds, outputs), or None when it is not one of "
+          "its "
           "calls.")
       .def(
           "add_trial", [](Entry& entry, int64_t compiled, int64_t eager) { entry.trial.add_pair(compiled, eager); },

@@ -5,6 +5,8 @@
 #include "frontend/capture/same_program.h"
 #include "graph/print.h"
 
+#include <ATen/PythonTorchFunctionTLS.h>
+
 #include <algorithm>
 
 namespace py = pybind11;
@@ -14,9 +16,27 @@ namespace {
 
 py::object as_python(const Refusal& refusal) { return py::make_tuple(std::string(refusal.reason), refusal.detail); }
 
+/// Around a trace: whatever ends it, an interrupt between two lines of our own too, nothing of it stays switched on.
+class TraceScope {
+ public:
+  void enter() { modes_ = at::impl::PythonTorchFunctionTLS::stack_len(); }
+  void exit() {
+    while (at::impl::PythonTorchFunctionTLS::stack_len() > modes_) at::impl::PythonTorchFunctionTLS::pop_stack();
+    if (is_recording()) stop_recording();
+  }
+
+ private:
+  int64_t modes_ = 0;
+};
+
 }  // namespace
 
 void bind_capture(py::module_& m) {
+  py::class_<TraceScope>(m, "TraceScope", "Inside, the thread may record and push function modes; neither outlives it.")
+      .def(py::init<>())
+      .def("__enter__", &TraceScope::enter)
+      .def("__exit__", [](TraceScope& scope, const py::args&) { scope.exit(); });
+
   py::class_<Recording>(m, "Recording")
       .def_property_readonly(
           "refusal", [](const Recording& r) -> py::object { return r.refusal ? as_python(r.refusal) : py::none(); })

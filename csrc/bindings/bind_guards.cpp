@@ -121,12 +121,13 @@ void bind_arguments(py::module_& module) {
           [](const ArgumentSpec& a, const ArgumentSpec& b) -> std::shared_ptr<ArgumentSpec> {
             return ArgumentSpec::with_any_floats(a, b);
           },
-          "A spec for calls like both, which differ in Python floats only, with any floats there; None when they differ "
+          "A spec for calls like both, which differ in Python floats only, with any floats there; None when they "
+          "differ "
           "in more.")
       .def(
           "substitute",
-          [](const ArgumentSpec& spec, py::tuple args, py::dict kwargs, const std::vector<py::object>& values)
-              -> py::object {
+          [](const ArgumentSpec& spec, py::tuple args, py::dict kwargs,
+             const std::vector<py::object>& values) -> py::object {
             std::vector<PyObject*> numbers;
             for (const py::object& value : values) numbers.push_back(value.ptr());
             PyRef new_args, new_kwargs;
@@ -140,7 +141,8 @@ void bind_arguments(py::module_& module) {
                                   py::reinterpret_borrow<py::object>(new_kwargs.get()), changes);
           },
           py::arg("args"), py::arg("kwargs"), py::arg("values"),
-          "(args, kwargs, (container, key, value) of what has to be put into containers) with these objects, by symbol, "
+          "(args, kwargs, (container, key, value) of what has to be put into containers) with these objects, by "
+          "symbol, "
           "in place of the numbers that are left open; None when that cannot be.")
       .def_property_readonly(
           "symbols",

@@ -161,7 +161,8 @@ void bind_symbolic(py::module_& m) {
               return Answer{Answer::Yes, answer.cast<std::vector<int64_t>>()};
             });
           },
-          "`admit(call, symbols)` is asked once for sizes: the integers of the result that vary, False, or None for not "
+          "`admit(call, symbols)` is asked once for sizes: the integers of the result that vary, False, or None for "
+          "not "
           "now.")
       .def(
           "at",

@@ -32,8 +32,8 @@ struct EntryCounters {
 };
 
 /// The parts of an entry, any of the shared ones made by Python code; captured, state and frozen may be null. It has an
-/// executable, or a symbolic program that has one for each combination of sizes. Without either it stands for calls that
-/// are known to be eager's: they go to the function with no further ado.
+/// executable, or a symbolic program that has one for each combination of sizes. Without either it stands for calls
+/// that are known to be eager's: they go to the function with no further ado.
 struct EntryParts {
   std::shared_ptr<ArgumentSpec> arguments;
   std::shared_ptr<StateGuards> state;

@@ -279,8 +279,8 @@ std::unique_ptr<OutputTree> OutputTree::build(PyObject* result, const Classify& 
   return builder.add(result, "the result") ? std::move(tree) : nullptr;
 }
 
-PyObject* OutputTree::make(std::vector<at::Tensor>& outputs, at::TensorImpl* const* inputs,
-                           PyObject* const* containers, const int64_t* numbers) const {
+PyObject* OutputTree::make(std::vector<at::Tensor>& outputs, at::TensorImpl* const* inputs, PyObject* const* containers,
+                           const int64_t* numbers) const {
   return Maker(*this, outputs, inputs, containers, numbers).make();
 }
 
@@ -296,8 +296,9 @@ std::vector<std::pair<PyRef, bool>> OutputTree::integers() const {
 }
 
 std::string OutputTree::describe(bool integers) const {
-  static constexpr const char* names[] = {"output", "input", "constant",   "constant",  "object", "argument", "again",
-                                          "tuple",  "namedtuple", "structseq", "list",   "dict",     "instance"};
+  static constexpr const char* names[] = {"output",   "input", "constant", "constant",   "object",
+                                          "argument", "again", "tuple",    "namedtuple", "structseq",
+                                          "list",     "dict",  "instance"};
   std::string text;
   for (const Node& node : nodes_) {
     if (!text.empty()) text += ' ';

@@ -87,7 +87,8 @@ std::shared_ptr<const SymbolicCall::Instance> SymbolicCall::at(std::span<const i
     return nullptr;
   }
   if (instances_.size() >= kMostInstances) instances_.pop_back();
-  auto made = std::make_shared<const Instance>(Instance{std::move(symbols), std::move(answer.numbers), std::move(call)});
+  auto made =
+      std::make_shared<const Instance>(Instance{std::move(symbols), std::move(answer.numbers), std::move(call)});
   instances_.insert(instances_.begin(), made);
   return made;  // other threads may drop it from the list meanwhile
 }

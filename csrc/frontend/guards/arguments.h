@@ -106,7 +106,20 @@ class ArgumentSpec {
   int visit(visitproc visit, void* arg) const;
 
  private:
-  enum class Kind : uint8_t { Tensor, Same, Value, Number, AnyFloat, Object, Tuple, List, Dict, Instance, Owner, Absent };
+  enum class Kind : uint8_t {
+    Tensor,
+    Same,
+    Value,
+    Number,
+    AnyFloat,
+    Object,
+    Tuple,
+    List,
+    Dict,
+    Instance,
+    Owner,
+    Absent
+  };
   struct Node {
     Kind kind;
     uint32_t index;      // the tensor, symbol, object, owner, or number of children

@@ -97,7 +97,7 @@ class TensorSpecs {
     return flags;
   }
 
-  static constexpr int64_t least_symbol = 2;  // PyTorch treats 0 and 1 in ways of their own
+  static constexpr int64_t least_symbol = 2;                   // PyTorch treats 0 and 1 in ways of their own
   static constexpr int64_t largest_symbol = int64_t{1} << 28;  // as of SizeExpr
   static bool takes(int64_t expected, int64_t size, int64_t* symbols) {
     return expected < 0 && takes(size, symbols[-1 - expected]);

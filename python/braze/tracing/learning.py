@@ -119,7 +119,7 @@ def learn(function, args, kwargs, arguments, spec, memory, start):
     """A Lesson, or a text that says why there is none. `memory` and `start`: of the call, which is made once more."""
     eye = LearningEye(arguments, spec)
     values = [eye.named(f"s{i}", second) for i, (_, second) in enumerate(spec.symbols)]
-    with start.rewound(), memory.rewound(start):
+    with start.rewound(), memory.rewound(start), _C.TraceScope():
         substituted = spec.substitute(args, kwargs, values)
         if substituted is None:
             return "a number is in a tuple of its own type"

@@ -19,6 +19,8 @@ from braze.tracing.varying_sizes import VaryingSizes
 WASTED_TRACES = 32
 # Calls of one kind are traced this often before they count as not replayable: the first may warm up caches that the code keeps.
 ATTEMPTS = 4
+# So many calls that differ in a float alone, none of them made twice, show that there will be ever more.
+MOST_FLOATS = 6
 # Entries for equal arguments differ in the Python state or in the values Python reads; more of them are not worth their checks.
 MOST_PATHS = 4
 DECLINED = "the compiled call asked for eager"  # by a value guard or an index that the eager call refuses
@@ -200,10 +202,25 @@ class Session:
             self.note(Refusal(*spec))
             self.wasted += 1
             return None
+        if self.gives_up_floats(callable_, spec, state):
+            return None
         self.wasted += 1  # until it is published
         kind = CallKind(spec, state)
         self.kinds = self.kinds[-15:] + [kind]
         return kind
+
+    def gives_up_floats(self, callable_, spec, state):
+        """Whether a float is another one at each call: then such calls are eager's, whatever it is."""
+        loose = [_C.ArgumentSpec.with_any_floats(kind.spec, spec) for kind in self.kinds if kind.state == state]
+        loose = [one for one in loose if one is not None]
+        if len(loose) < MOST_FLOATS:
+            return False
+        self.note(
+            Refusal("varying_float", ", ".join(line for line in loose[-1].describe() if line.endswith("a float")))
+        )
+        callable_.add_entry(_C.Entry.eager(loose[-1], state))
+        self.kinds = [kind for kind in self.kinds if _C.ArgumentSpec.with_any_floats(kind.spec, spec) is None]
+        return True
 
     def spec_of(self, args, kwargs):
         """The arguments and what counts as such; a refusal as a tuple when they are not vouched for."""
@@ -483,7 +500,9 @@ class Session:
             return self.function(*args, **kwargs)
         memory = ArgumentMemory(published.spec, args, kwargs)
         start = published.start_of(args, kwargs)
-        published.shapes(published.compiled, published.spec.symbol_values(args, kwargs))  # verified before the clock runs
+        published.shapes(
+            published.compiled, published.spec.symbol_values(args, kwargs)
+        )  # verified before the clock runs
         try:
             rehearsed = entry.rehearse(args, kwargs, start.tensors)
         except Exception:  # eager raises it as well, and where the user's line is
