@@ -5,6 +5,8 @@
 #include "frontend/capture/same_program.h"
 #include "graph/print.h"
 
+#include <ATen/PythonTorchFunctionTLS.h>
+
 #include <algorithm>
 
 namespace py = pybind11;
@@ -14,9 +16,27 @@ namespace {
 
 py::object as_python(const Refusal& refusal) { return py::make_tuple(std::string(refusal.reason), refusal.detail); }
 
+/// Around a trace: whatever ends it, an interrupt between two lines of our own too, nothing of it stays switched on.
+class TraceScope {
+ public:
+  void enter() { modes_ = at::impl::PythonTorchFunctionTLS::stack_len(); }
+  void exit() {
+    while (at::impl::PythonTorchFunctionTLS::stack_len() > modes_) at::impl::PythonTorchFunctionTLS::pop_stack();
+    if (is_recording()) stop_recording();
+  }
+
+ private:
+  int64_t modes_ = 0;
+};
+
 }  // namespace
 
 void bind_capture(py::module_& m) {
+  py::class_<TraceScope>(m, "TraceScope", "Inside, the thread may record and push function modes; neither outlives it.")
+      .def(py::init<>())
+      .def("__enter__", &TraceScope::enter)
+      .def("__exit__", [](TraceScope& scope, const py::args&) { scope.exit(); });
+
   py::class_<Recording>(m, "Recording")
       .def_property_readonly(
           "refusal", [](const Recording& r) -> py::object { return r.refusal ? as_python(r.refusal) : py::none(); })
@@ -42,7 +62,6 @@ void bind_capture(py::module_& m) {
 
   py::class_<CapturedProgram, std::shared_ptr<CapturedProgram>>(m, "CapturedProgram")
       .def_readonly("captured", &CapturedProgram::captured)
-      .def_readonly("memory_matters", &CapturedProgram::memory_matters)
       .def_property_readonly("value_guards", [](const CapturedProgram& p) { return p.value_guards.size(); })
       .def_property_readonly(
           "is_generalisable",
@@ -50,10 +69,10 @@ void bind_capture(py::module_& m) {
             const bool own_operators = std::any_of(p.graph.nodes.begin(), p.graph.nodes.end(), [](const Node& node) {
               return node.op == Op::extern_ && !node.call.op.starts_with("aten::");
             });
-            return !p.memory_matters && p.value_guards.empty() && p.slot_offsets.empty() && !own_operators;
+            return !p.shares_memory && p.value_guards.empty() && p.slot_offsets.empty() && !own_operators;
           },
-          "Whether the program may hold at other sizes: it writes no input, inputs share no memory, no value is "
-          "read, and no operator of the user's own is run.")
+          "Whether the program may hold at other sizes: inputs share no memory, no value is read, and no operator of "
+          "the user's own is run.")
       .def_readonly("drawn", &CapturedProgram::drawn, "The random number generators that the call moves.")
       .def_property_readonly("text", [](const CapturedProgram& p) { return print(p.graph); })
       .def_property_readonly("node_count", [](const CapturedProgram& p) { return p.graph.nodes.size(); })

@@ -1,17 +1,21 @@
-"""Generated programs whose steps cut, join and count by sizes give at every size what eager gives."""
+"""Generated programs whose steps cut, join and count by sizes give at every size what eager gives; others change a
+store of the caller's as well, call after call.
+"""
 
 import random
 
 import pytest
 import torch
 import torch.nn.functional as F
-from eager_equality import attempt, differences, observe
+from eager_equality import Kept, Observer, attempt, differences, observe
+from generated_effects import Generated, Store, values
 
 import braze
 
 pytestmark = pytest.mark.usefixtures("entries_always_used")
 
 PROGRAMS = 120  # 0.5 s each
+PROGRAMS_WITH_EFFECTS = 120
 
 # Steps take a matrix and a small number and give a matrix, the rows of which depend on the number of rows.
 STEPS = {
@@ -95,3 +99,34 @@ def test_generated_program(seed, tally):
     report = braze.explain(compiled).report
     assert not [refusal for refusal in report.refusals if refusal.reason in ("internal", "proof")], steps
     tally("generated programs of many sizes", **{"symbolic" if any(e.sizes for e in report.entries) else "static": 1})
+
+
+def run_with_effects(generated, function):
+    """What each call returned and left behind, in the store, in the argument, in the generator."""
+    observer, stores, seen = Observer(), {}, []
+    for number, (which, rows, n) in enumerate(generated.calls):
+        torch.manual_seed(number)
+        store = stores.setdefault(which, Store(3 + which))
+        x = values(rows, 6)
+        observer.before([x, vars(store)])
+        result = attempt(function, x, store, n)
+        kept = [result, Kept([x]), vars(store), Kept([store.k, store.buffer])]
+        seen.append((observer.observe(kept), torch.get_rng_state().sum().item()))
+    return seen
+
+
+@pytest.mark.parametrize("seed", range(PROGRAMS_WITH_EFFECTS))
+def test_generated_program_with_effects(seed, tally):
+    generated = Generated(seed)
+    function = generated.function()
+    compiled = braze.compile(function)
+    with torch.no_grad():
+        expected, got = run_with_effects(generated, function), run_with_effects(generated, compiled)
+    for number, ((want, want_state), (have, have_state)) in enumerate(zip(expected, got)):
+        complaints = list(differences(want, have))
+        assert not complaints, f"{generated} at call {number}, {generated.calls[number]}: {complaints[:3]}"
+        assert want_state == have_state, f"{generated} at call {number}"
+    report = braze.explain(compiled).report
+    assert not [refusal for refusal in report.refusals if refusal.reason in ("internal", "proof")], generated
+    symbolic = any(entry.sizes for entry in report.entries)
+    tally("generated programs with effects at many sizes", **{"symbolic" if symbolic else "static": 1})

@@ -105,7 +105,11 @@ PyObject* run_entry(Callable* self, const PyRef& object, Entry& entry, const Tor
     case Trial::Verdict::Slower:
       ++entry.counters.eager_by_choice;
       return call_function(self, args, nargsf, keyword_names);
-    case Trial::Verdict::Undecided: result = run_on_trial(self, entry, state, args, nargsf, keyword_names); break;
+    case Trial::Verdict::Undecided:
+      if (entry.is_symbolic() && PyObject_HasAttrString(self->handler, "rehearse"))
+        return call_handler(self, "rehearse", object.get(), args, nargsf, keyword_names);
+      result = run_on_trial(self, entry, state, args, nargsf, keyword_names);
+      break;
     case Trial::Verdict::Faster:
       if (is_shadow_turn(hits) && PyObject_HasAttrString(self->handler, "shadow")) {
         ++entry.counters.shadowed;
@@ -142,11 +146,12 @@ PyObject* callable_vectorcall(PyObject* object, PyObject* const* args, size_t na
     bool any_stale = false;
     for (size_t i = 0; i < slots.size(); ++i) {
       if (slots[i].entry->matches(state, args, positional, keyword_names, inputs)) {
-        if (i > 0)
+        const size_t at = slots[i].entry->is_eager() ? i : 0;
+        if (at < i)
           std::rotate(slots.begin(), slots.begin() + static_cast<ptrdiff_t>(i),
                       slots.begin() + static_cast<ptrdiff_t>(i) + 1);
-        PyRef held = slots[0].object;
-        PyObject* result = run_entry(self, held, *slots[0].entry, state, inputs, args, nargsf, keyword_names);
+        PyRef held = slots[at].object;
+        PyObject* result = run_entry(self, held, *slots[at].entry, state, inputs, args, nargsf, keyword_names);
         if (result != nullptr || PyErr_Occurred()) return result;
       }
       inputs.reset();
@@ -275,7 +280,8 @@ PyObject* callable_add_entry(PyObject* object, PyObject* const* args, Py_ssize_t
       self->slots->pop_back();
       ++self->counters.evicted;
     }
-    self->slots->insert(self->slots->begin(), std::move(slot));
+    // What is eager's may be a wide kind of call: entries that answer some of them come first.
+    self->slots->insert(entry->is_eager() ? self->slots->end() : self->slots->begin(), std::move(slot));
   } catch (const pybind11::cast_error&) {
     PyErr_Format(PyExc_TypeError, "Callable.add_entry: got a %s where an Entry is needed",
                  Py_TYPE(entry_object)->tp_name);

@@ -94,12 +94,15 @@ class Snapshot(Expansion):
         return self.guards.changed()
 
     def replaced_attributes(self):
-        """(object, path, name) of attributes that hold another object now, a tensor before or after."""
+        """(object, path, name) of attributes that hold another object now: a tensor before or after, or a number that
+        goes on counting.
+        """
         for value, path, before in self.attributes:
             now = vars(value)
             for name in before.keys() | (self.names & now.keys()):
                 old, new = before.get(name), now.get(name)
-                if old is not new and (holds_tensor(old) or holds_tensor(new)):
+                counts = type(old) is int and type(new) is int
+                if old is not new and (counts or holds_tensor(old) or holds_tensor(new)):
                     yield value, path, name
 
     def path_of(self, tensor):

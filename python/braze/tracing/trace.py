@@ -29,15 +29,16 @@ def trace_call(function, args, kwargs):
     """
     generators = generator_states()
     state = _C.TorchState.current()
-    if not _C.start_recording():
-        return None
     executed = ExecutedCode()
     eye = SecondEye()
-    try:
-        with arguments_decide_overrides(), plain_paths(), eye, executed:
-            result = function(*args, **kwargs)
-    finally:
-        recording = _C.stop_recording()
+    with _C.TraceScope():
+        if not _C.start_recording():
+            return None
+        try:
+            with arguments_decide_overrides(), plain_paths(), eye, executed:
+                result = function(*args, **kwargs)
+        finally:
+            recording = _C.stop_recording()
     trace = Trace(result, recording, executed)
     if recording.refusal and not (recording.refusal[0] == "random" and executed.refusal):
         trace.refusal = Refusal(*recording.refusal, eye.where)
