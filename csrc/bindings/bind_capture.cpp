@@ -91,6 +91,11 @@ void bind_capture(py::module_& m) {
   m.def("inside_operator", &inside_operator);
   m.def("recording_refused", &recording_refused);
   m.def("note_offsets_read", &note_offsets_read);
+  py::enum_<Absence>(m, "Absence", "What Python may be told that a tensor does not have.")
+      .value("GRADIENT", Absence::Gradient)
+      .value("BASE", Absence::Base)
+      .value("RETAINED_GRADIENT", Absence::RetainedGradient);
+  m.def("note_absence", &note_absence, "Python asked the tensor for this, and there was none.");
   m.def("refuse_recording", &refuse_recording, py::arg("reason"), py::arg("detail"));
 }
 

@@ -220,6 +220,10 @@ void bind_state_guards(py::module_& module) {
            [](StateGuards& guards, py::object cell, const std::string& path) { guards.add_cell(cell.ptr(), path); })
       .def("add_function", [](StateGuards& guards, py::object function,
                               const std::string& path) { guards.add_function(function.ptr(), path); })
+      .def("add_labels", [](StateGuards& guards, py::object object,
+                            const std::string& path) { guards.add_labels(object.ptr(), path); })
+      .def("add_answer", [](StateGuards& guards, py::object function,
+                            const std::string& path) { guards.add_answer(function.ptr(), path); })
       .def("add_class", [](StateGuards& guards, py::object cls, const std::string& path,
                            bool all) { guards.add_class(cls.ptr(), all, path); })
       .def("add_member",

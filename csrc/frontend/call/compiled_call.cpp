@@ -264,6 +264,8 @@ bool CompiledCall::run_safely(Frame& frame, const Addresses& addresses) {
 bool CompiledCall::run(at::TensorImpl* const* inputs, size_t count, std::vector<at::Tensor>& outputs) {
   for (size_t s = 0; s < boundary_.slot_offsets.size(); ++s)
     if (inputs[s]->storage_offset() != boundary_.slot_offsets[s]) return false;
+  for (const auto& guard : boundary_.absences)
+    if (!is_absent(inputs[guard.slot], guard.what)) return false;
   Addresses addresses = addresses_of(inputs, count);
   if (!boundary_.written.empty() && written_inputs_overlap(addresses)) return false;
   auto frame = frames_.take();
@@ -304,8 +306,10 @@ void CompiledCall::make_outputs(at::TensorImpl* const* inputs, Addresses& addres
       case TensorOutput::Kind::Input: outputs.emplace_back(); break;
       case TensorOutput::Kind::View: {
         at::Tensor base = borrow(inputs[output.index]);
+        if (output.detached == TensorOutput::Detached::Base) base = base.detach();
         outputs.push_back(at::as_strided(base, output.geometry.sizes, output.geometry.strides,
                                          base.storage_offset() + output.geometry.offset));
+        if (output.detached == TensorOutput::Detached::View) outputs.back() = outputs.back().detach();
         break;
       }
       case TensorOutput::Kind::Buffer: {

@@ -474,6 +474,12 @@ void note_offsets_read() {
   if (g_session) g_session->recording().reads_offsets = true;
 }
 
+void note_absence(const at::Tensor& tensor, Absence what) {
+  if (!g_session) return;
+  std::lock_guard<std::mutex> lock(g_session->mutex);
+  g_session->recording().absences.push_back({tensor, what});
+}
+
 void refuse_recording(const std::string& reason, const std::string& detail) {
   if (!g_session) return;
   std::lock_guard<std::mutex> lock(g_session->mutex);

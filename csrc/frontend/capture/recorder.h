@@ -28,6 +28,8 @@ void record_whole(const std::string& composite);
 bool recording_refused();
 /// Notes that the place of tensors in their storages was visible to the call.
 void note_offsets_read();
+/// Notes that Python asked a tensor for something it does not have.
+void note_absence(const at::Tensor& tensor, Absence what);
 /// Notes a refusal from another eye than the dispatcher (the first one stays).
 void refuse_recording(const std::string& reason, const std::string& detail);
 

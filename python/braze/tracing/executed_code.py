@@ -2,25 +2,28 @@
 tables of trusted.py.
 """
 
+import _abc
 import contextvars
 import dis
 import gc
 import re
 import sys
 import types
+from threading import get_ident
 
 from braze import _C
 from braze.tracing import trusted
 from braze.tracing.refusal import Refusal
 
+ABSTRACT_CLASS_CHECKS = (_abc._abc_instancecheck, _abc._abc_subclasscheck)
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")
 _IMPORT_NAME = dis.opmap["IMPORT_NAME"]
 
 
 class ExecutedCode:
     """A context manager. `codes` maps each code object that ran to its globals; `context_variables` are those read
-    or set; `refusal` is set
-    when something ran that cannot be vouched for.
+    or set; `asks_abstract_classes` says whether abstract base classes were asked for their (virtual) instances;
+    `refusal` is set when something ran that cannot be vouched for.
 
     An interpreter profiler that someone else installed on this thread cannot be shared: such a call is refused and
     nothing is noted.
@@ -29,11 +32,14 @@ class ExecutedCode:
     def __init__(self):
         self.codes = {}
         self.context_variables = set()
+        self.asks_abstract_classes = False
+        self.collecting = False
         self.refusal = None
 
     def __enter__(self):
+        self.thread = get_ident()
         self.collects = gc.isenabled()
-        gc.disable()  # or finalisers of unrelated objects would run as if the call ran them
+        gc.callbacks.append(self._on_collection)
         if sys.getprofile() is not None:
             self.refusal = Refusal("profiler")
         else:
@@ -41,8 +47,9 @@ class ExecutedCode:
         return self
 
     def __exit__(self, *exception):
-        if self.collects:
-            gc.enable()
+        gc.callbacks.remove(self._on_collection)
+        if self.collects != gc.isenabled() and self.refusal is None:
+            self.refusal = Refusal("side_effect", "the garbage collector was switched on or off")
         if sys.getprofile() == self._on_event:
             sys.setprofile(None)
         elif self.refusal is None:
@@ -53,7 +60,14 @@ class ExecutedCode:
         """Nothing ran here that did not run there."""
         return self.codes.keys() <= other.codes.keys()
 
+    def _on_collection(self, phase, _):
+        """Finalisers of unrelated objects are not run by the call, though while it runs."""
+        if get_ident() == self.thread:
+            self.collecting = phase == "start"
+
     def _on_event(self, frame, event, argument):
+        if self.collecting:
+            return
         if event == "call":
             code = frame.f_code
             if code not in self.codes and not is_unseen(frame):
@@ -64,6 +78,7 @@ class ExecutedCode:
             if type(getattr(argument, "__self__", None)) is contextvars.ContextVar:
                 self.context_variables.add(argument.__self__)
                 return
+            self.asks_abstract_classes |= argument in ABSTRACT_CLASS_CHECKS
             caller = trusted.origin(frame.f_code.co_filename)
             if (problem := problem_of_c_call(argument, caller)) and not _C.inside_operator():
                 self._refuse(problem, frame)

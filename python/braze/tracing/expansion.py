@@ -60,9 +60,13 @@ class Expansion:
         if trusted.origin(code.co_filename) != "user" and not self.has_user_closure(function):
             return
         self.expand_attributes(function, path)
-        if code not in self.executed.codes:
+        if self.may_read(trusted.LABELS):
+            self.guards.add_labels(function, path)
+            self.visit(function.__annotations__, f"{path}.__annotations__")
+        if code in self.executed.codes:
+            self.found_codes.add(code)
+        elif not self.may_read(trusted.FUNCTION_PARTS):
             return
-        self.found_codes.add(code)
         self.guards.add_function(function, path)
         for name, cell in zip(code.co_freevars, function.__closure__ or ()):
             self.visit(cell, f"{path}.<{name}>")
@@ -244,10 +248,12 @@ class Expansion:
                 self.met_names.update(_get_class_dict(base).get("__match_args__", ()))
             if not own:
                 continue
+            if self.may_read(trusted.LABELS):
+                self.guards.add_labels(base, class_name(base))
             if base is cls and not is_python_class(cls):
                 return self.refuse("unknown_state", f"{path}: the C type {class_module(cls)}.{class_name(cls)}")
             for name, value in _get_class_dict(base).items():
-                if name in _OF_NO_USE:
+                if name in _OF_NO_USE and name not in self.names:
                     continue
                 if self.whole or name in self.names or (is_special(name) and is_code(value)):
                     self.visit(value, f"{class_name(base)}.{name}")
@@ -290,8 +296,12 @@ class Expansion:
         if namespace is None:
             return
         cls = type(value)
-        whole = self.whole and (
-            isinstance(value, torch.nn.Module) or class_module(cls).partition(".")[0] not in trusted.TRUSTED_PACKAGES
+        whole = isinstance(value, types.SimpleNamespace) or (  # C code compares and prints all of that one
+            self.whole
+            and (
+                isinstance(value, torch.nn.Module)
+                or class_module(cls).partition(".")[0] not in trusted.TRUSTED_PACKAGES
+            )
         )
         names = set(namespace) if whole else self.names & namespace.keys()
         if not isinstance(value, types.FunctionType):

@@ -9,6 +9,7 @@ cannot be looked into is a Refusal that names the object's path.
 No user code runs here: attributes are read from dicts and slots, never by getattr.
 """
 
+import _abc
 import builtins
 import dis
 import functools
@@ -118,6 +119,8 @@ class Snapshot(Expansion):
             self.visit(cls, class_name(cls))
         for cls in (torch.Tensor, torch.nn.Parameter):  # the classes of what the call makes
             self.visit(cls, class_name(cls))
+        if self.executed.asks_abstract_classes:
+            self.guards.add_answer(_abc.get_cache_token, "the classes registered with abstract base classes")
         for variable in self.executed.context_variables:
             self.visit(variable, f"ContextVar {variable.name}")
         for namespace, codes in by_namespace(self.executed.codes):
@@ -131,6 +134,10 @@ class Snapshot(Expansion):
             self.check_origin_of_code()
         if self.refusal is None:
             self.guards.add_alias_links(arguments, [tensor for _, tensor in self.tensors])
+
+    def may_read(self, names):
+        """Whether the code may read attributes of these names."""
+        return self.whole or not names.isdisjoint(self.names)
 
     def refuse(self, reason, detail):
         if self.refusal is None:
@@ -159,6 +166,9 @@ class Snapshot(Expansion):
         if trusted.origin(codes[0].co_filename) != "user":
             stored = set().union(*map(stored_globals, codes))
             self.guards.add_listed(namespace, tuple(key for key in used if key not in stored), name)
+            for owner in sorted({code.co_qualname.partition(".")[0] for code in codes if "." in code.co_qualname}):
+                if isinstance(namespace.get(owner), type):  # flags that its methods read
+                    self.visit(namespace[owner], owner)
             if name == "os":
                 self.visit(os.environ, "os.environ")
             for key in used:

@@ -66,6 +66,7 @@ REFUSED_CODE = (
     ("/multiprocessing/", None),
     ("/concurrent/futures/thread.py", None),
     ("/queue.py", None),
+    ("/threading.py", {"current_thread", "currentThread", "enumerate", "active_count", "activeCount"}),
     ("/atexit.py", None),
     ("/pdb.py", None),
     ("/logging/__init__.py", {"_log", "handle", "makeRecord", "callHandlers"}),
@@ -165,6 +166,9 @@ WHOLE_OBJECT_ACCESS = words(
     __getstate__ dir vars methodcaller __reduce_ex__ __reduce__ __dict__ __getattribute__ attrgetter
     """
 )
+# Names by which code reads what a function or class is called, and what a function is made of.
+LABELS = words("__name__ __qualname__ __doc__ __annotations__")
+FUNCTION_PARTS = words("__code__ __defaults__ __kwdefaults__ __closure__ cell_contents")
 # Functions of the standard library that read all attributes of an object they are given.
 WHOLE_OBJECT_CODE = (
     ("/argparse.py", {"__eq__", "__contains__"}),
