@@ -85,6 +85,16 @@ void bind_effects(py::module_& module) {
                      py::object key) { effects.add(Effects::Kind::Set, container, PyRef::borrow(key.ptr())); })
       .def("delete", [](Effects& effects, uint32_t container,
                         py::object key) { effects.add(Effects::Kind::Delete, container, PyRef::borrow(key.ptr())); })
+      .def("add", [](Effects& effects, uint32_t container,
+                     py::object key) { effects.add(Effects::Kind::Add, container, PyRef::borrow(key.ptr())); })
+      .def("refill", [](Effects& effects, uint32_t container,
+                        py::tuple keys) { effects.add(Effects::Kind::Refill, container, PyRef::borrow(keys.ptr())); })
+      .def(
+          "tell",
+          [](Effects& effects, py::object function, py::tuple arguments) {
+            effects.tell(PyRef::borrow(function.ptr()), PyRef::borrow(arguments.ptr()));
+          },
+          "function(*arguments) at the end of the call. It is no part of `describe`.")
       .def("replace",
            [](Effects& effects, uint32_t container) { effects.add(Effects::Kind::Replace, container, PyRef()); })
       .def("describe", &Effects::describe);

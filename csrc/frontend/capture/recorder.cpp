@@ -381,9 +381,30 @@ class LeafCall {
 
 thread_local int operator_depth = 0;
 
+/// While it lives, a warning that PyTorch's own code gives refuses the recording: a replay would give none.
+class NotedWarnings : public c10::WarningHandler {
+ public:
+  explicit NotedWarnings(Session& session) : session_(session), guard_(this) {}
+
+  void process(const c10::Warning& warning) override {
+    {
+      std::lock_guard<std::mutex> lock(session_.mutex);
+      session_.refuse(Fallback::impure_call, "PyTorch warns: " + warning.msg());
+    }
+    previous_->process(warning);
+  }
+
+ private:
+  Session& session_;
+  c10::WarningHandler* previous_ = c10::WarningUtils::get_warning_handler();
+  c10::WarningUtils::WarningHandlerGuard guard_;
+};
+
 void hook(const c10::OperatorHandle& op, DispatchKeySet keys, torch::jit::Stack* stack) {
   DispatchKeySet rest = keys & DispatchKeySet(DispatchKeySet::FULL_AFTER, g_key);
   Session* session = g_session.get();
+  std::optional<NotedWarnings> noted;
+  if (session && !session->refused()) noted.emplace(*session);
   if (session && !session->refused() && is_transparent(op, rest)) {
     struct Inside {
       explicit Inside(const std::string& name) { composites.push_back(&name); }

@@ -3,6 +3,7 @@ tables of trusted.py.
 """
 
 import _abc
+import contextlib
 import contextvars
 import dis
 import gc
@@ -22,7 +23,8 @@ _IMPORT_NAME = dis.opmap["IMPORT_NAME"]
 
 class ExecutedCode:
     """A context manager. `codes` maps each code object that ran to its globals; `context_variables` are those read
-    or set; `asks_abstract_classes` says whether abstract base classes were asked for their (virtual) instances;
+    or set; `asks_abstract_classes` says whether abstract base classes were asked for their (virtual) instances,
+    `operators_in_python` whether the code of an operator ran, `warns` whether warnings.warn was called;
     `refusal` is set when something ran that cannot be vouched for.
 
     An interpreter profiler that someone else installed on this thread cannot be shared: such a call is refused and
@@ -33,6 +35,9 @@ class ExecutedCode:
         self.codes = {}
         self.context_variables = set()
         self.asks_abstract_classes = False
+        self.operators_in_python = False
+        self.warns = False
+        self.is_muted = False
         self.collecting = False
         self.refusal = None
 
@@ -60,16 +65,27 @@ class ExecutedCode:
         """Nothing ran here that did not run there."""
         return self.codes.keys() <= other.codes.keys()
 
+    @contextlib.contextmanager
+    def muted(self):
+        """Inside, nothing is noted: a replay does it too."""
+        self.is_muted = True
+        try:
+            yield
+        finally:
+            self.is_muted = False
+
     def _on_collection(self, phase, _):
         """Finalisers of unrelated objects are not run by the call, though while it runs."""
         if get_ident() == self.thread:
             self.collecting = phase == "start"
 
     def _on_event(self, frame, event, argument):
-        if self.collecting:
+        if self.collecting or self.is_muted:
             return
         if event == "call":
             code = frame.f_code
+            if _C.inside_operator() and not is_ours(frame):
+                self.operators_in_python = True
             if code not in self.codes and not is_unseen(frame):
                 self.codes[code] = frame.f_globals
                 if trusted.refused_code(code.co_filename, code.co_name):
@@ -93,7 +109,11 @@ class ExecutedCode:
 
 def is_unseen(frame):
     """Code of ours, and Python code that an operator is made of: a replay runs the operator, whatever it does."""
-    return frame.f_globals.get("__name__", "").startswith("braze.") or _C.inside_operator()
+    return is_ours(frame) or _C.inside_operator()
+
+
+def is_ours(frame):
+    return (frame.f_globals.get("__name__") or "").startswith("braze.")
 
 
 def place_of(frame):
@@ -111,7 +131,7 @@ def problem_of_c_call(function, caller):
     if module.partition(".")[0] in ("torch", "functorch", "braze"):
         return f"{module}.{name}" if name in trusted.REFUSED_TORCH and caller != "torch" else None
     if caller == "torch":
-        return f"{module}.{name}" if module.startswith("numpy.random") else None
+        return f"{module}.{name}" if module == "_warnings" or module.startswith("numpy.random") else None
     full = f"{module}.{name}"
     if full in trusted.HARMLESS:
         return None

@@ -16,6 +16,7 @@ import torch
 
 from braze import _C
 from braze.tracing import trusted
+from braze.tracing.argument_memory import contents_of
 from braze.tracing.executed_code import problem_of_c_call
 from braze.tracing.visible import instance_kind, is_python_class, slots_of
 
@@ -161,7 +162,7 @@ class Expansion:
         self.visit(content, path)
 
     def expand_list(self, values, path):
-        if self.is_too_large(values, path):
+        if self.is_too_large(values, path) or self.counts_as_argument(values, path):
             return
         self.guards.add_list(values, path)
         self.visit_items(values, path)
@@ -179,13 +180,19 @@ class Expansion:
             self.visit(value, f"{path}{{}}")
 
     def expand_dict(self, values, path):
-        if self.is_too_large(values, path):
+        if self.is_too_large(values, path) or self.counts_as_argument(values, path):
             return
         self.guards.add_items(values, path)
         base = next((path.removesuffix(ending) for ending in _CONTAINER_ATTRIBUTES if path.endswith(ending)), None)
         for key, value in dict.items(values):
             self.visit(key, f"{path} (a key)")
             self.visit(value, f"{base}.{key}" if base is not None else f"{path}[{short(key)}]")
+
+    def counts_as_argument(self, values, path):
+        """Whether the call is known to change this list or dict."""
+        if type(values) in (list, dict, collections.OrderedDict):
+            self.contents.append((values, path, contents_of(values)))
+        return id(values) in self.places
 
     def expand_default_dict(self, values, path):
         self.guards.add_type(values, path)
@@ -306,13 +313,13 @@ class Expansion:
         names = set(namespace) if whole else self.names & namespace.keys()
         if not isinstance(value, types.FunctionType):
             self.attributes.append((value, path, {name: namespace[name] for name in names}))
-        if places := self.places.get(id(value)):  # these count as arguments
+        if place := self.places.get(id(value)):  # these count as arguments
             if whole:
                 return self.refuse(
-                    "side_effect", f"{path}.{min(places)} is replaced and the code reads every attribute"
+                    "side_effect", f"{path}.{min(place.names)} is replaced and the code reads every attribute"
                 )
-            self.guards.add_listed(namespace, tuple(self.names - places), path)
-            names -= places
+            self.guards.add_listed(namespace, tuple(self.names - place.names), path)
+            names -= place.names
         elif whole:
             self.guards.add_items(namespace, path)
         else:

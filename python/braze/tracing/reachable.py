@@ -16,11 +16,13 @@ import functools
 import os
 import sys
 import types
+import warnings
 
 import torch
 
 from braze import _C
 from braze.tracing import trusted
+from braze.tracing.argument_memory import contents_of, same
 from braze.tracing.executed_code import imported_modules, names_of, reads_unnamed_attributes
 from braze.tracing.expansion import Expansion, class_name
 from braze.tracing.refusal import Refusal
@@ -35,7 +37,7 @@ def snapshot(function, executed, objects=(), arguments=(), container_types=(), p
 
     `objects`: (path, object) of the arguments that are matched by identity. `arguments`: the tensors among them.
     `container_types`: the classes of what is matched by structure. `places`: by the id of
-    their object, names of attributes that count as arguments.
+    their owner, the Place that counts as an argument.
     """
     names, extra = executed.names() | {"__getattr__"}, set()
     whole = any(is_whole(code) for code in executed.codes)
@@ -66,6 +68,7 @@ class Snapshot(Expansion):
         self.guards.set_names(frozenset(names))
         self.places = places
         self.attributes = []  # (object, path, the attributes that are guarded)
+        self.contents = []  # (list or dict, path, what is in it)
         self.tensors = []
         self.generators = []
         self.refusal = None
@@ -94,14 +97,19 @@ class Snapshot(Expansion):
         """The paths of what is no longer as it was when the snapshot was taken."""
         return self.guards.changed()
 
-    def replaced_attributes(self):
-        """(object, path, name) of attributes that hold another object now, a tensor before or after."""
-        for value, path, before in self.attributes:
-            now = vars(value)
-            for name in before.keys() | (self.names & now.keys()):
+    def replaced(self):
+        """(owner, path, name, old, new) of attributes and globals that hold another object now, and, with None for a
+        name, of lists and dicts that hold other items.
+        """
+        for owner, path, before in self.attributes:
+            now = owner if type(owner) is dict else vars(owner)
+            for name in before.keys() | (set() if now is owner else self.names & now.keys()):
                 old, new = before.get(name), now.get(name)
-                if old is not new and (holds_tensor(old) or holds_tensor(new)):
-                    yield value, path, name
+                if old is not new and not _C.same_value(old, new):
+                    yield owner, path, name, old, new
+        for container, path, before in self.contents:
+            if not same(before, contents_of(container)):
+                yield container, path, None, None, None
 
     def path_of(self, tensor):
         return self.tensor_paths.get(id(tensor), "a captured tensor")
@@ -119,6 +127,9 @@ class Snapshot(Expansion):
             self.visit(cls, class_name(cls))
         for cls in (torch.Tensor, torch.nn.Parameter):  # the classes of what the call makes
             self.visit(cls, class_name(cls))
+        if self.executed.warns:
+            self.guards.add_listed(vars(warnings), ("filters", "defaultaction", "onceregistry"), "warnings")
+            self.visit(warnings.filters, "warnings.filters")
         if self.executed.asks_abstract_classes:
             self.guards.add_answer(_abc.get_cache_token, "the classes registered with abstract base classes")
         for variable in self.executed.context_variables:
@@ -184,6 +195,7 @@ class Snapshot(Expansion):
         own = namespace.get("__builtins__", builtins)
         own = own.__dict__ if isinstance(own, types.ModuleType) else own
         builtin = sorted((names - namespace.keys()) & own.keys())
+        used = self.visit_kept_globals(namespace, used, name)
         self.guards.add_listed(namespace, tuple({*used, *builtin, *missing}), name)
         self.guards.add_listed(own, tuple(builtin), "builtins")
         for key in used:
@@ -197,6 +209,12 @@ class Snapshot(Expansion):
         for module in modules:
             if module in sys.modules:
                 self.visit(sys.modules[module], module)
+
+    def visit_kept_globals(self, namespace, used, name):
+        """Notes which globals the code could replace; those it is known to replace count as arguments."""
+        place = self.places.get(id(namespace))
+        self.attributes.append((namespace, name, {key: namespace[key] for key in used}))
+        return [key for key in used if place is None or key not in place.names]
 
     def check_origin_of_code(self):
         """User code that ran must be of a function that was found, or made by code that ran; else its closure and
@@ -242,12 +260,6 @@ def stored_globals(code):
 
 def is_builtin_of_python(value):
     return isinstance(value, (type, types.BuiltinFunctionType)) and getattr(value, "__module__", None) == "builtins"
-
-
-def holds_tensor(value):
-    if isinstance(value, (list, tuple)):
-        return any(map(holds_tensor, value))
-    return isinstance(value, torch.Tensor)
 
 
 def root_name(function):

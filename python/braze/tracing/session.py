@@ -8,14 +8,18 @@ from braze import _C
 from braze.report import EntryReport, ExternReport, FunctionReport, KernelReport, RefusalReport, StageReport
 from braze.tracing import children, freezing, proof
 from braze.tracing.argument_memory import ArgumentMemory, is_within
+from braze.tracing.kept_places import KeptPlaces
 from braze.tracing.reachable import snapshot
 from braze.tracing.refusal import Refusal
 from braze.tracing.results import classifier, collector
+from braze.tracing.told import same_sayings
 from braze.tracing.trace import trace_call
 from braze.tracing.varying_sizes import VaryingSizes
 
 # Tracing is many times slower than a call, so a callable that keeps changing is left alone after this many traces that led to nothing.
 WASTED_TRACES = 32
+# ... and with so many of them, what calls change outside their arguments is no longer thought to settle down.
+WASTED_ON_PLACES = 8
 # Calls of one kind are traced this often before they count as not replayable: the first may warm up caches that the code keeps.
 ATTEMPTS = 4
 # Entries for equal arguments differ in the Python state or in the values Python reads; more of them are not worth their checks.
@@ -52,6 +56,7 @@ class CallKind:
         self.executed = None
         self.captured = None
         self.effects = None
+        self.told = None
         self.paths = 0  # entries for calls of this kind
         self.guards = None  # of the Python state at its last trace
         self.planned = None
@@ -114,7 +119,7 @@ class Session:
         self.lock = threading.Lock()
         self.given_up = False
         self.by_structure = set()  # paths of arguments that are matched by their attributes, though objects
-        self.places = {}  # id -> (weak reference, names, path): attributes that count as arguments, as calls replace them
+        self.places = KeptPlaces()  # what counts as an argument, as calls replace it
         self.by_identity = set()  # paths of those that must not be
         self.changes_of_weights = 0
         self.keyword_order_matters = takes_keywords(function)
@@ -137,7 +142,7 @@ class Session:
         kind.attempts += 1
         before = None
         start = None
-        memory = ArgumentMemory(kind.spec, args, kwargs)
+        memory = ArgumentMemory(kind.spec, args, kwargs, self.places.by_owner())
         arguments = kind.spec.tensors(args, kwargs)
         kind.paths = self.count_entries(args, kwargs, for_many_sizes=False)
         known = kind if kind.program is not None else self.varying.relative_of(kind, args, kwargs)
@@ -176,7 +181,11 @@ class Session:
         if self.wasted >= WASTED_TRACES:
             self.give_up(callable_)
             return None
+        if self.wasted >= WASTED_ON_PLACES:
+            self.places.drop_unproved()
         spec = self.spec_of(args, kwargs)
+        if isinstance(spec, tuple) and self.places.drop_unproved():
+            spec = self.spec_of(args, kwargs)
         if not isinstance(spec, tuple) and (others := self.replaced_objects(spec)):
             self.by_structure |= others
             spec = self.spec_of(args, kwargs)
@@ -191,16 +200,9 @@ class Session:
 
     def spec_of(self, args, kwargs):
         """The arguments and what counts as such; a refusal as a tuple when they are not vouched for."""
-        places = [(owner, tuple(sorted(names)), path) for owner, names, path in self.living_places()]
         return _C.ArgumentSpec.build(
-            args, kwargs, self.keyword_order_matters, self.by_structure, self.by_identity, places
+            args, kwargs, self.keyword_order_matters, self.by_structure, self.by_identity, self.places.rows()
         )
-
-    def living_places(self):
-        """(object, names, path) of the attributes that count as arguments."""
-        for reference, names, path in self.places.values():
-            if (owner := reference()) is not None:
-                yield owner, names, path
 
     def replaced_objects(self, spec):
         """The arguments, by path, in whose place an otherwise equal call had another object."""
@@ -213,7 +215,7 @@ class Session:
 
     def state_of(self, executed, spec, memory, arguments):
         """The Python state that a call running this code depends on, as it is now."""
-        places = {id(owner): names for owner, names, _ in self.living_places()}
+        places = self.places.by_owner()
         return snapshot(self.function, executed, spec.objects, arguments, spec.container_types, places)
 
     def learn(self, callable_, kind, known, args, kwargs, memory, arguments, trace, before, start):
@@ -230,13 +232,13 @@ class Session:
         if self.meets_arguments(kind, memory, state):
             return None
         if watched is not None and (changed := watched.changed()):
-            if self.keeps_places(kind, watched.replaced_attributes()):
+            if self.keeps_places(kind, watched.replaced(), trace.executed):
                 return None
             self.forget(kind)
             return Refusal("side_effect", ", ".join(changed[:4]))
         if changed := kind.spec.tensors_changed(arguments):
             return Refusal("side_effect", f"an argument was {changed}")
-        outcome = memory.outcome(trace.result)
+        outcome = memory.outcome(trace.result, trace.told)
         if outcome is None:
             return Refusal("side_effect", "a dict among the arguments was put in another order")
         result, effects = outcome
@@ -250,6 +252,8 @@ class Session:
             kind.executed = trace.executed  # the next call is watched for attributes that it replaces
             return Refusal(*program)
         tree = _C.OutputTree.build(result, classifier(results, program.outputs), state.objects, memory.containers)
+        if isinstance(tree, tuple):
+            return Refusal(*tree)
         captured = [candidates[i] for i in program.captured]
         if not confirming:
             self.first_trace(kind, trace, program, tree, captured, effects, state)
@@ -273,17 +277,9 @@ class Session:
         self.kinds.remove(kind)
         return True
 
-    def keeps_places(self, kind, replaced):
-        """The call replaced these attributes: from now on they count as arguments."""
-        new = False
-        for owner, path, name in replaced:
-            try:
-                reference = weakref.ref(owner)
-            except TypeError:
-                continue
-            _, names, _ = self.places.setdefault(id(owner), (reference, set(), path))
-            new |= name not in names
-            names.add(name)
+    def keeps_places(self, kind, replaced, executed):
+        """The call changed things outside its arguments: from now on they count as arguments."""
+        new = self.places.take(replaced, executed)
         if new:
             self.kinds.remove(kind)
         return new
@@ -302,13 +298,13 @@ class Session:
         return True
 
     def passed_containers(self, kind, memory):
-        """(path, container) of those that were really passed."""
-        found = list(zip(kind.spec.container_paths(), memory.containers))
-        return found[: len(found) - kind.spec.place_count]
+        """(path, container) of those that were passed, or lie in a place that counts as an argument."""
+        found = enumerate(zip(kind.spec.container_paths(), memory.containers))
+        return [pair for i, pair in found if not kind.spec.is_owner(i)]
 
     def first_trace(self, kind, trace, program, tree, captured, effects, state):
         kind.program, kind.tree, kind.executed = program, tree, trace.executed
-        kind.captured, kind.effects = captured, effects
+        kind.captured, kind.effects, kind.told = captured, effects, trace.told
         kind.planned = None
         # State guards own what they guard; of argument objects nothing may outlive them.
         kind.guards = None if kind.spec.objects else state.guards
@@ -322,6 +318,7 @@ class Session:
             program.same_as(kind.program)
             and tree.describe() == kind.tree.describe()
             and described(effects) == described(kind.effects)
+            and same_sayings(trace.told, kind.told)
             and len(captured) == len(kind.captured)
             and all(a is b for a, b in zip(captured, kind.captured))
             and trace.executed.is_within(kind.executed)
@@ -331,9 +328,13 @@ class Session:
         if kind.paths >= MOST_PATHS:
             return Refusal("too_many_paths", "values that Python reads keep changing")
         program.version_moves = start.version_moves()
+        if kind.executed.operators_in_python and program.value_guards:
+            return Refusal("impure_call", "an operator written in Python, and values are read that may ask for another run")
         compiled = _C.compile_program(program, self.options)
-        twin = start.twin(program) if self.may_freeze() else None
-        if problem := self.disproves(compiled, program, start, results):
+        twin = start.twin(program) if self.may_freeze() and not kind.executed.operators_in_python else None
+        # What an operator in Python does besides computing would be done once more.
+        is_proved = not kind.executed.operators_in_python
+        if is_proved and (problem := self.disproves(compiled, program, start, results)):
             if problem == DECLINED and program.value_guards:
                 return Refusal("value_read", "a number that Python reads differs in its last bits")
             return Refusal("proof", problem)
@@ -359,6 +360,7 @@ class Session:
 
     def add_entry(self, callable_, entry, compiled, spec, paths, kind, start, shapes=None, effects=None, freezing=""):
         callable_.add_entry(entry, self.options.trial)
+        self.places.prove()
         times = time_steps(compiled, start)
         kept = PublishedKind(kind, entry)
         self.entries.append(Published(callable_, entry, compiled, spec, paths, kept, times, shapes, effects, freezing))
@@ -436,9 +438,9 @@ class Session:
     def shadow(self, entry, args, kwargs):
         """A hit now and then is answered by eager, and the compiled result must agree with it; an entry that does not is dropped."""
         published = next((item for item in self.entries if item.entry is entry), None)
-        if published is None:
+        if published is None or published.kind.executed.operators_in_python:
             return self.function(*args, **kwargs)
-        memory = ArgumentMemory(published.spec, args, kwargs)
+        memory = ArgumentMemory(published.spec, args, kwargs, self.places.by_owner())
         inputs = published.spec.tensors(args, kwargs) + list(published.entry.captured)
         start = proof.CallStart(inputs, published.program)
         result = self.function(*args, **kwargs)

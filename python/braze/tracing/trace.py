@@ -11,15 +11,17 @@ from braze import _C
 from braze.tracing.executed_code import ExecutedCode
 from braze.tracing.refusal import Refusal
 from braze.tracing.second_eye import SecondEye
+from braze.tracing.told import Told
 
 
 class Trace:
-    """What one call did: its result, the recording, the code that ran."""
+    """What one call did: its result, the recording, the code that ran, what it said."""
 
-    def __init__(self, result, recording, executed):
+    def __init__(self, result, recording, executed, told):
         self.result = result
         self.recording = recording
         self.executed = executed
+        self.told = told
         self.refusal = None
 
 
@@ -33,16 +35,19 @@ def trace_call(function, args, kwargs):
         return None
     executed = ExecutedCode()
     eye = SecondEye()
+    told = Told(executed)
     try:
-        with arguments_decide_overrides(), plain_paths(), eye, executed:
+        with arguments_decide_overrides(), plain_paths(), told, eye, executed:
             result = function(*args, **kwargs)
     finally:
         recording = _C.stop_recording()
-    trace = Trace(result, recording, executed)
+    trace = Trace(result, recording, executed, told.calls)
     if recording.refusal and not (recording.refusal[0] == "random" and executed.refusal):
         trace.refusal = Refusal(*recording.refusal, eye.where)
     elif executed.refusal:  # it also says who seeded the generator that the recorder found moved
         trace.refusal = executed.refusal
+    elif told.refusal:
+        trace.refusal = told.refusal
     elif _C.TorchState.current() != state:
         trace.refusal = Refusal("torch_state", ", ".join(_C.TorchState.current().difference(state)))
     elif not recording.generators_as_recorded() or generators != generator_states():
