@@ -80,13 +80,13 @@ void bind_capture(py::module_& m) {
           "True when both calls did the same: equal graphs, inputs, outputs and literals.");
 
   py::list reasons;
-#define FALLBACK(name, message) reasons.append(py::make_tuple(#name, message));
+#define FALLBACK(name, message, advice) reasons.append(py::make_tuple(#name, message, advice));
 #include "frontend/capture/fallback.def"
 #undef FALLBACK
   m.attr("fallback_reasons") = reasons;
   m.def("recorder_available", &recorder_available);
   m.def("start_recording", &start_recording, "Starts recording on this thread; False when another recording runs.");
-  m.def("stop_recording", &stop_recording);
+  m.def("stop_recording", &stop_recording, "What this thread has recorded; None when it does not record.");
   m.def("is_recording", &is_recording);
   m.def("inside_operator", &inside_operator);
   m.def("recording_refused", &recording_refused);

@@ -4,6 +4,7 @@ import copy
 import functools
 import inspect
 import pickle
+import time
 
 import pytest
 import torch
@@ -179,9 +180,9 @@ def test_explain_of_an_entry():
         assert word in text and word in page
 
 
-def prints(x):
-    print("called")
-    return x * 2
+def tells_the_time(x):
+    now = time.time()
+    return x * min(now, 2.0)
 
 
 def seeds(x):
@@ -201,7 +202,7 @@ def hands_out(x):
 
 @pytest.mark.parametrize(
     "function, reason",
-    [(prints, "impure_call"), (seeds, "impure_call"), (finds, "data_dependent"), (hands_out, "leak")],
+    [(tells_the_time, "impure_call"), (seeds, "impure_call"), (finds, "data_dependent"), (hands_out, "leak")],
     ids=lambda value: getattr(value, "__name__", None),
 )
 def test_explain_of_a_refusal_names_the_line(function, reason):
@@ -230,16 +231,15 @@ def test_explain_takes_methods_and_modules():
 
 
 def test_child_of_a_refused_module_is_compiled():
-    class Prints(nn.Module):
+    class TellsTheTime(nn.Module):
         def __init__(self):
             super().__init__()
             self.inner = nn.Sequential(nn.Linear(4, 4), nn.GELU(), nn.LayerNorm(4))
 
         def forward(self, x):
-            print("called")
-            return self.inner(x) + 1
+            return self.inner(x) + min(time.time(), 1.0)
 
-    net = braze.compile(Prints())
+    net = braze.compile(TellsTheTime())
     x = torch.ones(2, 4)
     with torch.no_grad():
         expected = net.forward(x)

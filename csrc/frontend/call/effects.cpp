@@ -45,8 +45,9 @@ bool Effects::apply(PyObject* values, PyObject* const* containers) const {
 bool Effects::apply(const Change& change, PyObject* container, PyObject* values, Py_ssize_t& next) const {
   if (change.kind == Kind::Replace)
     return PyList_SetSlice(container, 0, PyList_GET_SIZE(container), PyTuple_GET_ITEM(values, next++)) == 0;
-  PyObject* dict = dict_of(container);
-  if (dict == nullptr) return false;
+  const bool is_cell = PyCell_Check(container);
+  PyObject* dict = is_cell ? nullptr : dict_of(container);
+  if (dict == nullptr && !is_cell) return false;
   if (change.kind == Kind::Refill) {
     PyObject *keys = change.key.get(), *items = PyTuple_GET_ITEM(values, next++);
     clear(dict);
@@ -60,10 +61,11 @@ bool Effects::apply(const Change& change, PyObject* container, PyObject* values,
   }
   PyRef value = PyRef::borrow(PyTuple_GET_ITEM(values, next++));
   if (change.kind == Kind::Add) {
-    PyObject* before = PyDict_GetItemWithError(dict, change.key.get());
+    PyObject* before = is_cell ? PyCell_GET(container) : PyDict_GetItemWithError(dict, change.key.get());
     if (before == nullptr) return PyErr_Occurred() == nullptr;
     value = PyRef::steal(PyNumber_Add(before, value.get()));
   }
+  if (is_cell) return value && PyCell_Set(container, value.get()) == 0;
   return value && set(dict, change.key.get(), value.get()) == 0;
 }
 

@@ -335,7 +335,7 @@ class Functionaliser {
       for (size_t s = 0; s < arguments_.size() + program_.captured.size(); ++s)
         program_.slot_offsets.push_back(slots_[s].storage_offset());
     std::map<int, int> output_of_storage;
-    for (const auto& result : results) program_.outputs.push_back(output(result, output_of_storage));
+    for (const auto& result : results) program_.outputs.push_back(output(result, results, output_of_storage));
     for (auto& buffer : buffers_) {
       if (buffer.input < 0 || buffer.writes == 0) continue;
       int slot = buffer.slot;
@@ -348,7 +348,8 @@ class Functionaliser {
     keep_checks();
   }
 
-  TensorOutput output(const at::Tensor& result, std::map<int, int>& output_of_storage) {
+  TensorOutput output(const at::Tensor& result, const std::vector<at::Tensor>& results,
+                      std::map<int, int>& output_of_storage) {
     TensorOutput out;
     auto dtype = dtype_of(result.scalar_type());
     if (auto slot = slot_of_.find(result.unsafeGetTensorImpl());
@@ -389,6 +390,13 @@ class Functionaliser {
     auto [it, fresh] = output_of_storage.try_emplace(seen->second, static_cast<int>(graph().outputs.size()));
     if (fresh) graph().outputs.push_back(buffer.value);
     out.index = it->second;
+    if (!result.is_view()) {
+      out.detached = TensorOutput::Detached::View;
+      return out;
+    }
+    auto base = std::find_if(results.begin(), results.end(),
+                             [&](const at::Tensor& other) { return other.is_same(result._base()); });
+    if (base != results.end()) out.base = static_cast<int>(base - results.begin());
     return out;
   }
 

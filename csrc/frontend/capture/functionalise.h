@@ -40,6 +40,7 @@ struct TensorOutput {
   DType dtype = DType::f32;
   Geometry geometry;
   Detached detached = Detached::No;
+  int base = -1;  // Buffer: the result that this one is a view of
   bool operator==(const TensorOutput&) const = default;
 };
 

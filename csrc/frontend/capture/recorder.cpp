@@ -472,7 +472,7 @@ bool start_recording() {
 
 std::unique_ptr<Recording> stop_recording() {
   std::lock_guard<std::mutex> lock(g_session_mutex);
-  if (!g_session) return nullptr;
+  if (!is_recording()) return nullptr;
   c10::impl::tls_set_dispatch_key_included(g_key, false);
   --passthrough_depth;
   auto recording = g_session->take();

@@ -15,7 +15,7 @@ bool recorder_available();
 
 /// Starts recording on this thread. False when another recording is running or no key was free.
 bool start_recording();
-/// Ends recording and gives what was recorded.
+/// Ends recording and gives what was recorded; null when this thread's operators are not recorded.
 std::unique_ptr<Recording> stop_recording();
 /// True on a thread whose operators are being recorded.
 bool is_recording();

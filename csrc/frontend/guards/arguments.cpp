@@ -36,11 +36,11 @@ bool is_in_one_order(PyObject* dict) {
   return static_cast<bool>(keys);
 }
 
-/// The dict itself (of a module's globals, say), or the one of an object's attributes; null when there is none.
-PyObject* entries_of(PyObject* owner) {
-  if (PyDict_CheckExact(owner)) return owner;
-  PyObject** slot = cpython::dict_slot(owner);
-  return slot == nullptr ? nullptr : *slot;
+/// What a dict (of a module's globals, say) or an object has under this name, or a cell at all; null when it has not.
+PyObject* entry_of(PyObject* owner, PyObject* name) {
+  if (PyCell_Check(owner)) return PyCell_GET(owner);
+  PyObject** slot = PyDict_CheckExact(owner) ? &owner : cpython::dict_slot(owner);
+  return slot == nullptr || *slot == nullptr ? nullptr : PyDict_GetItemWithError(*slot, name);
 }
 
 bool is_singleton(PyObject* object) {
@@ -86,7 +86,10 @@ class ArgumentSpec::Builder {
       spec_.nodes_.push_back(std::move(node));
       return true;
     }
-    if (is_plain_tuple(object)) return add_sequence(object, Kind::Tuple, std::move(node));
+    if (is_plain_tuple(object)) {
+      const bool kept = by_structure_.count(path) > 0 || by_structure_.count("*") > 0;
+      return add_sequence(object, kept ? Kind::KeptTuple : Kind::Tuple, std::move(node));
+    }
     const bool as_object = by_identity_.count(path) > 0;
     if (PyList_CheckExact(object) && !as_object) return add_sequence(object, Kind::List, std::move(node));
     if (PyDict_CheckExact(object) && !as_object) return add_dict(object, object, Kind::Dict, std::move(node));
@@ -110,15 +113,16 @@ class ArgumentSpec::Builder {
     owner_ = owner;
     if (!place.names) {
       spec_.nodes_.push_back(std::move(node));
-      return add(owner, place.path);
+      structural_ = true;
+      const bool added = add(owner, place.path);
+      structural_ = false;
+      return added;
     }
     if (!enter(owner, node)) return false;
     open_.erase(owner);
-    PyObject* dict = entries_of(owner);
-    if (dict == nullptr) return refuse(place.path + " has no attributes");
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(place.names.get()); ++i) {
       PyObject* name = PyTuple_GET_ITEM(place.names.get(), i);
-      PyObject* value = PyDict_GetItemWithError(dict, name);
+      PyObject* value = entry_of(owner, name);
       std::string inside = place.path + "." + PyUnicode_AsUTF8(name);
       if (value != nullptr && PyLong_CheckExact(value) && PySequence_Contains(place.counters.get(), name) == 1) {
         add_bare(Kind::Integer, inside);
@@ -259,6 +263,12 @@ class ArgumentSpec::Matcher {
           if (!match(PyTuple_GET_ITEM(object, i), nested)) return false;
         }
         return true;
+      case Kind::KeptTuple:
+        if (Py_TYPE(object) != node.type || PyTuple_GET_SIZE(object) != node.index || !enter(object)) return false;
+        for (uint32_t i = 0; i < node.index; ++i) {
+          if (!match(PyTuple_GET_ITEM(object, i), nested)) return false;
+        }
+        return true;
       case Kind::List:
         if (!PyList_CheckExact(object) || !enter(object) || PyList_GET_SIZE(object) != node.index) return false;
         for (uint32_t i = 0; i < node.index; ++i) {
@@ -288,10 +298,9 @@ class ArgumentSpec::Matcher {
     PyObject* owner = spec_.owners_[node.index].get();
     if (owner == nullptr) return false;
     if (!node.value) return match(owner, true);
-    PyObject* dict = entries_of(owner);
-    if (!enter(owner) || dict == nullptr) return false;
+    if (!enter(owner)) return false;
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(node.value.get()); ++i) {
-      PyObject* value = PyDict_GetItemWithError(dict, PyTuple_GET_ITEM(node.value.get(), i));
+      PyObject* value = entry_of(owner, PyTuple_GET_ITEM(node.value.get(), i));
       if (spec_.nodes_[cursor].kind == Kind::Absent) {
         if (value != nullptr) return false;
         ++cursor;
@@ -416,7 +425,7 @@ bool ArgumentSpec::is_dead() const {
 std::vector<std::string> ArgumentSpec::container_paths() const {
   std::vector<std::string> paths;
   for (const Node& node : nodes_)
-    if (node.kind == Kind::List || node.kind == Kind::Dict || node.kind == Kind::Instance ||
+    if (node.kind == Kind::KeptTuple || node.kind == Kind::List || node.kind == Kind::Dict || node.kind == Kind::Instance ||
         node.kind == Kind::Mapping || (node.kind == Kind::Owner && node.value))
       paths.push_back(paths_[node.path]);
   return paths;

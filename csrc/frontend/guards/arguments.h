@@ -52,7 +52,8 @@ class ArgumentSpec {
 
   /// Null with a refusal when an argument is of a kind that is not vouched for.
   /// `keyword_order_matters`: the function has a **kwargs parameter, so it can see the order. `by_structure`: paths of
-  /// plain objects that are matched, with all inside them, by attributes; "*" stands for all. `by_identity`: paths of
+  /// plain objects that are matched, with all inside them, by attributes, and of tuples that count as containers since
+  /// the call returns them; "*" stands for all. `by_identity`: paths of
   /// containers that are matched as objects.
   static std::unique_ptr<ArgumentSpec> build(PyObject* args, PyObject* kwargs, bool keyword_order_matters,
                                              const std::unordered_set<std::string>& by_structure,
@@ -94,7 +95,7 @@ class ArgumentSpec {
   int visit(visitproc visit, void* arg) const;
 
  private:
-  enum class Kind : uint8_t { Tensor, Same, Value, Object, Tuple, List, Dict, Instance, Mapping, Owner, Absent, Integer };
+  enum class Kind : uint8_t { Tensor, Same, Value, Object, Tuple, KeptTuple, List, Dict, Instance, Mapping, Owner, Absent, Integer };
   struct Node {
     Kind kind;
     uint32_t index;      // the tensor, object, owner, or number of children

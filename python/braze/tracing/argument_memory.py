@@ -1,6 +1,7 @@
 """What a call changes in the lists, dicts and plain objects among its arguments: a cache that grows, a state that is kept."""
 
 import collections
+import types
 
 from braze import _C
 
@@ -89,8 +90,10 @@ def is_within(path, root):
 
 def contents_of(container, place=None):
     """A shallow copy: a list, or a dict of items or attributes, of those that belong to the place."""
-    if isinstance(container, list):
+    if isinstance(container, (list, tuple)):
         return list(container)
+    if isinstance(container, types.CellType):
+        return cell_contents(container)
     if isinstance(container, dict):
         kind = collections.OrderedDict if isinstance(container, collections.OrderedDict) else dict
         contents = dict(kind.items(container))
@@ -101,9 +104,16 @@ def contents_of(container, place=None):
     return {name: contents[name] for name in sorted(place.names) if name in contents}
 
 
+def cell_contents(cell):
+    try:
+        return {"cell_contents": cell.cell_contents}
+    except ValueError:
+        return {}
+
+
 def body_of(container):
     """What makes it the object it is, besides its contents: its class, and the dict of its attributes."""
-    if type(container) in (list, dict):
+    if type(container) in (list, dict, types.CellType) or isinstance(container, tuple):
         return (type(container),)
     attributes = attributes_of(container)
     if isinstance(container, dict):

@@ -15,13 +15,14 @@ from threading import get_ident
 from braze import _C
 from braze.tracing import trusted
 from braze.tracing.refusal import Refusal
+from braze.tracing.temporary import Temporary
 
 ABSTRACT_CLASS_CHECKS = (_abc._abc_instancecheck, _abc._abc_subclasscheck)
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")
 _IMPORT_NAME = dis.opmap["IMPORT_NAME"]
 
 
-class ExecutedCode:
+class ExecutedCode(Temporary):
     """A context manager. `codes` maps each code object that ran to its globals; `context_variables` are those read
     or set; `asks_abstract_classes` says whether abstract base classes were asked for their (virtual) instances,
     `operators_in_python` whether the code of an operator ran, `warns` whether warnings.warn was called;
@@ -39,27 +40,26 @@ class ExecutedCode:
         self.warns = False
         self.is_muted = False
         self.collecting = False
-        self.refusal = None
-
-    def __enter__(self):
         self.thread = get_ident()
         self.collects = gc.isenabled()
+        self.refusal = None
+
+    def apply(self):
         gc.callbacks.append(self._on_collection)
         if sys.getprofile() is not None:
             self.refusal = Refusal("profiler")
         else:
             sys.setprofile(self._on_event)
-        return self
 
-    def __exit__(self, *exception):
-        gc.callbacks.remove(self._on_collection)
+    def undo(self):
+        if self._on_collection in gc.callbacks:
+            gc.callbacks.remove(self._on_collection)
         if self.collects != gc.isenabled() and self.refusal is None:
             self.refusal = Refusal("side_effect", "the garbage collector was switched on or off")
         if sys.getprofile() == self._on_event:
             sys.setprofile(None)
         elif self.refusal is None:
             self.refusal = Refusal("profiler", "the traced call replaced it")
-        return False
 
     def is_within(self, other):
         """Nothing ran here that did not run there."""
@@ -149,6 +149,8 @@ def problem_of_c_call(function, caller):
 
 def problem_of_method(function, caller):
     owner, name = function.__self__, function.__name__
+    if owner is sys.stdout or owner is sys.stderr:
+        return f"{type(owner).__name__}.{name} of a standard stream"
     for cls in (owner if isinstance(owner, type) else type(owner)).__mro__:
         if (cls.__name__, name) in trusted.REFUSED_METHODS:
             return f"{cls.__name__}.{name}"

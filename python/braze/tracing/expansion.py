@@ -16,7 +16,7 @@ import torch
 
 from braze import _C
 from braze.tracing import trusted
-from braze.tracing.argument_memory import contents_of
+from braze.tracing.argument_memory import cell_contents, contents_of
 from braze.tracing.executed_code import problem_of_c_call
 from braze.tracing.visible import instance_kind, is_python_class, slots_of
 
@@ -62,8 +62,8 @@ class Expansion:
             return
         self.expand_attributes(function, path)
         if self.may_read(trusted.LABELS):
+            self.visit(function.__annotations__, f"{path}.__annotations__")  # made when first asked for
             self.guards.add_labels(function, path)
-            self.visit(function.__annotations__, f"{path}.__annotations__")
         if code in self.executed.codes:
             self.found_codes.add(code)
         elif not self.may_read(trusted.FUNCTION_PARTS):
@@ -154,12 +154,13 @@ class Expansion:
         self.visit(variable.get(None), path)
 
     def expand_cell(self, cell, path):
-        self.guards.add_cell(cell, path)
-        try:
-            content = cell.cell_contents
-        except ValueError:
+        contents = cell_contents(cell)
+        self.attributes.append((cell, path, contents))
+        if id(cell) in self.places:
             return
-        self.visit(content, path)
+        self.guards.add_cell(cell, path)
+        for content in contents.values():
+            self.visit(content, path)
 
     def expand_list(self, values, path):
         if self.is_too_large(values, path) or self.counts_as_argument(values, path):
@@ -303,7 +304,7 @@ class Expansion:
         if namespace is None:
             return
         cls = type(value)
-        whole = isinstance(value, types.SimpleNamespace) or (  # C code compares and prints all of that one
+        whole = (self.compares_objects and isinstance(value, types.SimpleNamespace)) or (
             self.whole
             and (
                 isinstance(value, torch.nn.Module)

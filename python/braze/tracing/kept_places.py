@@ -1,5 +1,5 @@
-"""Places outside the arguments that calls read and change: attributes and globals that are replaced, lists and dicts
-that are filled. They count as arguments: read anew at each call, matched by structure, written back.
+"""Places outside the arguments that calls read and change: attributes, globals and closure variables that are replaced,
+lists and dicts that are filled. They count as arguments: read anew at each call, matched by structure, written back.
 """
 
 import dis
@@ -53,7 +53,8 @@ class KeptPlaces:
         for owner, path, name, old, now in replaced:
             if (id(owner), name) in self.given_up:
                 continue
-            counts = type(old) is int and type(now) is int and only_counts(executed, name)
+            variable = path.rpartition("<")[2].rstrip(">") if name == "cell_contents" else name
+            counts = type(old) is int and type(now) is int and only_counts(executed, variable)
             if type(now) in (int, float) and not counts:
                 continue  # another number at each call
             place = self.places.get(id(owner))
@@ -89,7 +90,7 @@ def only_counts(executed, name):
 def uses_are_sums(code, name):
     if any(type(text) is str and (text == name or f".{name}" in text) for text in code.co_consts):
         return False  # getattr, or a format
-    if name not in code.co_names:
+    if name not in code.co_names and name not in code.co_freevars and name not in code.co_cellvars:
         return True
     instructions = [item for item in dis.get_instructions(code) if item.opname not in ("CACHE", "EXTENDED_ARG")]
     loads = [i for i, item in enumerate(instructions) if item.argval == name and item.opname.startswith("LOAD_")]
@@ -112,11 +113,14 @@ def end_of_sum(instructions, load):
         return None
     if opname(load) in ("LOAD_GLOBAL", "LOAD_NAME"):
         return load + 3 if opname(load + 3) == "STORE_GLOBAL" else None
+    if opname(load) == "LOAD_DEREF":
+        return load + 3 if opname(load + 3) == "STORE_DEREF" else None
     if opname(load) != "LOAD_ATTR":
         return None
     if opname(load - 1) == "COPY" and opname(load + 3) == "SWAP":  # self.n += 1
         return load + 4 if opname(load + 4) == "STORE_ATTR" else None
     same_owner = (
-        opname(load - 1) == opname(load + 3) == "LOAD_FAST" and instructions[load - 1].argval == instructions[load + 3].argval
+        opname(load - 1) == opname(load + 3) in ("LOAD_FAST", "LOAD_DEREF", "LOAD_GLOBAL")
+        and instructions[load - 1].argval == instructions[load + 3].argval
     )
     return load + 4 if same_owner and opname(load + 4) == "STORE_ATTR" else None  # self.n = self.n + 1

@@ -29,6 +29,7 @@ from braze.tracing.refusal import Refusal
 
 MOST_OBJECTS = 200_000
 _MATCH_CLASS = dis.opmap["MATCH_CLASS"]
+ORDERINGS = frozenset({"<", "<=", ">", ">="})
 _STORE_GLOBAL = dis.opmap["STORE_GLOBAL"]
 
 
@@ -40,6 +41,8 @@ def snapshot(function, executed, objects=(), arguments=(), container_types=(), p
     their owner, the Place that counts as an argument.
     """
     names, extra = executed.names() | {"__getattr__"}, set()
+    if "_FIELDS" in names:  # what dataclasses.py calls it
+        extra.add("__dataclass_fields__")
     whole = any(is_whole(code) for code in executed.codes)
     while True:
         state = Snapshot(executed, names | extra, whole, places or {})
@@ -83,6 +86,8 @@ class Snapshot(Expansion):
         self.user_names = names_of(code for code in executed.codes if trusted.origin(code.co_filename) == "user")
         self.user_names.add("__getattr__")  # of modules
         self.matches = any(_MATCH_CLASS in code.co_code[::2] for code in executed.codes)
+        # C code compares and prints all of a SimpleNamespace.
+        self.compares_objects = any(map(may_compare_objects, executed.codes))
         self.calls_back = not trusted.HIGHER_ORDER.isdisjoint(self.user_names)
         # What is being expanded is of PyTorch or the standard library: what cannot be seen there is theirs to keep.
         self.in_library = False
@@ -102,8 +107,9 @@ class Snapshot(Expansion):
         name, of lists and dicts that hold other items.
         """
         for owner, path, before in self.attributes:
-            now = owner if type(owner) is dict else vars(owner)
-            for name in before.keys() | (set() if now is owner else self.names & now.keys()):
+            is_object = type(owner) not in (dict, types.CellType)
+            now = vars(owner) if is_object else contents_of(owner)
+            for name in before.keys() | (self.names & now.keys() if is_object else set()):
                 old, new = before.get(name), now.get(name)
                 if old is not new and not _C.same_value(old, new):
                     yield owner, path, name, old, new
@@ -122,6 +128,8 @@ class Snapshot(Expansion):
             self.visit(value, path)
         if frames := trusted.FRAME_NAMES & self.user_names:
             self.refuse("impure_call", f"frames are read: {min(frames)}")
+        if decimals := trusted.DECIMAL_NAMES & self.user_names:
+            self.refuse("impure_call", f"{min(decimals)}: decimal arithmetic follows the context of the thread")
         self.visit(function, root_name(function))
         for cls in set(container_types) - {tuple, list, dict}:
             self.visit(cls, class_name(cls))
@@ -229,6 +237,24 @@ class Snapshot(Expansion):
         for code in self.executed.codes:
             if code not in self.found_codes and code not in made and trusted.origin(code.co_filename) == "user":
                 return self.refuse("unknown_function", f"{code.co_qualname} ({code.co_filename}:{code.co_firstlineno})")
+
+
+@functools.lru_cache(maxsize=4096)
+def may_compare_objects(code):
+    """Whether user code compares two values neither of which is a constant next to the comparison, or makes text."""
+    if trusted.origin(code.co_filename) != "user":
+        return False
+    if not trusted.TEXT_NAMES.isdisjoint(code.co_names):
+        return True
+    before = ""
+    for instruction in dis.get_instructions(code):
+        opname = instruction.opname
+        if opname == "FORMAT_VALUE" or (
+            opname in ("COMPARE_OP", "CONTAINS_OP") and before != "LOAD_CONST" and instruction.argval not in ORDERINGS
+        ):
+            return True
+        before = opname
+    return False
 
 
 @functools.lru_cache(maxsize=4096)

@@ -5,6 +5,7 @@ import threading
 import weakref
 
 from braze import _C
+from braze.errors import NotCompiledError
 from braze.report import EntryReport, ExternReport, FunctionReport, KernelReport, RefusalReport, StageReport
 from braze.tracing import children, freezing, proof
 from braze.tracing.argument_memory import ArgumentMemory, is_within
@@ -115,6 +116,8 @@ class Session:
         self.kinds = []
         self.wasted = 0
         self.refusals = {}
+        self.final = set()  # those of the refusals that will not be lifted
+        self.refused = []  # under strict: (spec, state, refusal) of kinds of calls that cannot be compiled
         self.entries = []
         self.lock = threading.Lock()
         self.given_up = False
@@ -127,12 +130,26 @@ class Session:
 
     def miss(self, callable_, args, kwargs):
         """Answers one call that no entry matched, and learns from it."""
+        if self.options.strict:
+            self.insist(args, kwargs)
         if self.given_up or not self.lock.acquire(blocking=False):
             return self.function(*args, **kwargs)
         try:
             return self.answer(callable_, args, kwargs)
         finally:
             self.lock.release()
+
+    def insist(self, args, kwargs):
+        """Raises when the call is of a kind that is known to be eager's."""
+        state = _C.TorchState.current()
+        if state.is_intercepted:
+            return
+        for spec, other, refusal in list(self.refused):
+            if other is None or (other == state and spec.check(args, kwargs)):
+                from braze.explain import obstacle_of
+
+                report = refusal_report(refusal.reason, refusal.detail, refusal.where, 1, True)
+                raise NotCompiledError(str(obstacle_of(self.name, report)))
 
     def answer(self, callable_, args, kwargs):
         self.forget_stale()
@@ -182,17 +199,22 @@ class Session:
             self.give_up(callable_)
             return None
         if self.wasted >= WASTED_ON_PLACES:
-            self.places.drop_unproved()
+            self.drop_unproved_places()
         spec = self.spec_of(args, kwargs)
-        if isinstance(spec, tuple) and self.places.drop_unproved():
+        if isinstance(spec, tuple) and self.drop_unproved_places():
             spec = self.spec_of(args, kwargs)
-        if not isinstance(spec, tuple) and (others := self.replaced_objects(spec)):
+        others = set() if isinstance(spec, tuple) else self.replaced_objects(spec)
+        if others:
             self.by_structure |= others
             spec = self.spec_of(args, kwargs)
         if isinstance(spec, tuple):
-            self.note(Refusal(*spec))
+            self.note(Refusal(*spec), is_final=True)
             self.wasted += 1
+            if self.options.strict:
+                raise NotCompiledError(f"{self.name}: {': '.join(spec)}")
             return None
+        for path in others & {path for path, _ in spec.objects}:
+            self.note(Refusal("argument_structure", f"{path} is another object at each call, and matched by identity"))
         self.wasted += 1  # until it is published
         kind = CallKind(spec, state)
         self.kinds = self.kinds[-15:] + [kind]
@@ -242,6 +264,8 @@ class Session:
         if outcome is None:
             return Refusal("side_effect", "a dict among the arguments was put in another order")
         result, effects = outcome
+        if self.returns_tuples(kind, memory, args, kwargs, result):
+            return None
         candidates = [tensor for _, tensor in state.tensors]
         results = []
         tree = _C.OutputTree.build(result, collector(results), state.objects, memory.containers)
@@ -281,14 +305,21 @@ class Session:
         """The call changed things outside its arguments: from now on they count as arguments."""
         new = self.places.take(replaced, executed)
         if new:
-            self.kinds.remove(kind)
+            self.kinds.clear()  # they know nothing of the new ones
         return new
+
+    def drop_unproved_places(self):
+        dropped = self.places.drop_unproved()
+        if dropped:
+            self.kinds.clear()
+        return dropped
 
     def meets_arguments(self, kind, memory, state):
         """Whether a container matched by structure is also part of the state, where code could tell it from an equal
         one: such are matched by identity.
         """
-        met = {path for path, container in self.passed_containers(kind, memory) if id(container) in state.seen}
+        passed = self.passed_containers(kind, memory)
+        met = {path for path, value in passed if id(value) in state.seen and not isinstance(value, tuple)}
         roots = {root for root in self.by_structure for path in met if is_within(path, root)}
         if not met:
             return False
@@ -296,6 +327,17 @@ class Session:
         self.by_structure -= roots
         self.kinds.remove(kind)
         return True
+
+    def returns_tuples(self, kind, memory, args, kwargs, result):
+        """Whether the call returns tuples that it was given: from now on they count as containers."""
+        returned = set(tuples_in(result)) - set(map(id, memory.containers))
+        if not returned:
+            return False
+        every = _C.ArgumentSpec.build(args, kwargs, True, {"*"})
+        if isinstance(every, tuple):
+            return False
+        given = zip(every.container_paths(), every.containers(args, kwargs))
+        return self.looks_into_more(kind, {path for path, value in given if id(value) in returned})
 
     def passed_containers(self, kind, memory):
         """(path, container) of those that were passed, or lie in a place that counts as an argument."""
@@ -329,7 +371,9 @@ class Session:
             return Refusal("too_many_paths", "values that Python reads keep changing")
         program.version_moves = start.version_moves()
         if kind.executed.operators_in_python and program.value_guards:
-            return Refusal("impure_call", "an operator written in Python, and values are read that may ask for another run")
+            return Refusal(
+                "impure_call", "an operator written in Python, and values are read that may ask for another run"
+            )
         compiled = _C.compile_program(program, self.options)
         twin = start.twin(program) if self.may_freeze() and not kind.executed.operators_in_python else None
         # What an operator in Python does besides computing would be done once more.
@@ -422,14 +466,18 @@ class Session:
 
     def refuse(self, callable_, kind, refusal):
         """Notes the refusal; a kind of call that will not do is run eagerly from now on, without a trace."""
-        self.note(refusal)
+        is_final = refusal.reason in LASTING or kind.attempts >= ATTEMPTS
+        self.note(refusal, is_final and refusal.reason != "exception")
         self.wasted += 1
-        if refusal.reason not in LASTING and kind.attempts < ATTEMPTS:
+        if not is_final:
             return
         if kind in self.kinds:
             self.kinds.remove(kind)
         if refusal.reason == "exception":
             return  # what a call with bad values raises says nothing of other calls
+        if self.options.strict:
+            self.refused = [*self.refused[-15:], (kind.spec, kind.state, refusal)]
+            return
         self.add_eager_entry(callable_, kind)
         module = children.module_behind(self.function)
         if module is not None and refusal.reason not in WITHOUT_CHILDREN:
@@ -462,12 +510,17 @@ class Session:
     def give_up(self, callable_):
         """No more traces; a callable without entries becomes its function."""
         self.given_up = True
-        self.note(Refusal("too_many_entries", f"{WASTED_TRACES} traces led to no entry"))
-        if not self.entries:
+        refusal = Refusal("too_many_entries", f"{WASTED_TRACES} traces led to no entry")
+        self.note(refusal, is_final=True)
+        if self.options.strict:
+            self.refused = [(None, None, refusal)]
+        elif not self.entries:
             callable_.disable()
 
-    def note(self, refusal):
+    def note(self, refusal, is_final=False):
         key = (refusal.reason, refusal.detail, refusal.where)
+        if is_final:
+            self.final.add(key)
         self.refusals[key] = self.refusals.get(key, 0) + 1
         _C.log_line("refusals", f"{self.name}: {refusal.reason} {refusal.detail} {refusal.where or ''}".rstrip())
 
@@ -482,13 +535,26 @@ class Session:
         return FunctionReport(
             name=self.name,
             entries=tuple(entry_report(published) for published in self.entries),
-            refusals=tuple(refusal_report(*key, count) for key, count in self.refusals.items()),
+            refusals=tuple(refusal_report(*key, count, key in self.final) for key, count in self.refusals.items()),
             stages=tuple(StageReport(name, milliseconds) for name, milliseconds in stages.items()),
             kernels_compiled=origins[0],
             kernels_from_memory=origins[1],
             kernels_from_disk=origins[2],
             static_sizes=tuple(self.varying.reasons),
         )
+
+
+def tuples_in(result):
+    """The ids of the tuples in a result of lists, dicts and tuples."""
+    todo, seen = [result], set()
+    while todo:
+        value = todo.pop()
+        if id(value) in seen or not isinstance(value, (tuple, list, dict)):
+            continue
+        seen.add(id(value))
+        if isinstance(value, tuple):
+            yield id(value)
+        todo.extend(dict.values(value) if isinstance(value, dict) else value)
 
 
 def described(effects):
@@ -543,6 +609,6 @@ def entry_report(published):
     )
 
 
-def refusal_report(reason, detail, where, count):
+def refusal_report(reason, detail, where, count, is_final):
     file, _, line = (where or "").rpartition(":")
-    return RefusalReport(reason, detail, file, int(line) if line.isdigit() else 0, count)
+    return RefusalReport(reason, detail, file, int(line) if line.isdigit() else 0, count, is_final)

@@ -13,11 +13,12 @@ from threading import get_ident
 
 from braze import _C
 from braze.tracing.refusal import Refusal
+from braze.tracing.temporary import Temporary
 
 PRINT, WARN, LOG = builtins.print, warnings.warn, logging.Logger._log
 
 
-class Told:
+class Told(Temporary):
     """A context manager. `calls`: (function, arguments) that say it again; `refusal`: set when something cannot be."""
 
     def __init__(self, executed):
@@ -31,17 +32,15 @@ class Told:
             (logging.Logger, "_log", LOG, in_place_of(LOG, self.log)),
         )
 
-    def __enter__(self):
+    def apply(self):
         for owner, name, original, replacement in self.replacements:
             if getattr(owner, name) is original:
                 setattr(owner, name, replacement)
-        return self
 
-    def __exit__(self, *exception):
+    def undo(self):
         for owner, name, original, replacement in self.replacements:
             if getattr(owner, name) is replacement:
                 setattr(owner, name, original)
-        return False
 
     def is_not_of_the_call(self):
         """Another thread, or an operator written in Python: a replay runs it, and it speaks for itself."""
@@ -77,7 +76,9 @@ class Told:
         if frame is None or more or source is not None or type(message) is not str:
             self.refuse("warnings.warn")
             return WARN(message, category, stacklevel + 2, source, **more)
-        self.say(warn_again, message, category or UserWarning, frame.f_code.co_filename, frame.f_lineno, frame.f_globals)
+        self.say(
+            warn_again, message, category or UserWarning, frame.f_code.co_filename, frame.f_lineno, frame.f_globals
+        )
 
     def log(self, logger, level, msg, args, exc_info=None, extra=None, stack_info=False, stacklevel=1):
         if self.is_not_of_the_call():
