@@ -98,17 +98,21 @@ void bind_output_tree(py::module_& module) {
 
 void bind_rewind(py::module_& module) {
   py::class_<Rewind>(module, "Rewind", "Inside, containers and memory are as they were before a call.")
-      .def(py::init([](const std::vector<py::object>& containers, const std::vector<py::object>& contents,
+      .def(py::init([](const std::vector<py::object>& containers, const std::vector<py::object>& names,
+                       const std::vector<py::object>& contents,
                        const std::vector<std::pair<at::Tensor, at::Tensor>>& memory) {
-             std::vector<PyRef> held, before;
-             for (const auto& container : containers) held.push_back(PyRef::borrow(container.ptr()));
-             for (const auto& content : contents) before.push_back(PyRef::borrow(content.ptr()));
-             if (held.size() != before.size()) throw py::value_error("Rewind: one contents a container");
-             return std::make_unique<Rewind>(std::move(held), std::move(before), memory);
+             if (contents.size() != containers.size() || names.size() != containers.size())
+               throw py::value_error("Rewind: names and contents for each container");
+             std::vector<Rewind::Held> held;
+             for (size_t i = 0; i < containers.size(); ++i)
+               held.push_back({PyRef::borrow(containers[i].ptr()),
+                               names[i].is_none() ? PyRef() : PyRef::borrow(names[i].ptr()),
+                               PyRef::borrow(contents[i].ptr()), PyRef()});
+             return std::make_unique<Rewind>(std::move(held), memory);
            }),
-           py::arg("containers"), py::arg("contents"), py::arg("memory"),
-           "`contents`: what each container held, as a list or dict. `memory`: (tensor, copy of what it held), one for "
-           "each storage.")
+           py::arg("containers"), py::arg("names"), py::arg("contents"), py::arg("memory"),
+           "`names`: of a container, None or a tuple of those that count. `contents`: what it held, as a list or dict. "
+           "`memory`: (tensor, copy of what it held), one for each storage.")
       .def("__enter__",
            [](Rewind& rewind) {
              if (!rewind.enter()) throw py::error_already_set();
@@ -124,6 +128,16 @@ void bind_effects(py::module_& module) {
                      py::object key) { effects.add(Effects::Kind::Set, container, PyRef::borrow(key.ptr())); })
       .def("delete", [](Effects& effects, uint32_t container,
                         py::object key) { effects.add(Effects::Kind::Delete, container, PyRef::borrow(key.ptr())); })
+      .def("add", [](Effects& effects, uint32_t container,
+                     py::object key) { effects.add(Effects::Kind::Add, container, PyRef::borrow(key.ptr())); })
+      .def("refill", [](Effects& effects, uint32_t container,
+                        py::tuple keys) { effects.add(Effects::Kind::Refill, container, PyRef::borrow(keys.ptr())); })
+      .def(
+          "tell",
+          [](Effects& effects, py::object function, py::tuple arguments) {
+            effects.tell(PyRef::borrow(function.ptr()), PyRef::borrow(arguments.ptr()));
+          },
+          "function(*arguments) at the end of the call. It is no part of `describe`.")
       .def("replace",
            [](Effects& effects, uint32_t container) { effects.add(Effects::Kind::Replace, container, PyRef()); })
       .def("describe", &Effects::describe);

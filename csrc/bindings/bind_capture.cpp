@@ -99,17 +99,22 @@ void bind_capture(py::module_& m) {
           "True when both calls did the same: equal graphs, inputs, outputs and literals.");
 
   py::list reasons;
-#define FALLBACK(name, message) reasons.append(py::make_tuple(#name, message));
+#define FALLBACK(name, message, advice) reasons.append(py::make_tuple(#name, message, advice));
 #include "frontend/capture/fallback.def"
 #undef FALLBACK
   m.attr("fallback_reasons") = reasons;
   m.def("recorder_available", &recorder_available);
   m.def("start_recording", &start_recording, "Starts recording on this thread; False when another recording runs.");
-  m.def("stop_recording", &stop_recording);
+  m.def("stop_recording", &stop_recording, "What this thread has recorded; None when it does not record.");
   m.def("is_recording", &is_recording);
   m.def("inside_operator", &inside_operator);
   m.def("recording_refused", &recording_refused);
   m.def("note_offsets_read", &note_offsets_read);
+  py::enum_<Absence>(m, "Absence", "What Python may be told that a tensor does not have.")
+      .value("GRADIENT", Absence::Gradient)
+      .value("BASE", Absence::Base)
+      .value("RETAINED_GRADIENT", Absence::RetainedGradient);
+  m.def("note_absence", &note_absence, "Python asked the tensor for this, and there was none.");
   m.def("refuse_recording", &refuse_recording, py::arg("reason"), py::arg("detail"));
 }
 

@@ -22,11 +22,12 @@ py::tuple refusal_tuple(const Refusal& refusal) { return py::make_tuple(refusal.
 py::object build_arguments(py::tuple args, py::dict kwargs, bool keyword_order_matters,
                            const std::unordered_set<std::string>& by_structure,
                            const std::unordered_set<std::string>& by_identity,
-                           const std::vector<std::tuple<py::object, py::tuple, std::string>>& places) {
+                           const std::vector<std::tuple<py::object, py::object, py::tuple, std::string>>& places) {
   Refusal refusal;
   std::vector<ArgumentSpec::Place> attributes;
-  for (const auto& [owner, names, path] : places)
-    attributes.push_back({PyRef::borrow(owner.ptr()), PyRef::borrow(names.ptr()), path});
+  for (const auto& [owner, names, counters, path] : places)
+    attributes.push_back({PyRef::borrow(owner.ptr()), names.is_none() ? PyRef() : PyRef::borrow(names.ptr()),
+                          PyRef::borrow(counters.ptr()), path});
   std::shared_ptr<ArgumentSpec> spec = ArgumentSpec::build(args.ptr(), kwargs.ptr(), keyword_order_matters,
                                                            by_structure, by_identity, attributes, refusal);
   return spec ? py::cast(spec) : py::object(refusal_tuple(refusal));
@@ -55,11 +56,11 @@ void bind_arguments(py::module_& module) {
           "build", build_arguments, py::arg("args"), py::arg("kwargs"), py::arg("keyword_order_matters") = true,
           py::arg("by_structure") = std::unordered_set<std::string>(),
           py::arg("by_identity") = std::unordered_set<std::string>(),
-          py::arg("places") = std::vector<std::tuple<py::object, py::tuple, std::string>>(),
+          py::arg("places") = std::vector<std::tuple<py::object, py::object, py::tuple, std::string>>(),
           "The spec of these arguments, or a refusal as (reason, detail). `by_structure`: paths of plain objects "
           "that are matched by class and attributes, or '*' for all. `by_identity`: paths of containers "
-          "that are matched as objects. `places`: (owner, names, path) of attributes that "
-          "count as arguments.")
+          "that are matched as objects. `places`: (owner, names, counters, path) of "
+          "attributes that count as arguments; names None for all of a list or dict.")
       .def(
           "containers",
           [](const ArgumentSpec& spec, py::tuple args, py::dict kwargs) {
@@ -177,7 +178,7 @@ void bind_arguments(py::module_& module) {
           },
           "(sizes, strides, dtype) of each tensor at these values of the symbols.")
       .def_property_readonly("tensor_count", &ArgumentSpec::tensor_count)
-      .def_property_readonly("place_count", &ArgumentSpec::place_count)
+      .def("is_owner", &ArgumentSpec::is_owner, "Whether this container is no argument but owns some.")
       .def_property_readonly("container_types",
                              [](const ArgumentSpec& spec) {
                                py::list types;
@@ -258,6 +259,10 @@ void bind_state_guards(py::module_& module) {
            [](StateGuards& guards, py::object cell, const std::string& path) { guards.add_cell(cell.ptr(), path); })
       .def("add_function", [](StateGuards& guards, py::object function,
                               const std::string& path) { guards.add_function(function.ptr(), path); })
+      .def("add_labels", [](StateGuards& guards, py::object object,
+                            const std::string& path) { guards.add_labels(object.ptr(), path); })
+      .def("add_answer", [](StateGuards& guards, py::object function,
+                            const std::string& path) { guards.add_answer(function.ptr(), path); })
       .def("add_class", [](StateGuards& guards, py::object cls, const std::string& path,
                            bool all) { guards.add_class(cls.ptr(), all, path); })
       .def("add_member",

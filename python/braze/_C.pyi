@@ -11,6 +11,7 @@ class Options:
     dynamic: bool | None
     background: bool
     trial: bool
+    strict: bool
     isa: str
     products: str
     disabled_passes: str
@@ -22,7 +23,7 @@ class Options:
     def __init__(self) -> None: ...
     def code_key(self) -> str: ...
 
-fallback_reasons: list[tuple[str, str]]
+fallback_reasons: list[tuple[str, str, str]]
 
 def options_table() -> list[dict[str, Any]]: ...
 def set_process_option(name: str, value: bool | int | str | None) -> None: ...

@@ -16,8 +16,18 @@ __version__ = installation.check()
 
 from braze import cache
 from braze.compile import compile
-from braze.errors import Error, InternalError, UserError
+from braze.errors import Error, InternalError, NotCompiledError, UserError
 from braze.explain import Explanation, explain
 from braze.options import options
 
-__all__ = ["Error", "Explanation", "InternalError", "UserError", "cache", "compile", "explain", "options"]
+__all__ = [
+    "Error",
+    "Explanation",
+    "InternalError",
+    "NotCompiledError",
+    "UserError",
+    "cache",
+    "compile",
+    "explain",
+    "options",
+]

@@ -25,6 +25,12 @@ def compile(target=None, /, **options: Unpack[CompileOptions]):
     changed the whole tensor, within 256 calls when it changed only a part. Do not freeze what such writes change in
     part.
 
+    With strict=True, a call that cannot be compiled raises braze.NotCompiledError instead of running eagerly. The first
+    calls of a kind are traced: they run, and return what they return. Once they have shown that calls of this kind
+    cannot be compiled, each further one raises before anything of it has run. Calls under a function mode or inside
+    vmap, calls while another thread compiles the same function, and those of entries that were compiled but are no
+    faster than eager, run as ever.
+
     >>> import braze, torch
     >>> @braze.compile(numerics="fast")
     ... def gate(x):

@@ -17,5 +17,9 @@ class UserError(Error, TypeError):
     """A mistake in how braze was called: the message says what came and what is accepted."""
 
 
+class NotCompiledError(Error, RuntimeError):
+    """Under strict=True: the call cannot be compiled, and would have been run eagerly. The message says why."""
+
+
 class InternalError(Error, RuntimeError):
     """A bug in braze. The message holds what is needed to report it."""

@@ -7,9 +7,10 @@ import torch
 
 from braze import _C, machine
 from braze.errors import UserError
-from braze.report import FunctionReport, KernelReport
+from braze.report import FunctionReport, KernelReport, Obstacle, RefusalReport
 
-MEANINGS = dict(_C.fallback_reasons)  # reason: what it means
+MEANINGS = {reason: meaning for reason, meaning, _ in _C.fallback_reasons}
+ADVICE = {reason: advice for reason, _, advice in _C.fallback_reasons}
 LEAST_MICROSECONDS = 5  # of a launch whose share of the limit means something
 SHOWN = 4  # of a long list, in text; the page and the report have all
 
@@ -58,11 +59,42 @@ class Explanation:
     def __init__(self, report):
         self.report = report
 
+    @property
+    def why_not_compiled(self):
+        """What stands in the way of compiling the calls that run eagerly, a braze.report.Obstacle each, which prints as
+        a line. Empty when all kinds of calls seen so far are compiled.
+
+        >>> import braze, torch
+        >>> first = braze.compile(lambda x: x.tolist()[0])
+        >>> for _ in range(4):
+        ...     _ = first(torch.ones(2))
+        >>> braze.explain(first).why_not_compiled[0].reason
+        'value_read'
+        """
+        return list(obstacles(self.report))
+
     def __repr__(self):
         return "\n".join(text_lines(self.report))
 
     def _repr_html_(self):
         return "".join(html_parts(self.report))
+
+
+def obstacles(report):
+    """Those of a function and of the children that are compiled on their own."""
+    standing = [refusal for refusal in report.refusals if refusal.is_final]
+    standing += [RefusalReport("slower", entry.inputs) for entry in report.entries if entry.state == "slower"]
+    if not standing and not report.entries:
+        standing = report.refusals or (() if report.children else [RefusalReport("not_yet")])
+    for refusal in standing:
+        yield obstacle_of(report.name, refusal)
+    for child in report.children:
+        yield from obstacles(child)
+
+
+def obstacle_of(function, refusal):
+    reason = refusal.reason
+    return Obstacle(function, reason, MEANINGS[reason], refusal.detail, refusal.place, ADVICE[reason])
 
 
 def text_lines(report, indent=""):

@@ -17,6 +17,7 @@ class CompileOptions(TypedDict, total=False):
     dynamic: bool | None
     background: bool
     trial: bool
+    strict: bool
     isa: str
     products: str
     disabled_passes: str

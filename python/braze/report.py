@@ -62,10 +62,30 @@ class RefusalReport:
     file: str = ""
     line: int = 0
     count: int = 1
+    is_final: bool = False  # calls like these are not traced any more
 
     @property
     def place(self):
         return f"{self.file}:{self.line}" if self.file else ""
+
+
+@dataclass(frozen=True)
+class Obstacle:
+    """Why calls of a function are not compiled: `detail` names the object or the call, `place` is the line of Python if
+    it is known, `advice` says what to change.
+    """
+
+    function: str
+    reason: str
+    meaning: str
+    detail: str
+    place: str
+    advice: str
+
+    def __str__(self):
+        place = f", at {self.place}" if self.place else ""
+        detail = f" ({self.detail})" if self.detail else ""
+        return f"{self.function}: {self.reason}: {self.meaning}{detail}{place}; {self.advice}"
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ import copy
 import functools
 import inspect
 import pickle
+import time
 
 import pytest
 import torch
@@ -179,9 +180,9 @@ def test_explain_of_an_entry():
         assert word in text and word in page
 
 
-def prints(x):
-    print("called")
-    return x * 2
+def tells_the_time(x):
+    now = time.time()
+    return x * min(now, 2.0)
 
 
 def seeds(x):
@@ -201,7 +202,7 @@ def hands_out(x):
 
 @pytest.mark.parametrize(
     "function, reason",
-    [(prints, "impure_call"), (seeds, "impure_call"), (finds, "data_dependent"), (hands_out, "leak")],
+    [(tells_the_time, "impure_call"), (seeds, "impure_call"), (finds, "data_dependent"), (hands_out, "leak")],
     ids=lambda value: getattr(value, "__name__", None),
 )
 def test_explain_of_a_refusal_names_the_line(function, reason):
@@ -230,16 +231,15 @@ def test_explain_takes_methods_and_modules():
 
 
 def test_child_of_a_refused_module_is_compiled():
-    class Prints(nn.Module):
+    class TellsTheTime(nn.Module):
         def __init__(self):
             super().__init__()
             self.inner = nn.Sequential(nn.Linear(4, 4), nn.GELU(), nn.LayerNorm(4))
 
         def forward(self, x):
-            print("called")
-            return self.inner(x) + 1
+            return self.inner(x) + min(time.time(), 1.0)
 
-    net = braze.compile(Prints())
+    net = braze.compile(TellsTheTime())
     x = torch.ones(2, 4)
     with torch.no_grad():
         expected = net.forward(x)
@@ -247,6 +247,75 @@ def test_child_of_a_refused_module_is_compiled():
     report = braze.explain(net).report
     assert [refusal.reason for refusal in report.refusals] == ["impure_call"]
     assert any(child.entries for child in report.children), repr(braze.explain(net))
+
+
+def test_why_not_compiled():
+    compiled = braze.compile(hands_out)
+    assert [obstacle.reason for obstacle in braze.explain(compiled).why_not_compiled] == ["not_yet"]
+    called(compiled, torch.ones(2))
+    (obstacle,) = braze.explain(compiled).why_not_compiled
+    assert (obstacle.reason, obstacle.detail) == ("leak", "Tensor.numpy")
+    assert obstacle.place == f"{__file__}:{hands_out.__code__.co_firstlineno + 1}"
+
+
+def test_nothing_stands_in_the_way_of_what_is_compiled():
+    compiled = braze.compile(lambda x: x * 2, trial=False)
+    called(compiled, torch.ones(2))
+    assert braze.explain(compiled).why_not_compiled == []
+
+
+def test_fresh_objects_are_named():
+    class Slots:
+        __slots__ = ("factor",)
+
+    def fresh():
+        slots = Slots()
+        slots.factor = 2.0
+        return slots
+
+    compiled = braze.compile(lambda x, slots: x * slots.factor)
+    for _ in range(4):
+        compiled(torch.ones(2), fresh())
+    (obstacle,) = braze.explain(compiled).why_not_compiled
+    assert obstacle.reason == "argument_structure" and "args[1]" in obstacle.detail
+
+
+def test_strict_raises_what_explain_says():
+    compiled = braze.compile(hands_out, strict=True)
+    assert compiled(torch.ones(2)).tolist() == [1.0, 1.0]  # traced, and run
+    with pytest.raises(braze.NotCompiledError, match="leak: .*Tensor.numpy") as raised:
+        called(compiled, torch.ones(2))
+    (obstacle,) = braze.explain(compiled).why_not_compiled
+    assert str(raised.value) == str(obstacle)
+    assert compiled(torch.ones(3)).tolist() == [1.0] * 3  # a kind of call not seen before
+
+
+def test_strict_runs_nothing_of_a_refused_call():
+    seen = []
+
+    def f(x):
+        seen.append(1)
+        return x * float(x.numpy()[0])
+
+    compiled = braze.compile(f, strict=True)
+    compiled(torch.ones(2))
+    before = len(seen)
+    for _ in range(3):
+        with pytest.raises(braze.NotCompiledError):
+            compiled(torch.ones(2))
+    assert len(seen) == before
+
+
+def test_strict_lets_through_what_compiles_and_what_raises():
+    compiled = braze.compile(lambda x, i: x[i] * 2, strict=True, trial=False)
+    with torch.no_grad():
+        for _ in range(6):
+            assert compiled(torch.ones(4), torch.tensor([1])).tolist() == [2.0]
+        for _ in range(6):
+            with pytest.raises(IndexError):
+                compiled(torch.ones(4), torch.tensor([9]))
+        assert compiled(torch.ones(4), torch.tensor([1])).tolist() == [2.0]
+    assert torch.func.vmap(compiled, (0, None))(torch.ones(2, 4), torch.tensor([1])).tolist() == [[2.0], [2.0]]
 
 
 @pytest.fixture

@@ -347,7 +347,7 @@ def unique(values):
         lambda x: {x: 1},
         lambda x: lambda: x,
         lambda x: nn.Parameter(x),
-        lambda x: {1, 2},
+        lambda x: {x},
         lambda x: bytearray(b"a"),
     ],
 )

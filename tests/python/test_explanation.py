@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import braze
-from braze.explain import Explanation
+from braze.explain import ADVICE, MEANINGS, Explanation
 from braze.report import EntryReport, ExternReport, FunctionReport, KernelReport, RefusalReport, StageReport
 
 REPORT = FunctionReport(
@@ -102,3 +102,30 @@ def test_only_compiled_things_are_explained(target):
 def test_module_without_anything_compiled():
     with pytest.raises(braze.UserError, match="Linear is not compiled"):
         braze.explain(torch.nn.Linear(2, 2))
+
+
+def test_obstacles_of_a_report():
+    """A refusal stands in the way when calls like it are not traced any more; before there is an entry, any does."""
+    final = RefusalReport("leak", "Tensor.numpy", "model.py", 3, is_final=True)
+    passing = RefusalReport("side_effect", "self.calls")
+    entry = EntryReport(inputs="x: f32[2]", state="compiled")
+
+    def reasons(**parts):
+        return [obstacle.reason for obstacle in Explanation(FunctionReport(name="f", **parts)).why_not_compiled]
+
+    assert reasons(entries=(entry,), refusals=(passing,)) == []
+    assert reasons(entries=(entry,), refusals=(passing, final)) == ["leak"]
+    assert reasons(refusals=(passing,)) == ["side_effect"]
+    assert reasons() == ["not_yet"]
+    assert reasons(entries=(EntryReport(inputs="x", state="slower"),)) == ["slower"]
+    assert reasons(children=(FunctionReport("child", entries=(entry,)),)) == []
+    (obstacle,) = Explanation(FunctionReport(name="f", refusals=(final,))).why_not_compiled
+    assert (obstacle.function, obstacle.detail, obstacle.place) == ("f", "Tensor.numpy", "model.py:3")
+    assert obstacle.meaning and obstacle.advice
+    for part in ("f", "leak", "Tensor.numpy", "model.py:3", obstacle.advice):
+        assert part in str(obstacle)
+
+
+def test_every_reason_has_advice():
+    assert set(ADVICE) == set(MEANINGS)
+    assert all(ADVICE.values())

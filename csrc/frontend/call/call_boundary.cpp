@@ -29,6 +29,7 @@ CallBoundary boundary_of(const CapturedProgram& program) {
   boundary.mutated = program.mutated;
   boundary.version_moves = program.version_moves;
   boundary.value_guards = program.value_guards;
+  boundary.absences = program.absences;
   boundary.generators = program.generators;
   boundary.drawn = program.drawn;
   boundary.slot_offsets = program.slot_offsets;
@@ -40,14 +41,14 @@ CallBoundary boundary_of(const CapturedProgram& program) {
 bool same_but_for_sizes(const CallBoundary& a, const CallBoundary& b) {
   if (a.inputs.size() != b.inputs.size() || a.outputs.size() != b.outputs.size() || a.written != b.written ||
       a.mutated != b.mutated || a.version_moves != b.version_moves || !a.packed.empty() || !b.packed.empty() ||
-      a.generators != b.generators || a.slot_offsets != b.slot_offsets || a.constants.size() != b.constants.size() ||
+      a.generators != b.generators || a.slot_offsets != b.slot_offsets || a.absences != b.absences || a.constants.size() != b.constants.size() ||
       a.value_guards.size() != b.value_guards.size())
     return false;
   for (size_t i = 0; i < a.inputs.size(); ++i)
     if (a.inputs[i].slot != b.inputs[i].slot) return false;
   for (size_t i = 0; i < a.outputs.size(); ++i) {
     const TensorOutput &x = a.outputs[i], &y = b.outputs[i];
-    if (x.kind != y.kind || x.index != y.index || x.dtype != y.dtype ||
+    if (x.kind != y.kind || x.detached != y.detached || x.index != y.index || x.dtype != y.dtype ||
         x.geometry.sizes.size() != y.geometry.sizes.size())
       return false;
   }

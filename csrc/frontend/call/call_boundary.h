@@ -22,6 +22,7 @@ struct CallBoundary {
   std::vector<int> mutated;        // slots whose memory it writes
   std::vector<int> version_moves;  // by slot
   std::vector<ValueGuard> value_guards;
+  std::vector<AbsenceGuard> absences;
   std::vector<at::Generator> generators;  // by the numbers that the graph gives them
   std::vector<at::Generator> drawn;       // that the program moves: a call that stops half way puts them back
   std::vector<int64_t> slot_offsets;      // storage offsets that must be as recorded; empty: any

@@ -69,6 +69,16 @@ bool runs_what_may_raise(const Plan& plan) {
   });
 }
 
+/// Whether a result is the planned output itself.
+bool covers(const TensorOutput& output, const OutputBuffer& planned) {
+  return output.geometry.offset == 0 && output.geometry.sizes == planned.shape.sizes &&
+         output.geometry.strides == planned.shape.strides;
+}
+
+at::Tensor view_of(const at::Tensor& base, const TensorOutput& output, int64_t start) {
+  return at::as_strided(base, output.geometry.sizes, output.geometry.strides, start + output.geometry.offset);
+}
+
 bool checks_indices(const Plan& plan) {
   for (const auto& kernel : plan.kernels)
     for (const auto& instr : kernel.body)
@@ -264,6 +274,8 @@ bool CompiledCall::run_safely(Frame& frame, const Addresses& addresses) {
 bool CompiledCall::run(at::TensorImpl* const* inputs, size_t count, std::vector<at::Tensor>& outputs) {
   for (size_t s = 0; s < boundary_.slot_offsets.size(); ++s)
     if (inputs[s]->storage_offset() != boundary_.slot_offsets[s]) return false;
+  for (const auto& guard : boundary_.absences)
+    if (!is_absent(inputs[guard.slot], guard.what)) return false;
   Addresses addresses = addresses_of(inputs, count);
   if (!boundary_.written.empty() && written_inputs_overlap(addresses)) return false;
   auto frame = frames_.take();
@@ -296,30 +308,31 @@ void CompiledCall::make_outputs(at::TensorImpl* const* inputs, Addresses& addres
   const auto& planned = compiled_.plan.outputs;
   for (size_t i = 0; i < planned.size(); ++i)
     if (planned[i].owned >= 0) addresses.buffers[i] = frame.owned[planned[i].owned];
-  outputs.clear();
-  outputs.reserve(boundary_.outputs.size());
+  outputs.assign(boundary_.outputs.size(), at::Tensor());
   std::vector<bool> taken(planned.size(), false);  // a second tensor over one buffer is another object
-  for (const auto& output : boundary_.outputs) {
-    switch (output.kind) {
-      case TensorOutput::Kind::Input: outputs.emplace_back(); break;
-      case TensorOutput::Kind::View: {
-        at::Tensor base = borrow(inputs[output.index]);
-        outputs.push_back(at::as_strided(base, output.geometry.sizes, output.geometry.strides,
-                                         base.storage_offset() + output.geometry.offset));
-        break;
-      }
-      case TensorOutput::Kind::Buffer: {
-        const at::Tensor& buffer = addresses.buffers[output.index];
-        const Geometry& shape = planned[output.index].shape;
-        if (!taken[output.index] && output.geometry.offset == 0 && output.geometry.sizes == shape.sizes &&
-            output.geometry.strides == shape.strides)
-          outputs.push_back(buffer), taken[output.index] = true;
-        else
-          outputs.push_back(at::as_strided(buffer, output.geometry.sizes, output.geometry.strides,
-                                           buffer.storage_offset() + output.geometry.offset));
-        break;
-      }
+  bool has_views = false;
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    const TensorOutput& output = boundary_.outputs[i];
+    if (output.kind == TensorOutput::Kind::Input) continue;
+    if (output.base >= 0) {
+      has_views = true;
+      continue;
     }
+    at::Tensor base = output.kind == TensorOutput::Kind::View ? borrow(inputs[output.index])
+                                                              : addresses.buffers[output.index];
+    if (output.kind == TensorOutput::Kind::Buffer && !taken[output.index] && covers(output, planned[output.index])) {
+      taken[output.index] = true;
+      outputs[i] = std::move(base);
+      continue;
+    }
+    if (output.detached == TensorOutput::Detached::Base) base = base.detach();
+    outputs[i] = view_of(base, output, base.storage_offset());
+    if (output.detached == TensorOutput::Detached::View) outputs[i] = outputs[i].detach();
+  }
+  for (size_t i = 0; has_views && i < outputs.size(); ++i) {
+    const TensorOutput& output = boundary_.outputs[i];
+    if (output.base >= 0)
+      outputs[i] = view_of(outputs[output.base], output, addresses.buffers[output.index].storage_offset());
   }
 }
 

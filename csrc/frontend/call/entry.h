@@ -107,8 +107,8 @@ class Entry {
   /// A container matched by structure was none of the objects the guards hold when the call was recorded: code could
   /// tell.
   bool meets_no_guarded_object(const CallInputs& inputs) const {
-    for (size_t i = 0; i + parts_.arguments->place_count() < inputs.containers.size(); ++i)
-      if (parts_.state->reaches(inputs.containers[i])) return false;
+    for (size_t i = 0; i < inputs.containers.size(); ++i)
+      if (!parts_.arguments->is_owner(i) && parts_.state->reaches(inputs.containers[i])) return false;
     return true;
   }
 

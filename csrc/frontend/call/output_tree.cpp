@@ -18,6 +18,14 @@ bool is_struct_sequence(PyTypeObject* type) {
          PyObject_HasAttrString(reinterpret_cast<PyObject*>(type), "n_sequence_fields");
 }
 
+bool is_default_dict(PyTypeObject* type) {
+  static PyObject* const known = [] {
+    PyRef module = PyRef::steal(PyImport_ImportModule("collections"));
+    return module ? PyObject_GetAttrString(module.get(), "defaultdict") : nullptr;
+  }();
+  return reinterpret_cast<PyObject*>(type) == known;
+}
+
 bool is_named_tuple(PyTypeObject* type) {
   return PyType_IsSubtype(type, &PyTuple_Type) &&
          PyObject_HasAttrString(reinterpret_cast<PyObject*>(type), "_fields") && type->tp_dictoffset == 0;
@@ -119,11 +127,32 @@ class OutputTree::Builder {
       PyObject** dict = PyDict_CheckExact(object) ? nullptr : _PyObject_GetDictPtr(object);
       return add_mapping(object, Kind::Dict, dict ? *dict : nullptr, path);
     }
+    if (PySet_CheckExact(object)) return add_set(object, path);
+    if (is_default_dict(type)) {
+      PyRef factory = PyRef::steal(PyObject_GetAttrString(object, "default_factory"));
+      if (!factory || !(factory.get() == Py_None || PyType_Check(factory.get()) || existing_.count(factory.get())))
+        return refuse(path + " is a defaultdict with a factory of the call's own");
+      const size_t at = tree_.nodes_.size();
+      if (!add_mapping(object, Kind::DefaultDict, nullptr, path)) return false;
+      tree_.nodes_[at].attributes = std::move(factory);
+      return true;
+    }
     if (plain_base(type) != nullptr) {
       PyObject** dict = _PyObject_GetDictPtr(object);
       return add_mapping(object, Kind::Instance, dict ? *dict : nullptr, path);
     }
     return refuse(path + " is a " + type->tp_name);
+  }
+
+  /// A copy of a set lists its elements in the same order, whatever it went through before.
+  bool add_set(PyObject* object, const std::string& path) {
+    PyRef items = PyRef::steal(PySequence_Tuple(object));
+    if (!items || !is_immutable_value(items.get())) {
+      PyErr_Clear();
+      return refuse(path + " is a set of more than plain values");
+    }
+    push({Kind::Set, static_cast<uint32_t>(PyTuple_GET_SIZE(items.get())), {}, PyRef::steal(PySet_New(object)), {}});
+    return true;
   }
 
   /// Items of a dict (subclass) and attributes of an instance: constant keys, one child each.
@@ -233,13 +262,17 @@ class OutputTree::Maker {
         }
         return list.release();
       }
+      case Kind::Set: return PySet_New(node.value.get());
       default: return make_mapping(node, type);
     }
   }
 
   PyObject* make_mapping(const Node& node, PyTypeObject* type) {
     PyRef empty = PyRef::steal(PyTuple_New(0));
-    PyRef object = PyRef::steal(type == &PyDict_Type ? PyDict_New() : type->tp_new(type, empty.get(), nullptr));
+    const bool has_factory = node.kind == Kind::DefaultDict;
+    PyRef object = PyRef::steal(has_factory            ? PyObject_CallOneArg(node.type.get(), node.attributes.get())
+                                : type == &PyDict_Type ? PyDict_New()
+                                                       : type->tp_new(type, empty.get(), nullptr));
     if (!object) return nullptr;
     bool ordered = PyObject_TypeCheck(object.get(), &PyODict_Type);
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(node.value.get()); ++i) {
@@ -250,6 +283,7 @@ class OutputTree::Maker {
           0)
         return nullptr;
     }
+    if (has_factory) return object.release();
     Py_ssize_t attributes = PyTuple_GET_SIZE(node.attributes.get());
     if (attributes == 0) return object.release();
     PyRef dict = PyRef::steal(PyObject_GenericGetDict(object.get(), nullptr));
@@ -298,12 +332,15 @@ std::vector<std::pair<PyRef, bool>> OutputTree::integers() const {
 std::string OutputTree::describe(bool integers) const {
   static constexpr const char* names[] = {"output",   "input", "constant", "constant",   "object",
                                           "argument", "again", "tuple",    "namedtuple", "structseq",
-                                          "list",     "dict",  "instance"};
+                                          "list",     "dict",  "instance", "defaultdict", "set"};
   std::string text;
   for (const Node& node : nodes_) {
     if (!text.empty()) text += ' ';
     text += names[static_cast<size_t>(node.kind)];
-    if (node.kind == Kind::Constant || node.kind == Kind::Number) {
+    if (node.kind == Kind::Set) {
+      PyRef items = PyRef::steal(PySequence_Tuple(node.value.get()));
+      text += "=" + describe_value(items.get());
+    } else if (node.kind == Kind::Constant || node.kind == Kind::Number) {
       text += "=" + (integers || !is_integer(node) ? describe_value(node.value.get()) : "integer");
     } else {
       text += "#" + std::to_string(node.index);

@@ -25,7 +25,7 @@ struct TensorSource {
 /// Built from the result of a traced call. Tensors come from the executable or are inputs; immutable values are kept;
 /// objects that existed before the call and containers of the arguments are returned themselves; tuples (named and
 /// structseq too), lists, dicts and plain instances (of a class whose state is its __dict__, and for subclasses of dict
-/// and OrderedDict their items) are made anew. An object met twice is made once. Anything else is refused.
+/// and OrderedDict their items), defaultdicts and sets of plain values are made anew. An object met twice is made once. Anything else is refused.
 class OutputTree {
  public:
   using Classify = std::function<TensorSource(PyObject* tensor)>;
@@ -64,15 +64,19 @@ class OutputTree {
     StructSequence,
     List,
     Dict,
-    Instance
+    Instance,
+    DefaultDict,
+    Set
   };
   struct Node {
     Kind kind;
     uint32_t index = 0;  // output, input, position in `numbers`, object, container of the arguments, earlier node
                          // (Again), or number of children
     PyRef type;
-    PyRef value;       // Constant: the object. Number: what it was. Dict, Instance: the tuple of keys of the items
-    PyRef attributes;  // Instance: the tuple of names of its __dict__; their values follow those of the items
+    PyRef value;       // Constant: the object. Number: what it was. Dict, Instance: the tuple of keys of the items. Set:
+                       // one to be copied
+    PyRef attributes;  // Instance: the tuple of names of its __dict__; their values follow those of the items.
+                       // DefaultDict: its factory
   };
   class Builder;
   class Maker;

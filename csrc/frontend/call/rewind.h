@@ -18,19 +18,23 @@ namespace braze {
 
 class Rewind {
  public:
-  /// `contents`: of each container (a list, a dict, or an object with attributes) what it held before, as a list or
-  /// dict. `memory`: tensors with copies of what they held.
-  Rewind(std::vector<PyRef> containers, std::vector<PyRef> contents,
-         std::vector<std::pair<at::Tensor, at::Tensor>> memory);
+  /// A container: a list, a dict, an object with attributes, a cell; of tuples nothing can change.
+  struct Held {
+    PyRef container;
+    PyRef names;   // the tuple of names that count, of a dict or of attributes; null: all
+    PyRef before;  // what it held before, as a list or dict
+    PyRef after;
+  };
+
+  /// `memory`: tensors with copies of what they held.
+  Rewind(std::vector<Held> held, std::vector<std::pair<at::Tensor, at::Tensor>> memory);
 
   /// False with a Python error set, and then nothing has changed.
   bool enter();
   void exit();
 
  private:
-  struct Held {
-    PyRef container, before, after;
-  };
+  void put_all(PyRef Held::* contents);
   void swap_memory();
 
   std::vector<Held> held_;

@@ -82,6 +82,15 @@ class Functionaliser {
       add_slot(candidates_[found->second]);
       return true;
     };
+    for (const auto& [tensor, what] : recording_.absences) {
+      c10::TensorImpl* impl = tensor.unsafeGetTensorImpl();
+      auto seen = seen_tensors_.find(impl);
+      if (!slot_of_.count(impl) && seen != seen_tensors_.end() && made[seen->second]) continue;
+      if (!take_candidate(impl)) refuse(Fallback::unknown_tensor, "one that is asked for its gradient or base");
+      AbsenceGuard guard{slot_of_.at(impl), what};
+      auto& all = program_.absences;
+      if (std::find(all.begin(), all.end(), guard) == all.end()) all.push_back(guard);
+    }
     std::vector<int> literals, unknown;
     for (size_t i = 0; i < recording_.tensors.size(); ++i) {
       const auto& tensor = recording_.tensors[i];
@@ -326,7 +335,7 @@ class Functionaliser {
       for (size_t s = 0; s < arguments_.size() + program_.captured.size(); ++s)
         program_.slot_offsets.push_back(slots_[s].storage_offset());
     std::map<int, int> output_of_storage;
-    for (const auto& result : results) program_.outputs.push_back(output(result, output_of_storage));
+    for (const auto& result : results) program_.outputs.push_back(output(result, results, output_of_storage));
     for (auto& buffer : buffers_) {
       if (buffer.input < 0 || buffer.writes == 0) continue;
       int slot = buffer.slot;
@@ -335,9 +344,11 @@ class Functionaliser {
       graph().mutations.push_back({buffer.input, buffer.value});
       program_.mutated.push_back(slot);
     }
+    keep_checks();
   }
 
-  TensorOutput output(const at::Tensor& result, std::map<int, int>& output_of_storage) {
+  TensorOutput output(const at::Tensor& result, const std::vector<at::Tensor>& results,
+                      std::map<int, int>& output_of_storage) {
     TensorOutput out;
     auto dtype = dtype_of(result.scalar_type());
     if (auto slot = slot_of_.find(result.unsafeGetTensorImpl());
@@ -366,6 +377,7 @@ class Functionaliser {
       out.kind = TensorOutput::Kind::View;
       out.index = buffer.slot;
       out.geometry.offset -= slots_[buffer.slot].storage_offset();
+      out.detached = detached_from(result, slots_[buffer.slot]);
       return out;
     }
     if (result.requires_grad()) refuse(Fallback::needs_grad, "a result requires grad");
@@ -377,7 +389,46 @@ class Functionaliser {
     auto [it, fresh] = output_of_storage.try_emplace(seen->second, static_cast<int>(graph().outputs.size()));
     if (fresh) graph().outputs.push_back(buffer.value);
     out.index = it->second;
+    if (!result.is_view()) {
+      out.detached = TensorOutput::Detached::View;
+      return out;
+    }
+    auto base = std::find_if(results.begin(), results.end(),
+                             [&](const at::Tensor& other) { return other.is_same(result._base()); });
+    if (base != results.end()) out.base = static_cast<int>(base - results.begin());
     return out;
+  }
+
+  /// A view knows what it is a view of, unless detach() or .data came in between.
+  static TensorOutput::Detached detached_from(const at::Tensor& view, const at::Tensor& slot) {
+    if (!view.is_view()) return TensorOutput::Detached::View;
+    const at::TensorBase& base = slot.is_view() ? slot._base() : slot;
+    return view._base().is_same(base) ? TensorOutput::Detached::No : TensorOutput::Detached::Base;
+  }
+
+  /// Eager raises for an index out of range whether or not the result is used.
+  void keep_checks() {
+    std::vector<bool> used(graph().values.size(), false);
+    for (ValueId id : graph().outputs) used[id] = true;
+    for (const Mutation& m : graph().mutations) used[m.value] = true;
+    for (size_t n = graph().nodes.size(); n-- > 0;) {
+      const Node& node = graph().nodes[n];
+      if (std::none_of(node.results.begin(), node.results.end(), [&](ValueId id) { return used[id]; })) {
+        if (node.results.empty() || !checks_values(node.call.op)) continue;
+        graph().outputs.push_back(node.results[0]);
+      }
+      for (const Operand& operand : node.operands)
+        if (auto* access = std::get_if<Access>(&operand)) used[access->value] = true;
+    }
+  }
+
+  static bool checks_values(const std::string& op) {
+    static const std::vector<std::string> beginnings = {
+        "aten::index",  "aten::gather",   "aten::embedding",  "aten::_embedding_bag", "aten::take",
+        "aten::put",    "aten::scatter",  "aten::nll_loss",   "aten::linalg_",        "aten::_linalg_",
+        "aten::bincount", "aten::histc",  "aten::max_unpool", "aten::floor_divide",   "aten::remainder"};
+    return std::any_of(beginnings.begin(), beginnings.end(),
+                       [&](const std::string& beginning) { return op.rfind(beginning, 0) == 0; });
   }
 
   const Recording& recording_;

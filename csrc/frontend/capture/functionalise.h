@@ -34,9 +34,13 @@ struct TensorOutput {
     View     // index: slot; geometry's offset counts from the slot's first element
   };
   Kind kind = Kind::Buffer;
+  /// Where autograd's link to the slot is cut: nowhere, from the view, or before it was made.
+  enum class Detached : uint8_t { No, View, Base };
   int index = -1;
   DType dtype = DType::f32;
   Geometry geometry;
+  Detached detached = Detached::No;
+  int base = -1;  // Buffer: the result that this one is a view of
   bool operator==(const TensorOutput&) const = default;
 };
 
@@ -45,6 +49,13 @@ struct TensorOutput {
 struct ValueGuard {
   int output = -1;
   ReadValue value;
+};
+
+/// A slot whose tensor has to lack something.
+struct AbsenceGuard {
+  int slot = -1;
+  Absence what = Absence::Gradient;
+  bool operator==(const AbsenceGuard&) const = default;
 };
 
 struct CapturedProgram {
@@ -56,6 +67,7 @@ struct CapturedProgram {
   std::vector<int> mutated;           // slots whose memory the call writes
   std::vector<int> version_moves;  // by how much the call moves each slot's version counter; found by who ran the call
   std::vector<ValueGuard> value_guards;
+  std::vector<AbsenceGuard> absences;
   std::vector<at::Tensor> packed;  // weights in the library's own layout, by the numbers that the graph gives them
   std::vector<at::Generator> generators;  // by the numbers that the graph gives them; 0 is PyTorch's own
   std::vector<at::Generator> drawn;       // those the call moves

@@ -381,9 +381,30 @@ class LeafCall {
 
 thread_local int operator_depth = 0;
 
+/// While it lives, a warning that PyTorch's own code gives refuses the recording: a replay would give none.
+class NotedWarnings : public c10::WarningHandler {
+ public:
+  explicit NotedWarnings(Session& session) : session_(session), guard_(this) {}
+
+  void process(const c10::Warning& warning) override {
+    {
+      std::lock_guard<std::mutex> lock(session_.mutex);
+      session_.refuse(Fallback::impure_call, "PyTorch warns: " + warning.msg());
+    }
+    previous_->process(warning);
+  }
+
+ private:
+  Session& session_;
+  c10::WarningHandler* previous_ = c10::WarningUtils::get_warning_handler();
+  c10::WarningUtils::WarningHandlerGuard guard_;
+};
+
 void hook(const c10::OperatorHandle& op, DispatchKeySet keys, torch::jit::Stack* stack) {
   DispatchKeySet rest = keys & DispatchKeySet(DispatchKeySet::FULL_AFTER, g_key);
   Session* session = g_session.get();
+  std::optional<NotedWarnings> noted;
+  if (session && !session->refused()) noted.emplace(*session);
   if (session && !session->refused() && is_transparent(op, rest)) {
     struct Inside {
       explicit Inside(const std::string& name) { composites.push_back(&name); }
@@ -451,7 +472,7 @@ bool start_recording() {
 
 std::unique_ptr<Recording> stop_recording() {
   std::lock_guard<std::mutex> lock(g_session_mutex);
-  if (!g_session) return nullptr;
+  if (!is_recording()) return nullptr;
   c10::impl::tls_set_dispatch_key_included(g_key, false);
   --passthrough_depth;
   auto recording = g_session->take();
@@ -472,6 +493,12 @@ bool recording_refused() { return g_session && g_session->refused(); }
 
 void note_offsets_read() {
   if (g_session) g_session->recording().reads_offsets = true;
+}
+
+void note_absence(const at::Tensor& tensor, Absence what) {
+  if (!g_session) return;
+  std::lock_guard<std::mutex> lock(g_session->mutex);
+  g_session->recording().absences.push_back({tensor, what});
 }
 
 void refuse_recording(const std::string& reason, const std::string& detail) {

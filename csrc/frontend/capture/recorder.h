@@ -15,7 +15,7 @@ bool recorder_available();
 
 /// Starts recording on this thread. False when another recording is running or no key was free.
 bool start_recording();
-/// Ends recording and gives what was recorded.
+/// Ends recording and gives what was recorded; null when this thread's operators are not recorded.
 std::unique_ptr<Recording> stop_recording();
 /// True on a thread whose operators are being recorded.
 bool is_recording();
@@ -28,6 +28,8 @@ void record_whole(const std::string& composite);
 bool recording_refused();
 /// Notes that the place of tensors in their storages was visible to the call.
 void note_offsets_read();
+/// Notes that Python asked a tensor for something it does not have.
+void note_absence(const at::Tensor& tensor, Absence what);
 /// Notes a refusal from another eye than the dispatcher (the first one stays).
 void refuse_recording(const std::string& reason, const std::string& detail);
 

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "frontend/capture/absence.h"
 #include "frontend/capture/refusal.h"
 #include "graph/graph.h"
 
@@ -62,11 +63,18 @@ struct SeenGenerator {
   bool moved = false;
 };
 
+/// Python asked a tensor for something, and there was none.
+struct SeenAbsence {
+  at::Tensor tensor;
+  Absence what;
+};
+
 struct Recording {
   std::vector<RecordedOp> ops;
   std::vector<SeenStorage> storages;
   std::vector<SeenTensor> tensors;
   std::vector<SeenGenerator> generators;  // the first one is PyTorch's own, which operators use that name none
+  std::vector<SeenAbsence> absences;
   bool reads_offsets = false;  // storage_offset() was asked for, or as_strided counted from the start of a storage
   Refusal refusal;
 };

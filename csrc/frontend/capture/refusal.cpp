@@ -6,7 +6,7 @@ namespace braze {
 namespace {
 
 constexpr std::array kInfo = {
-#define FALLBACK(name, message) FallbackInfo{#name, message},
+#define FALLBACK(name, message, advice) FallbackInfo{#name, message, advice},
 #include "frontend/capture/fallback.def"
 #undef FALLBACK
 };

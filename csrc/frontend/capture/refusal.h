@@ -9,7 +9,7 @@
 namespace braze {
 
 enum class Fallback : uint8_t {
-#define FALLBACK(name, message) name,
+#define FALLBACK(name, message, advice) name,
 #include "frontend/capture/fallback.def"
 #undef FALLBACK
 };
@@ -17,6 +17,7 @@ enum class Fallback : uint8_t {
 struct FallbackInfo {
   std::string_view name;
   std::string_view message;
+  std::string_view advice;  // what to change
 };
 
 const FallbackInfo& info(Fallback reason);

@@ -13,7 +13,7 @@ bool same_contents(const at::Tensor& a, const at::Tensor& b) {
 }
 
 bool same_program(const CapturedProgram& a, const CapturedProgram& b) {
-  if (a.slot_offsets != b.slot_offsets || a.generators != b.generators) return false;
+  if (a.slot_offsets != b.slot_offsets || a.absences != b.absences || a.generators != b.generators) return false;
   if (a.inputs != b.inputs || a.outputs != b.outputs || a.mutated != b.mutated ||
       a.captured.size() != b.captured.size())
     return false;

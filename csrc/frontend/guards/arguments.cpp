@@ -20,6 +20,30 @@ bool is_plain_tuple(PyObject* object) {
   return PyTuple_Check(object) && (PyTuple_CheckExact(object) || _PyObject_GetDictPtr(object) == nullptr);
 }
 
+/// The keys in the order in which iteration gives them, without any code of a subclass.
+PyRef keys_of(PyObject* dict) {
+  PyRef iterator = PyRef::steal((PyODict_Check(dict) ? PyODict_Type : PyDict_Type).tp_iter(dict));
+  return iterator ? PyRef::steal(PySequence_Tuple(iterator.get())) : PyRef();
+}
+
+/// An OrderedDict has an order of its own, which is the dict's until something is moved.
+bool is_in_one_order(PyObject* dict) {
+  if (!PyODict_Check(dict)) return true;
+  PyRef keys = keys_of(dict);
+  PyObject* key = nullptr;
+  Py_ssize_t position = 0, i = 0;
+  while (keys && PyDict_Next(dict, &position, &key, nullptr))
+    if (i >= PyTuple_GET_SIZE(keys.get()) || PyTuple_GET_ITEM(keys.get(), i++) != key) return false;
+  return static_cast<bool>(keys);
+}
+
+/// What a dict (of a module's globals, say) or an object has under this name, or a cell at all; null when it has not.
+PyObject* entry_of(PyObject* owner, PyObject* name) {
+  if (PyCell_Check(owner)) return PyCell_GET(owner);
+  PyObject** slot = PyDict_CheckExact(owner) ? &owner : cpython::dict_slot(owner);
+  return slot == nullptr || *slot == nullptr ? nullptr : PyDict_GetItemWithError(*slot, name);
+}
+
 bool is_singleton(PyObject* object) {
   return object == Py_None || object == Py_True || object == Py_False || object == Py_Ellipsis ||
          object == Py_NotImplemented;
@@ -70,7 +94,10 @@ class ArgumentSpec::Builder {
       spec_.nodes_.push_back(std::move(node));
       return true;
     }
-    if (is_plain_tuple(object)) return add_sequence(object, Kind::Tuple, std::move(node));
+    if (is_plain_tuple(object)) {
+      const bool kept = by_structure_.count(path) > 0 || by_structure_.count("*") > 0;
+      return add_sequence(object, kept ? Kind::KeptTuple : Kind::Tuple, std::move(node));
+    }
     const bool as_object = by_identity_.count(path) > 0;
     if (PyList_CheckExact(object) && !as_object) return add_sequence(object, Kind::List, std::move(node));
     if (PyDict_CheckExact(object) && !as_object) return add_dict(object, object, Kind::Dict, std::move(node));
@@ -91,24 +118,35 @@ class ArgumentSpec::Builder {
     PyObject* owner = place.owner.get();
     Node node{Kind::Owner, static_cast<uint32_t>(spec_.owners_.size()), Py_TYPE(owner), place.names, path};
     spec_.owners_.emplace_back(owner);
+    owner_ = owner;
+    if (!place.names) {
+      spec_.nodes_.push_back(std::move(node));
+      structural_ = true;
+      const bool added = add(owner, place.path);
+      structural_ = false;
+      return added;
+    }
     if (!enter(owner, node)) return false;
     open_.erase(owner);
-    PyObject** slot = cpython::dict_slot(owner);
-    if (slot == nullptr || *slot == nullptr) return refuse(place.path + " has no attributes");
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(place.names.get()); ++i) {
       PyObject* name = PyTuple_GET_ITEM(place.names.get(), i);
-      PyObject* value = PyDict_GetItemWithError(*slot, name);
+      PyObject* value = entry_of(owner, name);
       std::string inside = place.path + "." + PyUnicode_AsUTF8(name);
-      if (value != nullptr ? !add(value, inside) : !add_absent(inside)) return false;
+      if (value != nullptr && PyLong_CheckExact(value) && PySequence_Contains(place.counters.get(), name) == 1) {
+        add_bare(Kind::Integer, inside);
+      } else if (value == nullptr) {
+        add_bare(Kind::Absent, inside);
+      } else if (!add(value, inside)) {
+        return false;
+      }
     }
     return true;
   }
 
  private:
-  bool add_absent(const std::string& path) {
+  void add_bare(Kind kind, const std::string& path) {
     spec_.paths_.push_back(path);
-    spec_.nodes_.push_back({Kind::Absent, 0, nullptr, PyRef(), static_cast<uint32_t>(spec_.paths_.size() - 1)});
-    return true;
+    spec_.nodes_.push_back({kind, 0, nullptr, PyRef(), static_cast<uint32_t>(spec_.paths_.size() - 1)});
   }
 
   bool refuse(const std::string& detail) {
@@ -124,6 +162,7 @@ class ArgumentSpec::Builder {
       while (first < containers_.size() && containers_[first] != object) ++first;
       containers_.push_back(object);
       spec_.container_pattern_.push_back(first);
+      spec_.container_is_owner_.push_back(object == owner_);
     }
     spec_.nodes_.push_back(std::move(node));
     return true;
@@ -147,8 +186,10 @@ class ArgumentSpec::Builder {
     const Size before = size();
     const auto open = open_;
     const bool outer = std::exchange(structural_, true);
-    PyObject* attributes = *cpython::dict_slot(object);
-    const bool added = attributes != nullptr && add_dict(object, attributes, Kind::Instance, node);
+    PyObject** slot = cpython::dict_slot(object);
+    bool added = !PyDict_Check(object) || (is_in_one_order(object) && add_dict(object, object, Kind::Mapping, node));
+    PyRef none_yet = PyRef::steal(PyDict_New());
+    if (slot != nullptr) added = added && add_dict(object, *slot ? *slot : none_yet.get(), Kind::Instance, node);
     structural_ = outer;
     if (added) return true;
     refusal_ = {};
@@ -172,6 +213,7 @@ class ArgumentSpec::Builder {
     spec_.object_paths_.resize(size.objects);
     spec_.types_.resize(size.types);
     spec_.container_pattern_.resize(size.pattern);
+    spec_.container_is_owner_.resize(size.pattern);
     containers_.resize(size.pattern);
   }
 
@@ -180,7 +222,7 @@ class ArgumentSpec::Builder {
     std::string path = spec_.paths_[node.path];
     node.kind = kind;
     node.index = static_cast<uint32_t>(PyDict_GET_SIZE(dict));
-    node.value = PyRef::steal(PySequence_Tuple(dict));
+    node.value = keys_of(dict);
     PyObject* keys = node.value.get();
     if (!enter(object, std::move(node))) return false;
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(keys); ++i) {
@@ -199,6 +241,7 @@ class ArgumentSpec::Builder {
   Refusal& refusal_;
   std::unordered_set<PyObject*> open_;
   std::vector<PyObject*> containers_;
+  PyObject* owner_ = nullptr;  // of the place that is being added
   bool structural_;  // inside an object that is matched by structure
 };
 
@@ -233,6 +276,12 @@ class ArgumentSpec::Matcher {
           if (!match(PyTuple_GET_ITEM(object, i), nested)) return false;
         }
         return true;
+      case Kind::KeptTuple:
+        if (Py_TYPE(object) != node.type || PyTuple_GET_SIZE(object) != node.index || !enter(object)) return false;
+        for (uint32_t i = 0; i < node.index; ++i) {
+          if (!match(PyTuple_GET_ITEM(object, i), nested)) return false;
+        }
+        return true;
       case Kind::List:
         if (!PyList_CheckExact(object) || !enter(object) || PyList_GET_SIZE(object) != node.index) return false;
         for (uint32_t i = 0; i < node.index; ++i) {
@@ -240,11 +289,17 @@ class ArgumentSpec::Matcher {
         }
         return true;
       case Kind::Dict: return PyDict_CheckExact(object) && match_dict(object, object, node);
+      case Kind::Mapping: {
+        if (Py_TYPE(object) != node.type || !is_in_one_order(object) || !match_dict(object, object, node)) return false;
+        return _PyObject_GetDictPtr(object) == nullptr || match(object, nested);
+      }
       case Kind::Instance: {
         if (Py_TYPE(object) != node.type) return false;
         PyObject** slot = cpython::dict_slot(object);
-        return slot != nullptr && *slot != nullptr && match_dict(object, *slot, node);
+        if (slot == nullptr || *slot == nullptr) return node.index == 0 && enter(object);
+        return match_dict(object, *slot, node);
       }
+      case Kind::Integer: return PyLong_CheckExact(object);
       case Kind::Owner:
       case Kind::Absent: break;
     }
@@ -254,11 +309,11 @@ class ArgumentSpec::Matcher {
   bool match_place() {
     const Node& node = spec_.nodes_[cursor++];
     PyObject* owner = spec_.owners_[node.index].get();
-    if (owner == nullptr || !enter(owner)) return false;
-    PyObject** slot = cpython::dict_slot(owner);
-    if (slot == nullptr || *slot == nullptr) return false;
+    if (owner == nullptr) return false;
+    if (!node.value) return match(owner, true);
+    if (!enter(owner)) return false;
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(node.value.get()); ++i) {
-      PyObject* value = PyDict_GetItemWithError(*slot, PyTuple_GET_ITEM(node.value.get(), i));
+      PyObject* value = entry_of(owner, PyTuple_GET_ITEM(node.value.get(), i));
       if (spec_.nodes_[cursor].kind == Kind::Absent) {
         if (value != nullptr) return false;
         ++cursor;
@@ -411,6 +466,12 @@ class ArgumentSpec::Substituter {
     switch (node.kind) {
       case Kind::Number: return PyRef::borrow(values_[node.index]);
       case Kind::Tuple: return tuple(object, node);
+      case Kind::KeptTuple: {
+        ++containers_;
+        PyRef made = tuple(object, node);
+        fits &= made.get() == object;  // another tuple would be told from it
+        return made;
+      }
       case Kind::List: {
         const size_t container = containers_++;
         for (uint32_t i = 0; i < node.index; ++i)
@@ -418,7 +479,18 @@ class ArgumentSpec::Substituter {
         break;
       }
       case Kind::Dict: items(object, node); break;
-      case Kind::Instance: items(*cpython::dict_slot(object), node); break;
+      case Kind::Mapping:
+        items(object, node);
+        if (_PyObject_GetDictPtr(object) != nullptr) at(object);
+        break;
+      case Kind::Instance: {
+        PyObject** slot = cpython::dict_slot(object);
+        if (slot == nullptr || *slot == nullptr)
+          ++containers_;
+        else
+          items(*slot, node);
+        break;
+      }
       default: break;
     }
     return PyRef::borrow(object);
@@ -426,7 +498,19 @@ class ArgumentSpec::Substituter {
 
   void place() {
     const Node& node = spec_.nodes_[cursor_++];
-    items(*cpython::dict_slot(spec_.owners_[node.index].get()), node);
+    PyObject* owner = spec_.owners_[node.index].get();
+    if (!node.value) {
+      at(owner);
+      return;
+    }
+    const size_t container = containers_++;
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(node.value.get()); ++i) {
+      PyObject* name = PyTuple_GET_ITEM(node.value.get(), i);
+      if (PyObject* value = entry_of(owner, name))
+        put(container, PyRef::borrow(name), value);
+      else
+        ++cursor_;
+    }
   }
 
   bool fits = true;
@@ -441,10 +525,7 @@ class ArgumentSpec::Substituter {
     const size_t container = containers_++;
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(node.value.get()); ++i) {
       PyObject* key = PyTuple_GET_ITEM(node.value.get(), i);
-      if (spec_.nodes_[cursor_].kind == Kind::Absent)
-        ++cursor_;
-      else
-        put(container, PyRef::borrow(key), PyDict_GetItemWithError(dict, key));
+      put(container, PyRef::borrow(key), PyDict_GetItemWithError(dict, key));
     }
   }
 
@@ -499,7 +580,8 @@ bool ArgumentSpec::is_dead() const {
 std::vector<std::string> ArgumentSpec::container_paths() const {
   std::vector<std::string> paths;
   for (const Node& node : nodes_)
-    if (node.kind == Kind::List || node.kind == Kind::Dict || node.kind == Kind::Instance || node.kind == Kind::Owner)
+    if (node.kind == Kind::KeptTuple || node.kind == Kind::List || node.kind == Kind::Dict || node.kind == Kind::Instance ||
+        node.kind == Kind::Mapping || (node.kind == Kind::Owner && node.value))
       paths.push_back(paths_[node.path]);
   return paths;
 }
@@ -515,8 +597,9 @@ std::vector<std::string> ArgumentSpec::describe() const {
       case Kind::Number: lines.push_back(path + " == s" + std::to_string(node.index)); break;
       case Kind::AnyFloat: lines.push_back(path + " is a float"); break;
       case Kind::Object: lines.push_back(path + " is the same " + node.type->tp_name); break;
-      case Kind::Owner: lines.push_back(path + " keeps state"); break;
+      case Kind::Owner: lines.push_back(path + " is the same object"); break;
       case Kind::Absent: lines.push_back(path + " is not there"); break;
+      case Kind::Integer: lines.push_back(path + " is an integer"); break;
       default: lines.push_back(path + ": " + node.type->tp_name + " of " + std::to_string(node.index)); break;
     }
   }

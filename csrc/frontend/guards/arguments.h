@@ -37,20 +37,23 @@ struct CallInputs {
 
 /// Tuples (of any tuple type without a __dict__), lists and dicts (exact types) are matched by structure; tensors by
 /// TensorSpecs; immutable values by type and value; any other object by identity, held weakly where its type allows,
-/// or, when asked for, a plain object by its class and attributes. Positional and keyword arguments are kept as passed.
+/// or, when asked for, a plain object by its class and attributes (and items, where its class is a kind of dict). Positional and keyword arguments are kept as passed.
 /// Attributes of other objects that the call reads and replaces (a recurrent state on a module) follow the arguments,
 /// as if they had been passed too.
 class ArgumentSpec {
  public:
-  /// Attributes of one object: a tuple of their names; an attribute may be absent.
+  /// Attributes of one object, or entries of a dict: a tuple of their names, where one may be absent. `counters` are
+  /// those of them that hold an integer of which only the call's sum is ever changed: any integer does. Without names,
+  /// all items of a list or dict.
   struct Place {
-    PyRef owner, names;
+    PyRef owner, names, counters;
     std::string path;
   };
 
   /// Null with a refusal when an argument is of a kind that is not vouched for.
   /// `keyword_order_matters`: the function has a **kwargs parameter, so it can see the order. `by_structure`: paths of
-  /// plain objects that are matched, with all inside them, by attributes; "*" stands for all. `by_identity`: paths of
+  /// plain objects that are matched, with all inside them, by attributes, and of tuples that count as containers since
+  /// the call returns them; "*" stands for all. `by_identity`: paths of
   /// containers that are matched as objects.
   static std::unique_ptr<ArgumentSpec> build(PyObject* args, PyObject* kwargs, bool keyword_order_matters,
                                              const std::unordered_set<std::string>& by_structure,
@@ -92,8 +95,9 @@ class ArgumentSpec {
 
   /// The classes of tuples, lists, dicts and plain objects that are looked into.
   const std::vector<PyRef>& container_types() const { return types_; }
-  /// The last containers of CallInputs are the owners of places.
-  size_t place_count() const { return owners_.size(); }
+  /// Of the containers of CallInputs: whether it is in its place by identity, as it owns attributes that count as
+  /// arguments.
+  bool is_owner(size_t container) const { return container_is_owner_[container]; }
 
   /// Where the containers of CallInputs are.
   std::vector<std::string> container_paths() const;
@@ -112,11 +116,14 @@ class ArgumentSpec {
     Value,
     Number,
     AnyFloat,
+    Integer,
     Object,
     Tuple,
+    KeptTuple,
     List,
     Dict,
     Instance,
+    Mapping,
     Owner,
     Absent
   };
@@ -124,7 +131,7 @@ class ArgumentSpec {
     Kind kind;
     uint32_t index;      // the tensor, symbol, object, owner, or number of children
     PyTypeObject* type;  // borrowed for static types, else kept by types_
-    PyRef value;         // Same, Value: the expected object. Dict, Instance, Owner: the tuple of keys, in order
+    PyRef value;         // Same, Value: the expected object. Dict, Instance, Owner: the tuple of keys, in order, or null
     uint32_t path;
   };
   class Builder;
@@ -141,6 +148,7 @@ class ArgumentSpec {
   std::vector<ObjectRef> objects_;
   std::vector<uint32_t> object_paths_;
   std::vector<PyRef> types_;
+  std::vector<bool> container_is_owner_;
   std::vector<uint32_t> container_pattern_;  // for each list or dict in order: the first one that is the same object
   size_t positional_ = 0;
   std::vector<uint32_t> keyword_nodes_;  // root node of each keyword argument

@@ -18,19 +18,23 @@ bool has_slots(PyTypeObject* type) {
   return false;
 }
 
+PyTypeObject* named_class(const char* module, const char* name) {
+  PyRef package = PyRef::steal(PyImport_ImportModule(module));
+  PyObject* found = package ? PyObject_GetAttrString(package.get(), name) : nullptr;
+  PyErr_Clear();
+  return reinterpret_cast<PyTypeObject*>(found);
+}
+
 PyTypeObject* module_class() {
-  static PyObject* cls = [] {
-    PyRef package = PyRef::steal(PyImport_ImportModule("torch.nn"));
-    PyObject* found = package ? PyObject_GetAttrString(package.get(), "Module") : nullptr;
-    PyErr_Clear();
-    return found;
-  }();
-  return reinterpret_cast<PyTypeObject*>(cls);
+  static PyTypeObject* const cls = named_class("torch.nn", "Module");
+  return cls;
 }
 
 }  // namespace
 
 PyTypeObject* plain_base(PyTypeObject* type) {
+  static PyTypeObject* const simple_namespace = named_class("types", "SimpleNamespace");
+  if (type == simple_namespace) return &PyBaseObject_Type;
   if (!PyType_HasFeature(type, Py_TPFLAGS_HEAPTYPE)) return nullptr;
   for (PyTypeObject* base : {&PyODict_Type, &PyDict_Type, &PyBaseObject_Type}) {
     if (!PyType_IsSubtype(type, base)) continue;
@@ -47,8 +51,11 @@ PyTypeObject* plain_base(PyTypeObject* type) {
 
 bool is_plain_object(PyObject* object) {
   PyTypeObject* type = Py_TYPE(object);
-  return plain_base(type) == &PyBaseObject_Type && !PyType_Check(object) && module_class() != nullptr &&
-         !PyType_IsSubtype(type, module_class()) && _PyObject_GetDictPtr(object) != nullptr;
+  PyTypeObject* base = PyDict_CheckExact(object) ? nullptr : PyODict_CheckExact(object) ? type : plain_base(type);
+  if (base == nullptr || PyType_Check(object)) return false;
+  if (base != &PyBaseObject_Type) return true;
+  return module_class() != nullptr && !PyType_IsSubtype(type, module_class()) &&
+         _PyObject_GetDictPtr(object) != nullptr;
 }
 
 }  // namespace braze

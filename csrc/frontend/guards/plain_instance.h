@@ -10,7 +10,7 @@ namespace braze {
 /// when its class makes instances by Python code or C, or keeps state in slots.
 PyTypeObject* plain_base(PyTypeObject* type);
 
-/// An instance whose attributes alone say what it is: of a plain class over object that is no torch.nn.Module.
+/// An instance whose attributes and items alone say what it is: of a plain class that is no torch.nn.Module.
 bool is_plain_object(PyObject* object);
 
 }  // namespace braze

@@ -154,6 +154,31 @@ void StateGuards::add_function(PyObject* function, const std::string& path) {
   add_pointer(&raw->func_kwdefaults, path + ".__kwdefaults__");
 }
 
+void StateGuards::add_labels(PyObject* object, const std::string& path) {
+  own(object);
+  if (PyFunction_Check(object)) {
+    auto* raw = reinterpret_cast<PyFunctionObject*>(object);
+    add_pointer(&raw->func_name, path + ".__name__");
+    add_pointer(&raw->func_qualname, path + ".__qualname__");
+    add_pointer(&raw->func_doc, path + ".__doc__");
+    add_pointer(&raw->func_annotations, path + ".__annotations__");
+  } else if (PyType_Check(object) &&
+             PyType_HasFeature(reinterpret_cast<PyTypeObject*>(object), Py_TPFLAGS_HEAPTYPE)) {
+    auto* raw = reinterpret_cast<PyHeapTypeObject*>(object);  // the rest is in its dict
+    add_pointer(&raw->ht_name, path + ".__name__");
+    add_pointer(&raw->ht_qualname, path + ".__qualname__");
+  }
+}
+
+void StateGuards::add_answer(PyObject* function, const std::string& path) {
+  PyRef answer = PyRef::steal(PyObject_CallNoArgs(function));
+  PyErr_Clear();
+  own(function);
+  own(answer.get());
+  answers_.emplace_back(function, answer.get());
+  answer_paths_.push_back(path);
+}
+
 void StateGuards::add_class(PyObject* cls, bool all, const std::string& path) {
   auto* type = reinterpret_cast<PyTypeObject*>(cls);
   if (!PyType_HasFeature(type, Py_TPFLAGS_HEAPTYPE) || PyType_HasFeature(type, Py_TPFLAGS_IMMUTABLETYPE))
@@ -202,7 +227,16 @@ bool StateGuards::check() {
   for (auto& [variable, expected] : context_) {
     if (!check_context(variable, expected)) return false;
   }
+  for (auto& [function, expected] : answers_) {
+    if (!check_answer(function, expected)) return false;
+  }
   return true;
+}
+
+bool StateGuards::check_answer(PyObject* function, PyObject* expected) {
+  PyRef now = PyRef::steal(PyObject_CallNoArgs(function));
+  if (!now) PyErr_Clear();
+  return same(now.get(), expected);
 }
 
 bool StateGuards::check_context(PyObject* variable, PyObject* expected) {
@@ -341,6 +375,9 @@ std::vector<std::string> StateGuards::changed() {
   for (size_t i = 0; i < context_.size(); ++i) {
     if (!check_context(context_[i].first, context_[i].second)) paths.push_back(context_paths_[i]);
   }
+  for (size_t i = 0; i < answers_.size(); ++i) {
+    if (!check_answer(answers_[i].first, answers_[i].second)) paths.push_back(answer_paths_[i]);
+  }
   return paths;
 }
 
@@ -372,6 +409,9 @@ std::vector<std::string> StateGuards::describe() const {
   for (size_t i = 0; i < context_.size(); ++i) {
     lines.push_back(context_paths_[i] + " is " + (context_[i].second ? describe_value(context_[i].second) : "unset"));
   }
+  for (size_t i = 0; i < answers_.size(); ++i) {
+    lines.push_back(answer_paths_[i] + " is " + (answers_[i].second ? describe_value(answers_[i].second) : "an error"));
+  }
   return lines;
 }
 
@@ -393,6 +433,7 @@ void StateGuards::clear() {
   lists_.clear();
   sets_.clear();
   context_.clear();
+  answers_.clear();
   items_.clear();
   contents_.clear();
   std::vector<PyRef> dropped = std::move(owned_);

@@ -52,6 +52,10 @@ class StateGuards {
   void add_context_variable(PyObject* variable, const std::string& path);
   void add_cell(PyObject* cell, const std::string& path);
   void add_function(PyObject* function, const std::string& path);
+  /// What a function or a class is called and says of itself: __name__, __qualname__, __doc__, __annotations__.
+  void add_labels(PyObject* object, const std::string& path);
+  /// What a C function without arguments and effects answers: an immutable value.
+  void add_answer(PyObject* function, const std::string& path);
   /// __mro__, metaclass and dict of a class that can change; `all`: its whole dict instead of the names.
   void add_class(PyObject* cls, bool all, const std::string& path);
   /// A field of the object that `descriptor` (a member descriptor of its class) reads. False when it is not a plain
@@ -118,6 +122,7 @@ class StateGuards {
   bool check_list(const Items& list);
   bool check_set(const Items& set);
   static bool check_context(PyObject* variable, PyObject* expected);
+  static bool check_answer(PyObject* function, PyObject* expected);
   bool roots_alive() const;
 
   std::vector<Pointer> pointers_;
@@ -125,11 +130,12 @@ class StateGuards {
   std::vector<Order> orders_;
   std::vector<Items> lists_, sets_;
   std::vector<std::pair<PyObject*, PyObject*>> context_;  // context variable, expected value or null
+  std::vector<std::pair<PyObject*, PyObject*>> answers_;  // function, expected result
   std::vector<PyObject*> items_;
   std::vector<PyRef> weak_roots_;  // weak references
 
   std::vector<DictContent> contents_;
-  std::vector<std::string> pointer_paths_, list_paths_, set_paths_, context_paths_;
+  std::vector<std::string> pointer_paths_, list_paths_, set_paths_, context_paths_, answer_paths_;
   std::unordered_set<PyObject*> weak_, owned_index_;
   std::vector<PyRef> owned_;
   PyRef names_;

@@ -128,6 +128,10 @@ bool ExternInvocation::keep(at::Tensor result, const ExternTensor& planned, std:
   if (result.sizes() != c10::IntArrayRef(planned.geometry.sizes) ||
       result.scalar_type() != scalar_type_of(planned.dtype))
     return false;
+  // Where its results lie is the operator's to decide: one that is not PyTorch's own may decide anew at each call.
+  if (!site_.step_.call.op.starts_with("aten::") && !site_.step_.call.op.starts_with("mk") &&
+      !lies_as(result, planned.geometry))
+    return false;
   bool borrowed = false;  // an operator may hand back an argument instead of a copy of it
   for (const auto& operand : operands_)
     borrowed |= operand.has_storage() && operand.storage().is_alias_of(result.storage());

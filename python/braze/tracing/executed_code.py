@@ -2,25 +2,31 @@
 tables of trusted.py.
 """
 
+import _abc
+import contextlib
 import contextvars
 import dis
 import gc
 import re
 import sys
 import types
+from threading import get_ident
 
 from braze import _C
 from braze.tracing import trusted
 from braze.tracing.refusal import Refusal
+from braze.tracing.temporary import Temporary
 
+ABSTRACT_CLASS_CHECKS = (_abc._abc_instancecheck, _abc._abc_subclasscheck)
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")
 _IMPORT_NAME = dis.opmap["IMPORT_NAME"]
 
 
-class ExecutedCode:
+class ExecutedCode(Temporary):
     """A context manager. `codes` maps each code object that ran to its globals; `context_variables` are those read
-    or set; `refusal` is set
-    when something ran that cannot be vouched for.
+    or set; `asks_abstract_classes` says whether abstract base classes were asked for their (virtual) instances,
+    `operators_in_python` whether the code of an operator ran, `warns` whether warnings.warn was called;
+    `refusal` is set when something ran that cannot be vouched for.
 
     An interpreter profiler that someone else installed on this thread cannot be shared: such a call is refused and
     nothing is noted.
@@ -29,33 +35,57 @@ class ExecutedCode:
     def __init__(self):
         self.codes = {}
         self.context_variables = set()
+        self.asks_abstract_classes = False
+        self.operators_in_python = False
+        self.warns = False
+        self.is_muted = False
+        self.collecting = False
+        self.thread = get_ident()
+        self.collects = gc.isenabled()
         self.refusal = None
 
-    def __enter__(self):
-        self.collects = gc.isenabled()
-        gc.disable()  # or finalisers of unrelated objects would run as if the call ran them
+    def apply(self):
+        gc.callbacks.append(self._on_collection)
         if sys.getprofile() is not None:
             self.refusal = Refusal("profiler")
         else:
             sys.setprofile(self._on_event)
-        return self
 
-    def __exit__(self, *exception):
-        if self.collects:
-            gc.enable()
+    def undo(self):
+        if self._on_collection in gc.callbacks:
+            gc.callbacks.remove(self._on_collection)
+        if self.collects != gc.isenabled() and self.refusal is None:
+            self.refusal = Refusal("side_effect", "the garbage collector was switched on or off")
         if sys.getprofile() == self._on_event:
             sys.setprofile(None)
         elif self.refusal is None:
             self.refusal = Refusal("profiler", "the traced call replaced it")
-        return False
 
     def is_within(self, other):
         """Nothing ran here that did not run there."""
         return self.codes.keys() <= other.codes.keys()
 
+    @contextlib.contextmanager
+    def muted(self):
+        """Inside, nothing is noted: a replay does it too."""
+        self.is_muted = True
+        try:
+            yield
+        finally:
+            self.is_muted = False
+
+    def _on_collection(self, phase, _):
+        """Finalisers of unrelated objects are not run by the call, though while it runs."""
+        if get_ident() == self.thread:
+            self.collecting = phase == "start"
+
     def _on_event(self, frame, event, argument):
+        if self.collecting or self.is_muted:
+            return
         if event == "call":
             code = frame.f_code
+            if _C.inside_operator() and not is_ours(frame):
+                self.operators_in_python = True
             if code not in self.codes and not is_unseen(frame):
                 self.codes[code] = frame.f_globals
                 if trusted.refused_code(code.co_filename, code.co_name):
@@ -64,6 +94,7 @@ class ExecutedCode:
             if type(getattr(argument, "__self__", None)) is contextvars.ContextVar:
                 self.context_variables.add(argument.__self__)
                 return
+            self.asks_abstract_classes |= argument in ABSTRACT_CLASS_CHECKS
             caller = trusted.origin(frame.f_code.co_filename)
             if (problem := problem_of_c_call(argument, caller)) and not _C.inside_operator():
                 self._refuse(problem, frame)
@@ -78,7 +109,11 @@ class ExecutedCode:
 
 def is_unseen(frame):
     """Code of ours, and Python code that an operator is made of: a replay runs the operator, whatever it does."""
-    return frame.f_globals.get("__name__", "").startswith("braze.") or _C.inside_operator()
+    return is_ours(frame) or _C.inside_operator()
+
+
+def is_ours(frame):
+    return (frame.f_globals.get("__name__") or "").startswith("braze.")
 
 
 def place_of(frame):
@@ -96,7 +131,7 @@ def problem_of_c_call(function, caller):
     if module.partition(".")[0] in ("torch", "functorch", "braze"):
         return f"{module}.{name}" if name in trusted.REFUSED_TORCH and caller != "torch" else None
     if caller == "torch":
-        return f"{module}.{name}" if module.startswith("numpy.random") else None
+        return f"{module}.{name}" if module == "_warnings" or module.startswith("numpy.random") else None
     full = f"{module}.{name}"
     if full in trusted.HARMLESS:
         return None
@@ -114,6 +149,8 @@ def problem_of_c_call(function, caller):
 
 def problem_of_method(function, caller):
     owner, name = function.__self__, function.__name__
+    if owner is sys.stdout or owner is sys.stderr:
+        return f"{type(owner).__name__}.{name} of a standard stream"
     for cls in (owner if isinstance(owner, type) else type(owner)).__mro__:
         if (cls.__name__, name) in trusted.REFUSED_METHODS:
             return f"{cls.__name__}.{name}"

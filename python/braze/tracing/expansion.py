@@ -16,6 +16,7 @@ import torch
 
 from braze import _C
 from braze.tracing import trusted
+from braze.tracing.argument_memory import cell_contents, contents_of
 from braze.tracing.executed_code import problem_of_c_call
 from braze.tracing.visible import instance_kind, is_python_class, slots_of
 
@@ -60,9 +61,13 @@ class Expansion:
         if trusted.origin(code.co_filename) != "user" and not self.has_user_closure(function):
             return
         self.expand_attributes(function, path)
-        if code not in self.executed.codes:
+        if self.may_read(trusted.LABELS):
+            self.visit(function.__annotations__, f"{path}.__annotations__")  # made when first asked for
+            self.guards.add_labels(function, path)
+        if code in self.executed.codes:
+            self.found_codes.add(code)
+        elif not self.may_read(trusted.FUNCTION_PARTS):
             return
-        self.found_codes.add(code)
         self.guards.add_function(function, path)
         for name, cell in zip(code.co_freevars, function.__closure__ or ()):
             self.visit(cell, f"{path}.<{name}>")
@@ -149,15 +154,16 @@ class Expansion:
         self.visit(variable.get(None), path)
 
     def expand_cell(self, cell, path):
-        self.guards.add_cell(cell, path)
-        try:
-            content = cell.cell_contents
-        except ValueError:
+        contents = cell_contents(cell)
+        self.attributes.append((cell, path, contents))
+        if id(cell) in self.places:
             return
-        self.visit(content, path)
+        self.guards.add_cell(cell, path)
+        for content in contents.values():
+            self.visit(content, path)
 
     def expand_list(self, values, path):
-        if self.is_too_large(values, path):
+        if self.is_too_large(values, path) or self.counts_as_argument(values, path):
             return
         self.guards.add_list(values, path)
         self.visit_items(values, path)
@@ -175,13 +181,19 @@ class Expansion:
             self.visit(value, f"{path}{{}}")
 
     def expand_dict(self, values, path):
-        if self.is_too_large(values, path):
+        if self.is_too_large(values, path) or self.counts_as_argument(values, path):
             return
         self.guards.add_items(values, path)
         base = next((path.removesuffix(ending) for ending in _CONTAINER_ATTRIBUTES if path.endswith(ending)), None)
         for key, value in dict.items(values):
             self.visit(key, f"{path} (a key)")
             self.visit(value, f"{base}.{key}" if base is not None else f"{path}[{short(key)}]")
+
+    def counts_as_argument(self, values, path):
+        """Whether the call is known to change this list or dict."""
+        if type(values) in (list, dict, collections.OrderedDict):
+            self.contents.append((values, path, contents_of(values)))
+        return id(values) in self.places
 
     def expand_default_dict(self, values, path):
         self.guards.add_type(values, path)
@@ -244,10 +256,12 @@ class Expansion:
                 self.met_names.update(_get_class_dict(base).get("__match_args__", ()))
             if not own:
                 continue
+            if self.may_read(trusted.LABELS):
+                self.guards.add_labels(base, class_name(base))
             if base is cls and not is_python_class(cls):
                 return self.refuse("unknown_state", f"{path}: the C type {class_module(cls)}.{class_name(cls)}")
             for name, value in _get_class_dict(base).items():
-                if name in _OF_NO_USE:
+                if name in _OF_NO_USE and name not in self.names:
                     continue
                 if self.whole or name in self.names or (is_special(name) and is_code(value)):
                     self.visit(value, f"{class_name(base)}.{name}")
@@ -290,19 +304,23 @@ class Expansion:
         if namespace is None:
             return
         cls = type(value)
-        whole = self.whole and (
-            isinstance(value, torch.nn.Module) or class_module(cls).partition(".")[0] not in trusted.TRUSTED_PACKAGES
+        whole = (self.compares_objects and isinstance(value, types.SimpleNamespace)) or (
+            self.whole
+            and (
+                isinstance(value, torch.nn.Module)
+                or class_module(cls).partition(".")[0] not in trusted.TRUSTED_PACKAGES
+            )
         )
         names = set(namespace) if whole else self.names & namespace.keys()
         if not isinstance(value, types.FunctionType):
             self.attributes.append((value, path, {name: namespace[name] for name in names}))
-        if places := self.places.get(id(value)):  # these count as arguments
+        if place := self.places.get(id(value)):  # these count as arguments
             if whole:
                 return self.refuse(
-                    "side_effect", f"{path}.{min(places)} is replaced and the code reads every attribute"
+                    "side_effect", f"{path}.{min(place.names)} is replaced and the code reads every attribute"
                 )
-            self.guards.add_listed(namespace, tuple(self.names - places), path)
-            names -= places
+            self.guards.add_listed(namespace, tuple(self.names - place.names), path)
+            names -= place.names
         elif whole:
             self.guards.add_items(namespace, path)
         else:

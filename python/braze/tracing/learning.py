@@ -135,7 +135,7 @@ def learn(function, args, kwargs, arguments, spec, memory, start):
         finally:
             recording = _C.stop_recording()
             eye.guards.stop()
-        outcome = memory.outcome(result, before)
+        outcome = memory.outcome(result, before=before)
     if eye.problem is not None:
         return eye.problem
     if recording.refusal:

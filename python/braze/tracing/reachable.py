@@ -9,23 +9,27 @@ cannot be looked into is a Refusal that names the object's path.
 No user code runs here: attributes are read from dicts and slots, never by getattr.
 """
 
+import _abc
 import builtins
 import dis
 import functools
 import os
 import sys
 import types
+import warnings
 
 import torch
 
 from braze import _C
 from braze.tracing import trusted
+from braze.tracing.argument_memory import contents_of, same
 from braze.tracing.executed_code import imported_modules, names_of, reads_unnamed_attributes
 from braze.tracing.expansion import Expansion, class_name
 from braze.tracing.refusal import Refusal
 
 MOST_OBJECTS = 200_000
 _MATCH_CLASS = dis.opmap["MATCH_CLASS"]
+ORDERINGS = frozenset({"<", "<=", ">", ">="})
 _STORE_GLOBAL = dis.opmap["STORE_GLOBAL"]
 
 
@@ -34,9 +38,11 @@ def snapshot(function, executed, objects=(), arguments=(), container_types=(), p
 
     `objects`: (path, object) of the arguments that are matched by identity. `arguments`: the tensors among them.
     `container_types`: the classes of what is matched by structure. `places`: by the id of
-    their object, names of attributes that count as arguments.
+    their owner, the Place that counts as an argument.
     """
     names, extra = executed.names() | {"__getattr__"}, set()
+    if "_FIELDS" in names:  # what dataclasses.py calls it
+        extra.add("__dataclass_fields__")
     whole = any(is_whole(code) for code in executed.codes)
     while True:
         state = Snapshot(executed, names | extra, whole, places or {})
@@ -65,6 +71,7 @@ class Snapshot(Expansion):
         self.guards.set_names(frozenset(names))
         self.places = places
         self.attributes = []  # (object, path, the attributes that are guarded)
+        self.contents = []  # (list or dict, path, what is in it)
         self.tensors = []
         self.generators = []
         self.refusal = None
@@ -79,6 +86,8 @@ class Snapshot(Expansion):
         self.user_names = names_of(code for code in executed.codes if trusted.origin(code.co_filename) == "user")
         self.user_names.add("__getattr__")  # of modules
         self.matches = any(_MATCH_CLASS in code.co_code[::2] for code in executed.codes)
+        # C code compares and prints all of a SimpleNamespace.
+        self.compares_objects = any(map(may_compare_objects, executed.codes))
         self.calls_back = not trusted.HIGHER_ORDER.isdisjoint(self.user_names)
         # What is being expanded is of PyTorch or the standard library: what cannot be seen there is theirs to keep.
         self.in_library = False
@@ -93,17 +102,20 @@ class Snapshot(Expansion):
         """The paths of what is no longer as it was when the snapshot was taken."""
         return self.guards.changed()
 
-    def replaced_attributes(self):
-        """(object, path, name) of attributes that hold another object now: a tensor before or after, or a number that
-        goes on counting.
+    def replaced(self):
+        """(owner, path, name, old, new) of attributes and globals that hold another object now, and, with None for a
+        name, of lists and dicts that hold other items.
         """
-        for value, path, before in self.attributes:
-            now = vars(value)
-            for name in before.keys() | (self.names & now.keys()):
+        for owner, path, before in self.attributes:
+            is_object = type(owner) not in (dict, types.CellType)
+            now = vars(owner) if is_object else contents_of(owner)
+            for name in before.keys() | (self.names & now.keys() if is_object else set()):
                 old, new = before.get(name), now.get(name)
-                counts = type(old) is int and type(new) is int
-                if old is not new and (counts or holds_tensor(old) or holds_tensor(new)):
-                    yield value, path, name
+                if old is not new and not _C.same_value(old, new):
+                    yield owner, path, name, old, new
+        for container, path, before in self.contents:
+            if not same(before, contents_of(container)):
+                yield container, path, None, None, None
 
     def path_of(self, tensor):
         return self.tensor_paths.get(id(tensor), "a captured tensor")
@@ -116,11 +128,18 @@ class Snapshot(Expansion):
             self.visit(value, path)
         if frames := trusted.FRAME_NAMES & self.user_names:
             self.refuse("impure_call", f"frames are read: {min(frames)}")
+        if decimals := trusted.DECIMAL_NAMES & self.user_names:
+            self.refuse("impure_call", f"{min(decimals)}: decimal arithmetic follows the context of the thread")
         self.visit(function, root_name(function))
         for cls in set(container_types) - {tuple, list, dict}:
             self.visit(cls, class_name(cls))
         for cls in (torch.Tensor, torch.nn.Parameter):  # the classes of what the call makes
             self.visit(cls, class_name(cls))
+        if self.executed.warns:
+            self.guards.add_listed(vars(warnings), ("filters", "defaultaction", "onceregistry"), "warnings")
+            self.visit(warnings.filters, "warnings.filters")
+        if self.executed.asks_abstract_classes:
+            self.guards.add_answer(_abc.get_cache_token, "the classes registered with abstract base classes")
         for variable in self.executed.context_variables:
             self.visit(variable, f"ContextVar {variable.name}")
         for namespace, codes in by_namespace(self.executed.codes):
@@ -134,6 +153,10 @@ class Snapshot(Expansion):
             self.check_origin_of_code()
         if self.refusal is None:
             self.guards.add_alias_links(arguments, [tensor for _, tensor in self.tensors])
+
+    def may_read(self, names):
+        """Whether the code may read attributes of these names."""
+        return self.whole or not names.isdisjoint(self.names)
 
     def refuse(self, reason, detail):
         if self.refusal is None:
@@ -162,6 +185,9 @@ class Snapshot(Expansion):
         if trusted.origin(codes[0].co_filename) != "user":
             stored = set().union(*map(stored_globals, codes))
             self.guards.add_listed(namespace, tuple(key for key in used if key not in stored), name)
+            for owner in sorted({code.co_qualname.partition(".")[0] for code in codes if "." in code.co_qualname}):
+                if isinstance(namespace.get(owner), type):  # flags that its methods read
+                    self.visit(namespace[owner], owner)
             if name == "os":
                 self.visit(os.environ, "os.environ")
             for key in used:
@@ -177,6 +203,7 @@ class Snapshot(Expansion):
         own = namespace.get("__builtins__", builtins)
         own = own.__dict__ if isinstance(own, types.ModuleType) else own
         builtin = sorted((names - namespace.keys()) & own.keys())
+        used = self.visit_kept_globals(namespace, used, name)
         self.guards.add_listed(namespace, tuple({*used, *builtin, *missing}), name)
         self.guards.add_listed(own, tuple(builtin), "builtins")
         for key in used:
@@ -191,6 +218,12 @@ class Snapshot(Expansion):
             if module in sys.modules:
                 self.visit(sys.modules[module], module)
 
+    def visit_kept_globals(self, namespace, used, name):
+        """Notes which globals the code could replace; those it is known to replace count as arguments."""
+        place = self.places.get(id(namespace))
+        self.attributes.append((namespace, name, {key: namespace[key] for key in used}))
+        return [key for key in used if place is None or key not in place.names]
+
     def check_origin_of_code(self):
         """User code that ran must be of a function that was found, or made by code that ran; else its closure and
         defaults are unknown.
@@ -204,6 +237,24 @@ class Snapshot(Expansion):
         for code in self.executed.codes:
             if code not in self.found_codes and code not in made and trusted.origin(code.co_filename) == "user":
                 return self.refuse("unknown_function", f"{code.co_qualname} ({code.co_filename}:{code.co_firstlineno})")
+
+
+@functools.lru_cache(maxsize=4096)
+def may_compare_objects(code):
+    """Whether user code compares two values neither of which is a constant next to the comparison, or makes text."""
+    if trusted.origin(code.co_filename) != "user":
+        return False
+    if not trusted.TEXT_NAMES.isdisjoint(code.co_names):
+        return True
+    before = ""
+    for instruction in dis.get_instructions(code):
+        opname = instruction.opname
+        if opname == "FORMAT_VALUE" or (
+            opname in ("COMPARE_OP", "CONTAINS_OP") and before != "LOAD_CONST" and instruction.argval not in ORDERINGS
+        ):
+            return True
+        before = opname
+    return False
 
 
 @functools.lru_cache(maxsize=4096)
@@ -235,12 +286,6 @@ def stored_globals(code):
 
 def is_builtin_of_python(value):
     return isinstance(value, (type, types.BuiltinFunctionType)) and getattr(value, "__module__", None) == "builtins"
-
-
-def holds_tensor(value):
-    if isinstance(value, (list, tuple)):
-        return any(map(holds_tensor, value))
-    return isinstance(value, torch.Tensor)
 
 
 def root_name(function):

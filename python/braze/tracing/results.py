@@ -6,11 +6,11 @@ from braze.tracing.symbolic_size import SymbolicSize
 
 
 def collector(results):
-    """Notes each tensor of a result, in order."""
+    """Notes each tensor of a result, in order. Where they come from is told later, so any may be an input."""
 
     def collect(tensor):
         results.append(tensor)
-        return "output", len(results) - 1
+        return "input", len(results) - 1
 
     return collect
 

@@ -39,7 +39,14 @@ LEAKS = {
 }
 
 # Attributes of a tensor, by what reading (get) or assigning (set) them means.
-READS = {"grad": "needs_grad", "grad_fn": "needs_grad", "_version": "side_effect", "__array_interface__": "leak"}
+READS = {"grad_fn": "needs_grad", "_version": "side_effect", "__array_interface__": "leak"}
+# What a tensor may or may not have: a call that finds it absent holds for tensors that lack it too.
+ABSENCES = {
+    "grad": (None, _C.Absence.GRADIENT, "needs_grad"),
+    "_base": (None, _C.Absence.BASE, "leak"),
+    "_is_view": (False, _C.Absence.BASE, "leak"),
+    "retains_grad": (False, _C.Absence.RETAINED_GRADIENT, "needs_grad"),
+}
 WRITES = "side_effect"
 
 
@@ -53,7 +60,7 @@ class SecondEye(TorchFunctionMode):
     def __torch_function__(self, func, types, args=(), kwargs=None):
         if _C.inside_operator():  # of an operator written in Python
             return func(*args, **(kwargs or {}))
-        name = getattr(func, "__name__", "")
+        name = attribute = getattr(func, "__name__", "")
         if name in ("__get__", "__set__", "__delete__"):
             attribute = getattr(getattr(func, "__self__", None), "__name__", "?")
             reason = READS.get(attribute) if name == "__get__" else WRITES
@@ -64,6 +71,12 @@ class SecondEye(TorchFunctionMode):
         elif name in LEAKS and not (name == "__format__" and args[0].dim() == 0):  # that one reads by item()
             _C.refuse_recording(LEAKS[name], f"Tensor.{name}")
         result = func(*args, **(kwargs or {}))
+        if attribute in ABSENCES and name != "__set__" and args:
+            absent, what, reason = ABSENCES[attribute]
+            if result is absent:
+                _C.note_absence(args[0], what)
+            else:
+                _C.refuse_recording(reason, f"Tensor.{attribute}")
         if self.where is None and _C.recording_refused():
             self.where = place_of(sys._getframe(1))
         return result

@@ -6,18 +6,23 @@ import time
 import weakref
 
 from braze import _C
+from braze.errors import NotCompiledError
 from braze.report import EntryReport, ExternReport, FunctionReport, KernelReport, RefusalReport, StageReport
 from braze.tracing import children, freezing, layout, proof
 from braze.tracing.argument_memory import ArgumentMemory, is_within
+from braze.tracing.kept_places import KeptPlaces
 from braze.tracing.race import is_faster
 from braze.tracing.reachable import snapshot
 from braze.tracing.refusal import Refusal
 from braze.tracing.results import classifier, collector, described
+from braze.tracing.told import same_sayings
 from braze.tracing.trace import trace_call
 from braze.tracing.varying_sizes import VaryingSizes
 
 # Tracing is many times slower than a call, so a callable that keeps changing is left alone after this many traces that led to nothing.
 WASTED_TRACES = 32
+# ... and with so many of them, what calls change outside their arguments is no longer thought to settle down.
+WASTED_ON_PLACES = 8
 # Calls of one kind are traced this often before they count as not replayable: the first may warm up caches that the code keeps.
 ATTEMPTS = 4
 # So many calls that differ in a float alone, none of them made twice, show that there will be ever more.
@@ -56,6 +61,7 @@ class CallKind:
         self.executed = None
         self.captured = None
         self.effects = None
+        self.told = None
         self.paths = 0  # entries for calls of this kind
         self.guards = None  # of the Python state at its last trace
         self.planned = None
@@ -129,11 +135,13 @@ class Session:
         self.kinds = []
         self.wasted = 0
         self.refusals = {}
+        self.final = set()  # those of the refusals that will not be lifted
+        self.refused = []  # under strict: (spec, state, refusal) of kinds of calls that cannot be compiled
         self.entries = []
         self.lock = threading.Lock()
         self.given_up = False
         self.by_structure = set()  # paths of arguments that are matched by their attributes, though objects
-        self.places = {}  # id -> (weak reference, names, path): attributes that count as arguments, as calls replace them
+        self.places = KeptPlaces()  # what counts as an argument, as calls replace it
         self.by_identity = set()  # paths of those that must not be
         self.changes_of_weights = 0
         self.keyword_order_matters = takes_keywords(function)
@@ -141,12 +149,26 @@ class Session:
 
     def miss(self, callable_, args, kwargs):
         """Answers one call that no entry matched, and learns from it."""
+        if self.options.strict:
+            self.insist(args, kwargs)
         if self.given_up or not self.lock.acquire(blocking=False):
             return self.function(*args, **kwargs)
         try:
             return self.answer(callable_, args, kwargs)
         finally:
             self.lock.release()
+
+    def insist(self, args, kwargs):
+        """Raises when the call is of a kind that is known to be eager's."""
+        state = _C.TorchState.current()
+        if state.is_intercepted:
+            return
+        for spec, other, refusal in list(self.refused):
+            if other is None or (other == state and spec.check(args, kwargs)):
+                from braze.explain import obstacle_of
+
+                report = refusal_report(refusal.reason, refusal.detail, refusal.where, 1, True)
+                raise NotCompiledError(str(obstacle_of(self.name, report)))
 
     def answer(self, callable_, args, kwargs):
         self.forget_stale()
@@ -156,7 +178,7 @@ class Session:
         kind.attempts += 1
         before = None
         start = None
-        memory = ArgumentMemory(kind.spec, args, kwargs)
+        memory = ArgumentMemory(kind.spec, args, kwargs, self.places.by_owner())
         arguments = kind.spec.tensors(args, kwargs)
         kind.paths = self.count_entries(args, kwargs, for_many_sizes=False)
         known = kind if kind.program is not None else self.varying.relative_of(kind, args, kwargs)
@@ -195,14 +217,23 @@ class Session:
         if self.wasted >= WASTED_TRACES:
             self.give_up(callable_)
             return None
+        if self.wasted >= WASTED_ON_PLACES:
+            self.drop_unproved_places()
         spec = self.spec_of(args, kwargs)
-        if not isinstance(spec, tuple) and (others := self.replaced_objects(spec)):
+        if isinstance(spec, tuple) and self.drop_unproved_places():
+            spec = self.spec_of(args, kwargs)
+        others = set() if isinstance(spec, tuple) else self.replaced_objects(spec)
+        if others:
             self.by_structure |= others
             spec = self.spec_of(args, kwargs)
         if isinstance(spec, tuple):
-            self.note(Refusal(*spec))
+            self.note(Refusal(*spec), is_final=True)
             self.wasted += 1
+            if self.options.strict:
+                raise NotCompiledError(f"{self.name}: {': '.join(spec)}")
             return None
+        for path in others & {path for path, _ in spec.objects}:
+            self.note(Refusal("argument_structure", f"{path} is another object at each call, and matched by identity"))
         if self.gives_up_floats(callable_, spec, state):
             return None
         self.wasted += 1  # until it is published
@@ -225,16 +256,9 @@ class Session:
 
     def spec_of(self, args, kwargs):
         """The arguments and what counts as such; a refusal as a tuple when they are not vouched for."""
-        places = [(owner, tuple(sorted(names)), path) for owner, names, path in self.living_places()]
         return _C.ArgumentSpec.build(
-            args, kwargs, self.keyword_order_matters, self.by_structure, self.by_identity, places
+            args, kwargs, self.keyword_order_matters, self.by_structure, self.by_identity, self.places.rows()
         )
-
-    def living_places(self):
-        """(object, names, path) of the attributes that count as arguments."""
-        for reference, names, path in self.places.values():
-            if (owner := reference()) is not None:
-                yield owner, names, path
 
     def replaced_objects(self, spec):
         """The arguments, by path, in whose place an otherwise equal call had another object."""
@@ -247,7 +271,7 @@ class Session:
 
     def state_of(self, executed, spec, memory, arguments):
         """The Python state that a call running this code depends on, as it is now."""
-        places = {id(owner): names for owner, names, _ in self.living_places()}
+        places = self.places.by_owner()
         return snapshot(self.function, executed, spec.objects, arguments, spec.container_types, places)
 
     def learn(self, callable_, kind, known, args, kwargs, memory, arguments, trace, before, start):
@@ -264,16 +288,18 @@ class Session:
         if self.meets_arguments(kind, memory, state):
             return None
         if watched is not None and (changed := watched.changed()):
-            if self.keeps_places(kind, watched.replaced_attributes()):
+            if self.keeps_places(kind, watched.replaced(), trace.executed):
                 return None
             self.forget(kind)
             return Refusal("side_effect", ", ".join(changed[:4]))
         if changed := kind.spec.tensors_changed(arguments):
             return Refusal("side_effect", f"an argument was {changed}")
-        outcome = memory.outcome(trace.result)
+        outcome = memory.outcome(trace.result, trace.told)
         if outcome is None:
             return Refusal("side_effect", "a dict among the arguments was put in another order")
         result, effects = outcome
+        if self.returns_tuples(kind, memory, args, kwargs, result):
+            return None
         candidates = [tensor for _, tensor in state.tensors]
         results = []
         tree = _C.OutputTree.build(result, collector(results), state.objects, memory.containers)
@@ -284,6 +310,8 @@ class Session:
             kind.executed = trace.executed  # the next call is watched for attributes that it replaces
             return Refusal(*program)
         tree = _C.OutputTree.build(result, classifier(results, program.outputs), state.objects, memory.containers)
+        if isinstance(tree, tuple):
+            return Refusal(*tree)
         captured = [candidates[i] for i in program.captured]
         if not confirming:
             self.first_trace(kind, trace, program, tree, captured, effects, state)
@@ -307,26 +335,25 @@ class Session:
         self.kinds.remove(kind)
         return True
 
-    def keeps_places(self, kind, replaced):
-        """The call replaced these attributes: from now on they count as arguments."""
-        new = False
-        for owner, path, name in replaced:
-            try:
-                reference = weakref.ref(owner)
-            except TypeError:
-                continue
-            _, names, _ = self.places.setdefault(id(owner), (reference, set(), path))
-            new |= name not in names
-            names.add(name)
+    def keeps_places(self, kind, replaced, executed):
+        """The call changed things outside its arguments: from now on they count as arguments."""
+        new = self.places.take(replaced, executed)
         if new:
-            self.kinds.remove(kind)
+            self.kinds.clear()  # they know nothing of the new ones
         return new
+
+    def drop_unproved_places(self):
+        dropped = self.places.drop_unproved()
+        if dropped:
+            self.kinds.clear()
+        return dropped
 
     def meets_arguments(self, kind, memory, state):
         """Whether a container matched by structure is also part of the state, where code could tell it from an equal
         one: such are matched by identity.
         """
-        met = {path for path, container in self.passed_containers(kind, memory) if id(container) in state.seen}
+        passed = self.passed_containers(kind, memory)
+        met = {path for path, value in passed if id(value) in state.seen and not isinstance(value, tuple)}
         roots = {root for root in self.by_structure for path in met if is_within(path, root)}
         if not met:
             return False
@@ -335,14 +362,25 @@ class Session:
         self.kinds.remove(kind)
         return True
 
+    def returns_tuples(self, kind, memory, args, kwargs, result):
+        """Whether the call returns tuples that it was given: from now on they count as containers."""
+        returned = set(tuples_in(result)) - set(map(id, memory.containers))
+        if not returned:
+            return False
+        every = _C.ArgumentSpec.build(args, kwargs, True, {"*"})
+        if isinstance(every, tuple):
+            return False
+        given = zip(every.container_paths(), every.containers(args, kwargs))
+        return self.looks_into_more(kind, {path for path, value in given if id(value) in returned})
+
     def passed_containers(self, kind, memory):
-        """(path, container) of those that were really passed."""
-        found = list(zip(kind.spec.container_paths(), memory.containers))
-        return found[: len(found) - kind.spec.place_count]
+        """(path, container) of those that were passed, or lie in a place that counts as an argument."""
+        found = enumerate(zip(kind.spec.container_paths(), memory.containers))
+        return [pair for i, pair in found if not kind.spec.is_owner(i)]
 
     def first_trace(self, kind, trace, program, tree, captured, effects, state):
         kind.program, kind.tree, kind.executed = program, tree, trace.executed
-        kind.captured, kind.effects = captured, effects
+        kind.captured, kind.effects, kind.told = captured, effects, trace.told
         kind.planned = None
         # State guards own what they guard; of argument objects nothing may outlive them.
         kind.guards = None if kind.spec.objects else state.guards
@@ -356,6 +394,7 @@ class Session:
             program.same_as(kind.program)
             and tree.describe() == kind.tree.describe()
             and described(effects) == described(kind.effects)
+            and same_sayings(trace.told, kind.told)
             and len(captured) == len(kind.captured)
             and all(a is b for a, b in zip(captured, kind.captured))
             and trace.executed.is_within(kind.executed)
@@ -365,10 +404,16 @@ class Session:
         if kind.paths >= MOST_PATHS:
             return Refusal("too_many_paths", "values that Python reads keep changing")
         program.version_moves = start.version_moves()
+        if kind.executed.operators_in_python and program.value_guards:
+            return Refusal(
+                "impure_call", "an operator written in Python, and values are read that may ask for another run"
+            )
         compiled = _C.compile_program(program, self.options)
-        laid_out = None if self.options.freeze else layout.laid_out(program, self.options)
-        twin = start.twin(program) if laid_out or self.may_freeze() else None
-        if problem := self.disproves(compiled, program, start, results):
+        # What an operator in Python does besides computing would be done once more.
+        is_proved = not kind.executed.operators_in_python
+        laid_out = layout.laid_out(program, self.options) if is_proved and not self.options.freeze else None
+        twin = start.twin(program) if is_proved and (laid_out or self.may_freeze()) else None
+        if is_proved and (problem := self.disproves(compiled, program, start, results)):
             if problem == DECLINED and program.value_guards:
                 return Refusal("value_read", "a number that Python reads differs in its last bits")
             return Refusal("proof", problem)
@@ -408,6 +453,7 @@ class Session:
 
     def add_entry(self, callable_, entry, compiled, spec, paths, kind, times, shapes=None, effects=None, freezing=""):
         callable_.add_entry(entry, self.options.trial)
+        self.places.prove()
         kept = PublishedKind(kind, entry)
         self.entries.append(Published(callable_, entry, compiled, spec, paths, kept, times, shapes, effects, freezing))
         self.wasted = 0
@@ -478,14 +524,18 @@ class Session:
 
     def refuse(self, callable_, kind, refusal):
         """Notes the refusal; a kind of call that will not do is run eagerly from now on, without a trace."""
-        self.note(refusal)
+        is_final = refusal.reason in LASTING or kind.attempts >= ATTEMPTS
+        self.note(refusal, is_final and refusal.reason != "exception")
         self.wasted += 1
-        if refusal.reason not in LASTING and kind.attempts < ATTEMPTS:
+        if not is_final:
             return
         if kind in self.kinds:
             self.kinds.remove(kind)
         if refusal.reason == "exception":
             return  # what a call with bad values raises says nothing of other calls
+        if self.options.strict:
+            self.refused = [*self.refused[-15:], (kind.spec, kind.state, refusal)]
+            return
         self.add_eager_entry(callable_, kind)
         module = children.module_behind(self.function)
         if module is not None and refusal.reason not in WITHOUT_CHILDREN:
@@ -494,10 +544,10 @@ class Session:
     def shadow(self, entry, args, kwargs):
         """A hit now and then is answered by eager, and the compiled result must agree with it; an entry that does not is dropped."""
         published = self.published(entry)
-        if published is None:
+        if published is None or published.kind.executed.operators_in_python:
             return self.function(*args, **kwargs)
         compiled = published.compiled_for(args, kwargs)
-        memory = ArgumentMemory(published.spec, args, kwargs)
+        memory = ArgumentMemory(published.spec, args, kwargs, self.places.by_owner())
         start = published.start_of(args, kwargs)
         result = self.function(*args, **kwargs)
         results, effects = self.results_of(result, memory)
@@ -510,7 +560,7 @@ class Session:
         published = self.published(entry)
         if published is None:
             return self.function(*args, **kwargs)
-        memory = ArgumentMemory(published.spec, args, kwargs)
+        memory = ArgumentMemory(published.spec, args, kwargs, self.places.by_owner())
         start = published.start_of(args, kwargs)
         published.shapes(
             published.compiled, published.spec.symbol_values(args, kwargs)
@@ -559,12 +609,17 @@ class Session:
     def give_up(self, callable_):
         """No more traces; a callable without entries becomes its function."""
         self.given_up = True
-        self.note(Refusal("too_many_entries", f"{WASTED_TRACES} traces led to no entry"))
-        if not self.entries:
+        refusal = Refusal("too_many_entries", f"{WASTED_TRACES} traces led to no entry")
+        self.note(refusal, is_final=True)
+        if self.options.strict:
+            self.refused = [(None, None, refusal)]
+        elif not self.entries:
             callable_.disable()
 
-    def note(self, refusal):
+    def note(self, refusal, is_final=False):
         key = (refusal.reason, refusal.detail, refusal.where)
+        if is_final:
+            self.final.add(key)
         self.refusals[key] = self.refusals.get(key, 0) + 1
         _C.log_line("refusals", f"{self.name}: {refusal.reason} {refusal.detail} {refusal.where or ''}".rstrip())
 
@@ -579,13 +634,26 @@ class Session:
         return FunctionReport(
             name=self.name,
             entries=tuple(entry_report(published) for published in self.entries),
-            refusals=tuple(refusal_report(*key, count) for key, count in self.refusals.items()),
+            refusals=tuple(refusal_report(*key, count, key in self.final) for key, count in self.refusals.items()),
             stages=tuple(StageReport(name, milliseconds) for name, milliseconds in stages.items()),
             kernels_compiled=origins[0],
             kernels_from_memory=origins[1],
             kernels_from_disk=origins[2],
             static_sizes=tuple(self.varying.reasons),
         )
+
+
+def tuples_in(result):
+    """The ids of the tuples in a result of lists, dicts and tuples."""
+    todo, seen = [result], set()
+    while todo:
+        value = todo.pop()
+        if id(value) in seen or not isinstance(value, (tuple, list, dict)):
+            continue
+        seen.add(id(value))
+        if isinstance(value, tuple):
+            yield id(value)
+        todo.extend(dict.values(value) if isinstance(value, dict) else value)
 
 
 def time_steps(program, compiled, start):
@@ -648,6 +716,6 @@ def entry_report(published):
     )
 
 
-def refusal_report(reason, detail, where, count):
+def refusal_report(reason, detail, where, count, is_final):
     file, _, line = (where or "").rpartition(":")
-    return RefusalReport(reason, detail, file, int(line) if line.isdigit() else 0, count)
+    return RefusalReport(reason, detail, file, int(line) if line.isdigit() else 0, count, is_final)

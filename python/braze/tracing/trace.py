@@ -1,6 +1,5 @@
 """One traced call: the user's Python runs on real values while every eye watches; what comes out is a Trace or a Refusal."""
 
-import contextlib
 import random
 import sys
 import threading
@@ -11,15 +10,18 @@ from braze import _C
 from braze.tracing.executed_code import ExecutedCode
 from braze.tracing.refusal import Refusal
 from braze.tracing.second_eye import SecondEye
+from braze.tracing.temporary import Temporary
+from braze.tracing.told import Told
 
 
 class Trace:
-    """What one call did: its result, the recording, the code that ran."""
+    """What one call did: its result, the recording, the code that ran, what it said."""
 
-    def __init__(self, result, recording, executed):
+    def __init__(self, result, recording, executed, told):
         self.result = result
         self.recording = recording
         self.executed = executed
+        self.told = told
         self.refusal = None
 
 
@@ -29,21 +31,33 @@ def trace_call(function, args, kwargs):
     """
     generators = generator_states()
     state = _C.TorchState.current()
+    modes = torch._C._len_torch_function_stack()
     executed = ExecutedCode()
     eye = SecondEye()
-    with _C.TraceScope():
-        if not _C.start_recording():
-            return None
-        try:
-            with arguments_decide_overrides(), plain_paths(), eye, executed:
-                result = function(*args, **kwargs)
-        finally:
-            recording = _C.stop_recording()
-    trace = Trace(result, recording, executed)
+    told = Told(executed)
+    overrides, paths = arguments_decide_overrides(), plain_paths()
+    try:
+        with _C.TraceScope():
+            try:
+                if not _C.start_recording():
+                    return None
+                with overrides, paths, told, eye, executed:
+                    result = function(*args, **kwargs)
+            finally:
+                recording = _C.stop_recording()
+    except BaseException:
+        for temporary in (executed, told, paths, overrides):
+            temporary.restore()  # an interrupt may have come while it was doing so
+        while torch._C._len_torch_function_stack() > modes:
+            torch._C._pop_torch_function_stack()
+        raise
+    trace = Trace(result, recording, executed, told.calls)
     if recording.refusal and not (recording.refusal[0] == "random" and executed.refusal):
         trace.refusal = Refusal(*recording.refusal, eye.where)
     elif executed.refusal:  # it also says who seeded the generator that the recorder found moved
         trace.refusal = executed.refusal
+    elif told.refusal:
+        trace.refusal = told.refusal
     elif _C.TorchState.current() != state:
         trace.refusal = Refusal("torch_state", ", ".join(_C.TorchState.current().difference(state)))
     elif not recording.generators_as_recorded() or generators != generator_states():
@@ -53,23 +67,26 @@ def trace_call(function, args, kwargs):
     return trace
 
 
-@contextlib.contextmanager
-def arguments_decide_overrides():
+class arguments_decide_overrides(Temporary):
     """The second eye is a function mode, and PyTorch's modules leave their fast paths under one: hide it from them. The
     padded rows of a TransformerEncoder are zero on the fast path only.
     """
-    asked, tracing = torch.overrides.has_torch_function, threading.get_ident()
 
-    def has_torch_function(arguments):
-        if threading.get_ident() != tracing:
-            return asked(arguments)
-        return any(overrides(argument) for argument in arguments)
+    def __init__(self):
+        self.asked = torch.overrides.has_torch_function
 
-    torch.overrides.has_torch_function = has_torch_function
-    try:
-        yield
-    finally:
-        torch.overrides.has_torch_function = asked
+    def apply(self):
+        tracing = threading.get_ident()
+
+        def has_torch_function(arguments):
+            if threading.get_ident() != tracing:
+                return self.asked(arguments)
+            return any(overrides(argument) for argument in arguments)
+
+        torch.overrides.has_torch_function = has_torch_function
+
+    def undo(self):
+        torch.overrides.has_torch_function = self.asked
 
 
 def overrides(value):
@@ -79,17 +96,19 @@ def overrides(value):
     return function is not torch._C._disabled_torch_function_impl
 
 
-@contextlib.contextmanager
-def plain_paths():
+class plain_paths(Temporary):
     """Switches off what would hide tensors from the recorder: the cache of autocast weights."""
-    weight_cache = torch.is_autocast_cache_enabled()
-    torch.set_autocast_cache_enabled(False)
-    if weight_cache:
-        torch.clear_autocast_cache()
-    try:
-        yield
-    finally:
-        torch.set_autocast_cache_enabled(weight_cache)
+
+    def __init__(self):
+        self.weight_cache = torch.is_autocast_cache_enabled()
+
+    def apply(self):
+        torch.set_autocast_cache_enabled(False)
+        if self.weight_cache:
+            torch.clear_autocast_cache()
+
+    def undo(self):
+        torch.set_autocast_cache_enabled(self.weight_cache)
 
 
 def generator_states():

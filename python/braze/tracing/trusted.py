@@ -66,11 +66,13 @@ REFUSED_CODE = (
     ("/multiprocessing/", None),
     ("/concurrent/futures/thread.py", None),
     ("/queue.py", None),
+    ("/threading.py", {"current_thread", "currentThread", "enumerate", "active_count", "activeCount"}),
     ("/atexit.py", None),
     ("/pdb.py", None),
     ("/logging/__init__.py", {"_log", "handle", "makeRecord", "callHandlers"}),
     ("/warnings.py", {"warn", "warn_explicit", "_showwarnmsg", "showwarning"}),
     ("/torch/random.py", {"seed", "initial_seed", "get_rng_state", "set_rng_state", "manual_seed", "fork_rng"}),
+    ("/_ufunc_config.py", {"geterr", "geterrcall", "getbufsize"}),
     ("/torch/cuda/memory.py", None),
     ("/torch/serialization.py", {"load", "save"}),
     ("/torch/utils/data/", None),
@@ -99,7 +101,10 @@ REFUSED_OF_PURE = {
         """
         exc_info exception
         _getframe _current_frames setrecursionlimit settrace setprofile gettrace getprofile getrefcount exit
-        set_asyncgen_hooks getallocatedblocks
+        set_asyncgen_hooks getallocatedblocks getrecursionlimit getswitchinterval setswitchinterval getsizeof
+        get_int_max_str_digits set_int_max_str_digits get_asyncgen_hooks getdlopenflags setdlopenflags
+        get_coroutine_origin_tracking_depth set_coroutine_origin_tracking_depth addaudithook audit call_tracing
+        displayhook excepthook unraisablehook breakpointhook
         """
     ),
 }
@@ -151,6 +156,9 @@ REFUSED_TORCH = words(
 # Names by which code reads the variables of other frames.
 FRAME_NAMES = words("f_back f_locals f_globals gi_frame cr_frame tb_frame currentframe")
 
+# Names of arithmetic that follows a context of its own.
+DECIMAL_NAMES = words("Decimal decimal")
+
 # Functions of C that call what they are given: such calls raise no event.
 HIGHER_ORDER = words(
     """
@@ -165,6 +173,11 @@ WHOLE_OBJECT_ACCESS = words(
     __getstate__ dir vars methodcaller __reduce_ex__ __reduce__ __dict__ __getattribute__ attrgetter
     """
 )
+# Names by which code makes text of an object, or compares it with others.
+TEXT_NAMES = words("repr str format print index count remove")
+# Names by which code reads what a function or class is called, and what a function is made of.
+LABELS = words("__name__ __qualname__ __doc__ __annotations__")
+FUNCTION_PARTS = words("__code__ __defaults__ __kwdefaults__ __closure__ cell_contents")
 # Functions of the standard library that read all attributes of an object they are given.
 WHOLE_OBJECT_CODE = (
     ("/argparse.py", {"__eq__", "__contains__"}),

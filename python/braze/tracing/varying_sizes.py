@@ -95,6 +95,8 @@ class VaryingSizes:
     def bring_together(self, callable_, kind, relative, args, kwargs, memory, before, start, results, state):
         if not kind.program.is_generalisable or kind.guards is None:
             return False
+        if kind.told or kind.executed.operators_in_python:  # the learning run would say and do it again
+            return False
         if before.refusal or before.changed() or not kind.executed.is_within(relative.executed):
             return False
         tensors = relative.tensors()
