@@ -1,4 +1,4 @@
-// Python's view of the call path: Callable, Entry, OutputTree, and an executable written in Python for tests.
+// Python's view of the call path: Callable, Entry, OutputTree, and an executable written in Python.
 #include <pybind11/functional.h>
 #include <pybind11/stl.h>
 #include <torch/csrc/autograd/python_variable.h>
@@ -29,6 +29,10 @@ class PyExecutable : public Executable {
     outputs = result.cast<std::vector<at::Tensor>>();
     return true;
   }
+
+  bool is_settled() const override { return settled; }
+
+  bool settled = true;
 
  private:
   py::object function_;
@@ -198,7 +202,8 @@ void bind_call(py::module_& module) {
       .def("__len__", &FrozenTensors::size);
   py::class_<Executable, std::shared_ptr<Executable>>(module, "Executable");
   py::class_<PyExecutable, Executable, std::shared_ptr<PyExecutable>>(module, "PyExecutable")
-      .def(py::init<py::object>());
+      .def(py::init<py::object>())
+      .def_readwrite("settled", &PyExecutable::settled, "Whether a trial may time it yet.");
   bind_output_tree(module);
   bind_effects(module);
   bind_entry(module);

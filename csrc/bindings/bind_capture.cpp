@@ -50,10 +50,11 @@ void bind_capture(py::module_& m) {
             const bool own_operators = std::any_of(p.graph.nodes.begin(), p.graph.nodes.end(), [](const Node& node) {
               return node.op == Op::extern_ && !node.call.op.starts_with("aten::");
             });
-            return !p.memory_matters && p.value_guards.empty() && p.slot_offsets.empty() && !own_operators;
+            return !p.memory_matters && !p.sized_by_values && p.value_guards.empty() && p.slot_offsets.empty() && !own_operators;
           },
           "Whether the program may hold at other sizes: it writes no input, inputs share no memory, no value is "
-          "read, and no operator of the user's own is run.")
+          "read or decides a size, and no operator of the user's own is run.")
+      .def_readonly("sized_by_values", &CapturedProgram::sized_by_values)
       .def_readonly("drawn", &CapturedProgram::drawn, "The random number generators that the call moves.")
       .def_property_readonly("text", [](const CapturedProgram& p) { return print(p.graph); })
       .def_property_readonly("node_count", [](const CapturedProgram& p) { return p.graph.nodes.size(); })
@@ -89,6 +90,13 @@ void bind_capture(py::module_& m) {
   m.def("stop_recording", &stop_recording);
   m.def("is_recording", &is_recording);
   m.def("inside_operator", &inside_operator);
+  m.def(
+      "recorded_so_far",
+      [] {
+        RecordedSoFar so_far = recorded_so_far();
+        return py::make_tuple(so_far.ops, so_far.value_dependent);
+      },
+      "(operators recorded so far, those of them that read a number or may give a size that values decide)");
   m.def("recording_refused", &recording_refused);
   m.def("note_offsets_read", &note_offsets_read);
   m.def("refuse_recording", &refuse_recording, py::arg("reason"), py::arg("detail"));

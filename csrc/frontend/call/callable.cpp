@@ -105,7 +105,9 @@ PyObject* run_entry(Callable* self, const PyRef& object, Entry& entry, const Tor
     case Trial::Verdict::Slower:
       ++entry.counters.eager_by_choice;
       return call_function(self, args, nargsf, keyword_names);
-    case Trial::Verdict::Undecided: result = run_on_trial(self, entry, state, args, nargsf, keyword_names); break;
+    case Trial::Verdict::Undecided:
+      result = entry.is_settled() ? run_on_trial(self, entry, state, args, nargsf, keyword_names) : entry.run(inputs);
+      break;
     case Trial::Verdict::Faster:
       if (is_shadow_turn(hits) && PyObject_HasAttrString(self->handler, "shadow")) {
         ++entry.counters.shadowed;

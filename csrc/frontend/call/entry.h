@@ -55,6 +55,9 @@ class Entry {
             (!parts_.frozen || parts_.frozen->check(inputs.tensors.data())));
   }
 
+  /// Whether its calls say how fast it is.
+  bool is_settled() const { return is_eager() || parts_.executable->is_settled(); }
+
   /// Runs it. Null with a Python error, or null without one: run eagerly.
   PyObject* run(const CallInputs& inputs);
 
