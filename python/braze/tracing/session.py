@@ -11,7 +11,9 @@ from braze.tracing.argument_memory import ArgumentMemory, is_within
 from braze.tracing.reachable import snapshot
 from braze.tracing.refusal import Refusal
 from braze.tracing.results import classifier, collector
+from braze.tracing.stage_source import PathLeft
 from braze.tracing.trace import trace_call
+from braze.tracing.value_sizes import ConfirmingCall, ValueSizes
 from braze.tracing.varying_sizes import VaryingSizes
 
 # Tracing is many times slower than a call, so a callable that keeps changing is left alone after this many traces that led to nothing.
@@ -119,6 +121,7 @@ class Session:
         self.changes_of_weights = 0
         self.keyword_order_matters = takes_keywords(function)
         self.varying = VaryingSizes(self)
+        self.value_sizes = ValueSizes(self)
 
     def miss(self, callable_, args, kwargs):
         """Answers one call that no entry matched, and learns from it."""
@@ -148,6 +151,10 @@ class Session:
             start = proof.CallStart(arguments + known.tensors(), known.program)
         try:
             trace = trace_call(self.function, args, kwargs)
+        except PathLeft:  # a stage, at sizes that are none of its own
+            self.kinds.remove(kind)
+            self.add_eager_entry(callable_, kind)
+            raise
         except Exception:
             self.refuse(callable_, kind, Refusal("exception", "the traced call raised"))
             raise
@@ -258,6 +265,14 @@ class Session:
             ):
                 self.kinds.remove(kind)
             return None
+        if self.value_sizes.is_due(kind, program):
+            call = ConfirmingCall(
+                args, kwargs, memory, trace, before, start, state, program, tree, captured, effects, results
+            )
+            if self.value_sizes.take(callable_, kind, call):
+                return None
+            if program.sized_by_values:
+                return Refusal("data_dependent", self.value_sizes.problem)
         if not self.confirms(kind, trace, program, tree, captured, effects):
             self.first_trace(kind, trace, program, tree, captured, effects, state)
             return Refusal("unconfirmed", "") if kind.attempts >= ATTEMPTS else None
