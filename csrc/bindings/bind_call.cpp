@@ -7,6 +7,7 @@
 #include "frontend/call/callable.h"
 #include "frontend/call/entry.h"
 #include "frontend/call/passthrough.h"
+#include "frontend/call/rewind.h"
 #include "frontend/call/vector_arguments.h"
 
 namespace py = pybind11;
@@ -31,14 +32,16 @@ class PyExecutable : public Executable {
   }
 
   bool is_settled() const override { return settled; }
+  bool varies() const override { return varying; }
 
-  bool settled = true;
+  bool settled = true, varying = false;
 
  private:
   py::object function_;
 };
 
-py::object build_output_tree(py::object result, py::function classify, py::list objects, py::list containers) {
+py::object build_output_tree(py::object result, py::function classify, py::list objects, py::list containers,
+                             py::object integer_of) {
   std::unordered_set<PyObject*> existing;
   std::unordered_map<PyObject*, uint32_t> of_arguments;
   for (py::handle object : objects) existing.insert(object.ptr());
@@ -50,18 +53,25 @@ py::object build_output_tree(py::object result, py::function classify, py::list 
     auto [kind, index] = answer.cast<std::pair<std::string, size_t>>();
     return {kind == "input" ? TensorSource::Input : TensorSource::Output, index};
   };
+  OutputTree::Number number;
+  if (!integer_of.is_none())
+    number = [&](PyObject* object) {
+      py::object answer = integer_of(py::handle(object));
+      return answer.is_none() ? PyRef() : PyRef::borrow(answer.ptr());
+    };
   Refusal refusal;
-  std::shared_ptr<OutputTree> tree = OutputTree::build(result.ptr(), source, existing, of_arguments, refusal);
+  std::shared_ptr<OutputTree> tree = OutputTree::build(result.ptr(), source, number, existing, of_arguments, refusal);
   return tree ? py::cast(tree) : py::object(py::make_tuple(refusal.reason, refusal.detail));
 }
 
 void bind_output_tree(py::module_& module) {
   py::class_<OutputTree, std::shared_ptr<OutputTree>>(module, "OutputTree")
       .def_static("build", build_output_tree, py::arg("result"), py::arg("classify"), py::arg("objects") = py::list(),
-                  py::arg("containers") = py::list(),
+                  py::arg("containers") = py::list(), py::arg("integer_of") = py::none(),
                   "`classify(tensor)` is ('input', slot), (anything else, index of the output) or None. `objects`: "
-                  "those that existed before. `containers`: of the arguments, as their spec lists them. The tree, or a "
-                  "refusal as (reason, detail).")
+                  "those that existed before. `containers`: of the arguments, as their spec lists them. "
+                  "`integer_of(object)`: the integer that an object of a learning run stands for, or None. The tree, or "
+                  "a refusal as (reason, detail).")
       .def(
           "make",
           [](const OutputTree& tree, std::vector<at::Tensor> outputs, std::vector<at::Tensor> inputs,
@@ -78,7 +88,36 @@ void bind_output_tree(py::module_& module) {
             return py::reinterpret_steal<py::object>(result);
           },
           py::arg("outputs"), py::arg("inputs"), py::arg("containers") = py::list())
-      .def("describe", &OutputTree::describe);
+      .def("describe", &OutputTree::describe, py::arg("integers") = true)
+      .def_property_readonly(
+          "integers",
+          [](const OutputTree& tree) {
+            py::list found;
+            for (const auto& [value, varies] : tree.integers())
+              found.append(py::make_tuple(py::reinterpret_borrow<py::object>(value.get()), varies));
+            return found;
+          },
+          "(value, whether it varies) of the integers among its constants.");
+}
+
+void bind_rewind(py::module_& module) {
+  py::class_<Rewind>(module, "Rewind", "Inside, containers and memory are as they were before a call.")
+      .def(py::init([](const std::vector<py::object>& containers, const std::vector<py::object>& contents,
+                       const std::vector<std::pair<at::Tensor, at::Tensor>>& memory) {
+             std::vector<PyRef> held, before;
+             for (const auto& container : containers) held.push_back(PyRef::borrow(container.ptr()));
+             for (const auto& content : contents) before.push_back(PyRef::borrow(content.ptr()));
+             if (held.size() != before.size()) throw py::value_error("Rewind: one contents a container");
+             return std::make_unique<Rewind>(std::move(held), std::move(before), memory);
+           }),
+           py::arg("containers"), py::arg("contents"), py::arg("memory"),
+           "`contents`: what each container held, as a list or dict. `memory`: (tensor, copy of what it held), one for "
+           "each storage.")
+      .def("__enter__",
+           [](Rewind& rewind) {
+             if (!rewind.enter()) throw py::error_already_set();
+           })
+      .def("__exit__", [](Rewind& rewind, const py::args&) { rewind.exit(); });
 }
 
 void bind_effects(py::module_& module) {
@@ -113,7 +152,8 @@ std::shared_ptr<Entry> make_entry(std::shared_ptr<ArgumentSpec> arguments, const
                                   std::shared_ptr<Executable> executable, std::shared_ptr<OutputTree> outputs,
                                   const std::vector<std::string>& paths, std::shared_ptr<Effects> effects,
                                   std::shared_ptr<FrozenTensors> frozen,
-                                  const std::vector<std::pair<std::string, py::object>>& watched) {
+                                  const std::vector<std::pair<std::string, py::object>>& watched,
+                                  std::shared_ptr<SymbolicCall> symbolic) {
   auto tensors = std::make_shared<CapturedTensors>();
   for (size_t i = 0; i < captured.size(); ++i) {
     Refusal refusal;
@@ -125,13 +165,14 @@ std::shared_ptr<Entry> make_entry(std::shared_ptr<ArgumentSpec> arguments, const
     Refusal refusal;  // of a sparse tensor, say: that it is the same object has to do
     others->add(path, tensor.ptr(), refusal);
   }
-  if (!arguments || !state || !executable || !outputs) throw py::value_error("Entry: a part is None");
+  if (!arguments || !state || (!executable && !symbolic) || !outputs) throw py::value_error("Entry: a part is None");
   EntryParts parts;
   parts.arguments = std::move(arguments);
   parts.state = std::move(state);
   parts.captured = tensors;
   parts.watched = others;
   parts.executable = std::move(executable);
+  parts.symbolic = std::move(symbolic);
   parts.outputs = std::move(outputs);
   parts.effects = std::move(effects);
   parts.frozen = std::move(frozen);
@@ -158,8 +199,9 @@ void bind_entry(py::module_& module) {
            py::arg("executable"), py::arg("outputs"), py::arg("paths") = std::vector<std::string>(),
            py::arg("effects") = std::shared_ptr<Effects>(), py::arg("frozen") = std::shared_ptr<FrozenTensors>(),
            py::arg("watched") = std::vector<std::pair<std::string, py::object>>(),
+           py::arg("symbolic") = py::none(),
            "`captured`: the tensors, and in `paths` where they were found. `frozen`: what the executable keeps numbers "
-           "of. `watched`: (path, tensor) of the state's other tensors.")
+           "of. `watched`: (path, tensor) of the state's other tensors. `symbolic`: in place of an executable.")
       .def_static(
           "eager",
           [](std::shared_ptr<ArgumentSpec> arguments, const TorchState& torch_state) {
@@ -178,6 +220,25 @@ void bind_entry(py::module_& module) {
             return tensors;
           },
           "The captured tensors; none once the callable has let go of the entry.")
+      .def(
+          "rehearse",
+          [](Entry& entry, py::tuple args, py::dict kwargs, const std::vector<at::Tensor>& tensors) -> py::object {
+            VectorArguments arguments(args.ptr(), kwargs.ptr());
+            std::vector<at::Tensor> outputs;
+            auto nanoseconds = entry.rehearse(arguments.values.data(), arguments.positional,
+                                              arguments.keyword_names.get(), tensors, outputs);
+            if (PyErr_Occurred()) throw py::error_already_set();
+            if (!nanoseconds) return py::none();
+            py::list result;
+            for (const auto& output : outputs)
+              result.append(output.defined() ? py::cast(output) : py::object(py::none()));
+            return py::make_tuple(*nanoseconds, result);
+          },
+          "Answers a call on other tensors and without effects: (nanoseconds, outputs), or None when it is not one of its "
+          "calls.")
+      .def(
+          "add_trial", [](Entry& entry, int64_t compiled, int64_t eager) { entry.trial.add_pair(compiled, eager); },
+          "Nanoseconds of one call, run both ways.")
       .def("state_holds", &Entry::state_holds, "Whether the Python state is the one it was recorded with.")
       .def_property_readonly("state", state_of)
       .def_property_readonly("hits", [](const Entry& entry) { return entry.counters.hits; })
@@ -203,9 +264,11 @@ void bind_call(py::module_& module) {
   py::class_<Executable, std::shared_ptr<Executable>>(module, "Executable");
   py::class_<PyExecutable, Executable, std::shared_ptr<PyExecutable>>(module, "PyExecutable")
       .def(py::init<py::object>())
-      .def_readwrite("settled", &PyExecutable::settled, "Whether a trial may time it yet.");
+      .def_readwrite("settled", &PyExecutable::settled, "Whether a trial may time it yet.")
+      .def_readwrite("varying", &PyExecutable::varying, "Whether no two calls need take the same time.");
   bind_output_tree(module);
   bind_effects(module);
+  bind_rewind(module);
   bind_entry(module);
   module.def(
       "push_passthrough", [] { ++passthrough_depth; },

@@ -42,7 +42,6 @@ void bind_capture(py::module_& m) {
 
   py::class_<CapturedProgram, std::shared_ptr<CapturedProgram>>(m, "CapturedProgram")
       .def_readonly("captured", &CapturedProgram::captured)
-      .def_readonly("memory_matters", &CapturedProgram::memory_matters)
       .def_property_readonly("value_guards", [](const CapturedProgram& p) { return p.value_guards.size(); })
       .def_property_readonly(
           "is_generalisable",
@@ -50,10 +49,11 @@ void bind_capture(py::module_& m) {
             const bool own_operators = std::any_of(p.graph.nodes.begin(), p.graph.nodes.end(), [](const Node& node) {
               return node.op == Op::extern_ && !node.call.op.starts_with("aten::");
             });
-            return !p.memory_matters && !p.sized_by_values && p.value_guards.empty() && p.slot_offsets.empty() && !own_operators;
+            return !p.shares_memory && !p.sized_by_values && p.value_guards.empty() && p.slot_offsets.empty() &&
+                   !own_operators;
           },
-          "Whether the program may hold at other sizes: it writes no input, inputs share no memory, no value is "
-          "read or decides a size, and no operator of the user's own is run.")
+          "Whether the program may hold at other sizes: inputs share no memory, no value is read or decides a size, and "
+          "no operator of the user's own is run.")
       .def_readonly("sized_by_values", &CapturedProgram::sized_by_values)
       .def_readonly("drawn", &CapturedProgram::drawn, "The random number generators that the call moves.")
       .def_property_readonly("text", [](const CapturedProgram& p) { return print(p.graph); })

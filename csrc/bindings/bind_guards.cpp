@@ -114,15 +114,51 @@ void bind_arguments(py::module_& module) {
           [](const ArgumentSpec& a, const ArgumentSpec& b) -> std::shared_ptr<ArgumentSpec> {
             return ArgumentSpec::generalise(a, b);
           },
-          "A spec for calls like both, which differ in sizes of tensors only; None when they differ in more.")
+          "A spec for calls like both, which differ in sizes of tensors and in Python integers only; None when they "
+          "differ in more.")
+      .def_static(
+          "with_any_floats",
+          [](const ArgumentSpec& a, const ArgumentSpec& b) -> std::shared_ptr<ArgumentSpec> {
+            return ArgumentSpec::with_any_floats(a, b);
+          },
+          "A spec for calls like both, which differ in Python floats only, with any floats there; None when they differ "
+          "in more.")
+      .def(
+          "substitute",
+          [](const ArgumentSpec& spec, py::tuple args, py::dict kwargs, const std::vector<py::object>& values)
+              -> py::object {
+            std::vector<PyObject*> numbers;
+            for (const py::object& value : values) numbers.push_back(value.ptr());
+            PyRef new_args, new_kwargs;
+            std::vector<ArgumentSpec::Substitute> inside;
+            if (!spec.substitute(args.ptr(), kwargs.ptr(), numbers, new_args, new_kwargs, inside)) return py::none();
+            py::list changes;
+            for (auto& one : inside)
+              changes.append(py::make_tuple(one.container, py::reinterpret_borrow<py::object>(one.key.get()),
+                                            py::reinterpret_borrow<py::object>(one.value.get())));
+            return py::make_tuple(py::reinterpret_borrow<py::object>(new_args.get()),
+                                  py::reinterpret_borrow<py::object>(new_kwargs.get()), changes);
+          },
+          py::arg("args"), py::arg("kwargs"), py::arg("values"),
+          "(args, kwargs, (container, key, value) of what has to be put into containers) with these objects, by symbol, "
+          "in place of the numbers that are left open; None when that cannot be.")
       .def_property_readonly(
           "symbols",
           [](const ArgumentSpec& spec) {
             py::list symbols;
-            for (const auto& s : spec.symbols()) symbols.append(py::make_tuple(s.tensor, s.dim, s.first, s.second));
+            for (const auto& s : spec.symbols()) symbols.append(py::make_tuple(s.first, s.second));
             return symbols;
           },
-          "(tensor, dim, size in the first call, size in the second) of each size left open.")
+          "(value in the first call, value in the second) of each size or number left open.")
+      .def(
+          "symbol_values",
+          [](const ArgumentSpec& spec, py::tuple args, py::dict kwargs) {
+            CallInputs inputs;
+            if (!matches(spec, args, kwargs, inputs))
+              throw py::value_error("ArgumentSpec.symbol_values: the arguments are not the ones it was built from");
+            return std::vector<int64_t>(inputs.symbols.begin(), inputs.symbols.end());
+          },
+          "The sizes and numbers of a matching call that are left open.")
       .def(
           "geometries",
           [](const ArgumentSpec& spec, const std::vector<int64_t>& symbols) {

@@ -74,31 +74,10 @@ std::vector<at::TensorImpl*> impls_of(const std::vector<at::Tensor>& tensors) {
 
 bool has_out_variant(const ExternCall& call) { return find_out_variant(call).has_value(); }
 
-/// What both kinds of executables show of themselves.
+/// What both kinds of compiled programs show of themselves.
 template <typename Call, typename Class>
 void bind_compiled(Class& bound) {
-  bound
-      .def(
-          "run",
-          [](Call& call, const std::vector<at::Tensor>& inputs) -> py::object {
-            std::vector<at::Tensor> outputs;
-            auto impls = impls_of(inputs);
-            if (!call.run(impls.data(), impls.size(), outputs)) return py::none();
-            py::list result;
-            for (const auto& output : outputs)
-              result.append(output.defined() ? py::cast(output) : py::object(py::none()));
-            return result;
-          },
-          "The output tensors (None where an input itself is the output), or None when the call must run eagerly.")
-      .def(
-          "time_steps",
-          [](Call& call, const std::vector<at::Tensor>& inputs, int repeats) {
-            auto impls = impls_of(inputs);
-            return call.time_steps(impls.data(), impls.size(), repeats);
-          },
-          py::arg("inputs"), py::arg("repeats") = 5,
-          "Microseconds of each step, the best of `repeats`; mutated inputs are written.")
-      .def_property_readonly("kernels", [](const Call& call) { return kernels_of(call.compiled()); })
+  bound.def_property_readonly("kernels", [](const Call& call) { return kernels_of(call.compiled()); })
       .def_property_readonly("externs", [](const Call& call) { return externs_of(call.compiled()); })
       .def_property_readonly("stages", [](const Call& call) { return stages_of(call.compiled().record); })
       .def_property_readonly("plan_text", [](const Call& call) { return print(call.compiled().plan); })
@@ -123,8 +102,14 @@ void bind_symbolic(py::module_& m) {
             return found ? std::make_shared<VaryingIntegers>(std::move(*found)) : nullptr;
           },
           "From what the integers were at two sizes; None when one is no simple expression.")
-      .def("narrow", [](VaryingIntegers& v, const std::vector<int64_t>& values,
-                        const std::vector<int64_t>& symbols) { return v.narrow(values, symbols); })
+      .def(
+          "narrowed",
+          [](const VaryingIntegers& v, const std::vector<int64_t>& values,
+             const std::vector<int64_t>& symbols) -> std::shared_ptr<VaryingIntegers> {
+            auto narrowed = std::make_shared<VaryingIntegers>(v);
+            return narrowed->narrow(values, symbols) ? narrowed : nullptr;
+          },
+          "With what the integers were at more sizes; None when that does not fit.")
       .def_property_readonly("have_no_fractions", &VaryingIntegers::have_no_fractions);
   py::class_<SizeExpressions, std::shared_ptr<SizeExpressions>>(m, "SizeExpressions")
       .def_static(
@@ -135,13 +120,14 @@ void bind_symbolic(py::module_& m) {
             return found ? std::make_shared<SizeExpressions>(SizeExpressions{std::move(*found)}) : nullptr;
           },
           "From what the integers were at two sizes; None when one is no simple expression.")
-      .def("narrow",
-           [](SizeExpressions& e, const std::vector<int64_t>& values, const std::vector<int64_t>& symbols) {
-             auto narrowed = e.candidates;
-             if (!narrow_all(narrowed, values, symbols)) return false;
-             e.candidates = std::move(narrowed);
-             return true;
-           })
+      .def(
+          "narrowed",
+          [](const SizeExpressions& e, const std::vector<int64_t>& values,
+             const std::vector<int64_t>& symbols) -> std::shared_ptr<SizeExpressions> {
+            auto narrowed = std::make_shared<SizeExpressions>(e);
+            return narrow_all(narrowed->candidates, values, symbols) ? narrowed : nullptr;
+          },
+          "With what the integers were at more sizes; None when that does not fit.")
       .def("evaluate", [](const SizeExpressions& e,
                           const std::vector<int64_t>& symbols) { return evaluate_all(e.candidates, symbols); })
       .def_property_readonly("texts", [](const SizeExpressions& e) {
@@ -151,7 +137,7 @@ void bind_symbolic(py::module_& m) {
       });
   py::class_<PlannedProgram, std::shared_ptr<PlannedProgram>>(m, "PlannedProgram")
       .def_property_readonly("text", [](const PlannedProgram& planned) { return print(planned.plan); });
-  py::class_<SymbolicCall, Executable, std::shared_ptr<SymbolicCall>> bound(m, "SymbolicCall");
+  py::class_<SymbolicCall, std::shared_ptr<SymbolicCall>> bound(m, "SymbolicCall");
   bind_compiled<SymbolicCall>(bound);
   bound
       .def_static(
@@ -168,12 +154,22 @@ void bind_symbolic(py::module_& m) {
           [](SymbolicCall& call, py::function admit) {
             // The call itself is handed over at each question: a function that held it would hold it for ever.
             call.set_admit([&call, admit](const std::vector<int64_t>& symbols) {
+              using Answer = SymbolicCall::Answer;
               py::object answer = admit(call.shared_from_this(), symbols);
-              if (answer.is_none()) return SymbolicCall::Answer::NotNow;
-              return answer.cast<bool>() ? SymbolicCall::Answer::Yes : SymbolicCall::Answer::No;
+              if (answer.is_none()) return Answer{Answer::NotNow, {}};
+              if (py::isinstance<py::bool_>(answer)) return Answer{Answer::No, {}};
+              return Answer{Answer::Yes, answer.cast<std::vector<int64_t>>()};
             });
           },
-          "`admit(call, symbols)` is asked once for sizes: True, False, or None for not now.")
+          "`admit(call, symbols)` is asked once for sizes: the integers of the result that vary, False, or None for not "
+          "now.")
+      .def(
+          "at",
+          [](SymbolicCall& call, const std::vector<int64_t>& symbols) {
+            auto instance = call.at(symbols);
+            return instance ? instance->call : nullptr;
+          },
+          "The CompiledCall for these sizes, or None when calls of them must run eagerly.")
       .def_property_readonly("has_no_fractions", &SymbolicCall::has_no_fractions)
       .def_property_readonly("instances_made", &SymbolicCall::instances_made);
   m.def(
@@ -193,6 +189,27 @@ void bind_symbolic(py::module_& m) {
 void bind_program(py::module_& m) {
   py::class_<CompiledCall, Executable, std::shared_ptr<CompiledCall>> bound(m, "CompiledCall");
   bind_compiled<CompiledCall>(bound);
+  bound
+      .def(
+          "run",
+          [](CompiledCall& call, const std::vector<at::Tensor>& inputs) -> py::object {
+            std::vector<at::Tensor> outputs;
+            auto impls = impls_of(inputs);
+            if (!call.run(impls.data(), impls.size(), outputs)) return py::none();
+            py::list result;
+            for (const auto& output : outputs)
+              result.append(output.defined() ? py::cast(output) : py::object(py::none()));
+            return result;
+          },
+          "The output tensors (None where an input itself is the output), or None when the call must run eagerly.")
+      .def(
+          "time_steps",
+          [](CompiledCall& call, const std::vector<at::Tensor>& inputs, int repeats) {
+            auto impls = impls_of(inputs);
+            return call.time_steps(impls.data(), impls.size(), repeats);
+          },
+          py::arg("inputs"), py::arg("repeats") = 5,
+          "Microseconds of each step, the best of `repeats`; mutated inputs are written.");
   bind_symbolic(m);
   py::class_<FrozenProgram>(m, "FrozenProgram")
       .def_property_readonly(

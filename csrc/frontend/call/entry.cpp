@@ -3,12 +3,14 @@
 
 #include <torch/csrc/Exceptions.h>
 
+#include <chrono>
+
 namespace braze {
 
 Entry::Entry(EntryParts parts, const TorchState& torch_state) : parts_(std::move(parts)), torch_state_(torch_state) {}
 
-PyObject* Entry::run(const CallInputs& inputs) {
-  HANDLE_TH_ERRORS
+PyRef Entry::run_on(const CallInputs& inputs, at::TensorImpl* const* tensors, size_t count,
+                    std::vector<at::Tensor>& outputs) {
   struct Running {  // the executable may let other threads run, and those may retire this entry
     Entry& entry;
     explicit Running(Entry& e) : entry(e) { ++entry.running_; }
@@ -16,19 +18,38 @@ PyObject* Entry::run(const CallInputs& inputs) {
       if (--entry.running_ == 0 && entry.retired_) entry.clear();
     }
   } running(*this);
+  std::shared_ptr<const SymbolicCall::Instance> instance;
+  if (parts_.symbolic && !(instance = parts_.symbolic->at(inputs.symbols))) return PyRef();
+  Executable& executable = instance ? *instance->call : *parts_.executable;
+  if (!executable.run(tensors, count, outputs)) return PyRef();
+  const int64_t* numbers = instance ? instance->numbers.data() : nullptr;
+  return PyRef::steal(parts_.outputs->make(outputs, tensors, inputs.containers.data(), numbers));
+}
+
+PyObject* Entry::run(const CallInputs& inputs) {
+  HANDLE_TH_ERRORS
   std::vector<PyRef> kept;  // other threads may run meanwhile, and change what holds the containers
   for (PyObject* container : inputs.containers) kept.push_back(PyRef::borrow(container));
   std::vector<at::Tensor> outputs;
-  if (!parts_.executable->run(inputs.tensors.data(), inputs.tensors.size(), outputs)) {
-    ++counters.declined;
-    return nullptr;
-  }
-  ++counters.compiled;
-  PyRef made = PyRef::steal(parts_.outputs->make(outputs, inputs.tensors.data(), inputs.containers.data()));
+  PyRef made = run_on(inputs, inputs.tensors.data(), inputs.tensors.size(), outputs);
+  ++(made ? counters.compiled : counters.declined);
   if (!made || !parts_.effects) return made.release();
   if (!parts_.effects->apply(made.get(), inputs.containers.data())) return nullptr;
   return Py_NewRef(PyTuple_GET_ITEM(made.get(), 0));
   END_HANDLE_TH_ERRORS
+}
+
+std::optional<int64_t> Entry::rehearse(PyObject* const* args, size_t positional, PyObject* keyword_names,
+                                       const std::vector<at::Tensor>& tensors, std::vector<at::Tensor>& outputs) {
+  std::vector<at::TensorImpl*> impls;
+  for (const at::Tensor& tensor : tensors) impls.push_back(tensor.unsafeGetTensorImpl());
+  const auto start = std::chrono::steady_clock::now();
+  CallInputs inputs;
+  if (!matches(TorchState::current(), args, positional, keyword_names, inputs)) return std::nullopt;
+  if (impls.size() != inputs.tensors.size()) return std::nullopt;
+  PyRef made = run_on(inputs, impls.data(), impls.size(), outputs);
+  if (!made) return std::nullopt;
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - start).count();
 }
 
 std::string Entry::explain_miss(const TorchState& now, PyObject* const* args, size_t positional,

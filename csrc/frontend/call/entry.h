@@ -3,7 +3,9 @@
 
 #include <Python.h>
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -11,6 +13,7 @@
 #include "frontend/call/effects.h"
 #include "frontend/call/executable.h"
 #include "frontend/call/output_tree.h"
+#include "frontend/call/symbolic_call.h"
 #include "frontend/call/trial.h"
 #include "frontend/guards/arguments.h"
 #include "frontend/guards/captured_tensors.h"
@@ -28,14 +31,16 @@ struct EntryCounters {
   uint64_t shadowed = 0;
 };
 
-/// The parts of an entry, any of the shared ones made by Python code; captured, state and frozen may be null. Without
-/// an executable the entry stands for calls that are known to be eager's: they go to the function with no further ado.
+/// The parts of an entry, any of the shared ones made by Python code; captured, state and frozen may be null. It has an
+/// executable, or a symbolic program that has one for each combination of sizes. Without either it stands for calls that
+/// are known to be eager's: they go to the function with no further ado.
 struct EntryParts {
   std::shared_ptr<ArgumentSpec> arguments;
   std::shared_ptr<StateGuards> state;
   std::shared_ptr<CapturedTensors> captured;
   std::shared_ptr<CapturedTensors> watched;  // tensors of the state that no operator reads: Python may ask their dtype
   std::shared_ptr<Executable> executable;
+  std::shared_ptr<SymbolicCall> symbolic;
   std::shared_ptr<OutputTree> outputs;
   std::shared_ptr<Effects> effects;       // null when the call changes none of its arguments' containers
   std::shared_ptr<FrozenTensors> frozen;  // null when the executable keeps no numbers of weights
@@ -56,10 +61,18 @@ class Entry {
   }
 
   /// Whether its calls say how fast it is.
-  bool is_settled() const { return is_eager() || parts_.executable->is_settled(); }
+  bool is_settled() const { return !parts_.executable || parts_.executable->is_settled(); }
+  /// Whether each call needs a measure of its own.
+  bool varies() const { return is_symbolic() || (parts_.executable && parts_.executable->varies()); }
 
   /// Runs it. Null with a Python error, or null without one: run eagerly.
   PyObject* run(const CallInputs& inputs);
+
+  /// As `matches` and `run`, but on other tensors in place of the call's and without the effects on its containers.
+  /// Fills `outputs` and returns the nanoseconds it took; nothing when the call is not one it answers, or with a Python
+  /// error set.
+  std::optional<int64_t> rehearse(PyObject* const* args, size_t positional, PyObject* keyword_names,
+                                  const std::vector<at::Tensor>& tensors, std::vector<at::Tensor>& outputs);
 
   /// Why a call is not one this entry answers; empty when it is. Cold.
   std::string explain_miss(const TorchState& now, PyObject* const* args, size_t positional, PyObject* keyword_names);
@@ -70,7 +83,8 @@ class Entry {
   bool state_holds() const { return !retired_ && parts_.state && parts_.state->check(); }
 
   /// Its calls are known to be eager's.
-  bool is_eager() const { return parts_.executable == nullptr; }
+  bool is_eager() const { return parts_.executable == nullptr && !is_symbolic(); }
+  bool is_symbolic() const { return parts_.symbolic != nullptr; }
 
   /// An object it was recorded with has died, or a number it keeps has changed.
   bool is_dead() const { return parts_.arguments->is_dead() || is_stale(); }
@@ -91,6 +105,10 @@ class Entry {
   void clear();
 
  private:
+  /// The values of an output tree: the result, and with effects those that they need. Null as `run`.
+  PyRef run_on(const CallInputs& inputs, at::TensorImpl* const* tensors, size_t count,
+               std::vector<at::Tensor>& outputs);
+
   /// A container matched by structure was none of the objects the guards hold when the call was recorded: code could
   /// tell.
   bool meets_no_guarded_object(const CallInputs& inputs) const {

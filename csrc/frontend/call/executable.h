@@ -18,6 +18,9 @@ class Executable {
 
   /// Whether it is as fast as it is going to be: until then no call counts for the trial.
   virtual bool is_settled() const { return true; }
+
+  /// Whether no two calls need take the same time.
+  virtual bool varies() const { return false; }
 };
 
 }  // namespace braze

@@ -27,14 +27,24 @@ bool is_named_tuple(PyTypeObject* type) {
 
 class OutputTree::Builder {
  public:
-  Builder(OutputTree& tree, const Classify& classify, const std::unordered_set<PyObject*>& existing,
-          const std::unordered_map<PyObject*, uint32_t>& of_arguments, Refusal& refusal)
-      : tree_(tree), classify_(classify), existing_(existing), of_arguments_(of_arguments), refusal_(refusal) {}
+  Builder(OutputTree& tree, const Classify& classify, const Number& number,
+          const std::unordered_set<PyObject*>& existing, const std::unordered_map<PyObject*, uint32_t>& of_arguments,
+          Refusal& refusal)
+      : tree_(tree),
+        classify_(classify),
+        number_(number),
+        existing_(existing),
+        of_arguments_(of_arguments),
+        refusal_(refusal) {}
 
   bool add(PyObject* object, const std::string& path) {
     if (THPVariable_Check(object)) return add_tensor(object, path);
     if (is_immutable_value(object)) {
       push({Kind::Constant, 0, {}, PyRef::borrow(object), {}});
+      return true;
+    }
+    if (PyRef integer = number_ ? number_(object) : PyRef()) {
+      push({Kind::Number, tree_.numbers_++, {}, std::move(integer), {}});
       return true;
     }
     if (auto found = seen_.find(object); found != seen_.end()) {
@@ -152,6 +162,7 @@ class OutputTree::Builder {
 
   OutputTree& tree_;
   const Classify& classify_;
+  const Number& number_;
   const std::unordered_set<PyObject*>& existing_;
   const std::unordered_map<PyObject*, uint32_t>& of_arguments_;
   Refusal& refusal_;
@@ -162,8 +173,8 @@ class OutputTree::Builder {
 class OutputTree::Maker {
  public:
   Maker(const OutputTree& tree, std::vector<at::Tensor>& outputs, at::TensorImpl* const* inputs,
-        PyObject* const* containers)
-      : tree_(tree), outputs_(outputs), inputs_(inputs), containers_(containers) {}
+        PyObject* const* containers, const int64_t* numbers)
+      : tree_(tree), outputs_(outputs), inputs_(inputs), containers_(containers), numbers_(numbers) {}
 
   PyObject* make() {
     size_t at = cursor_++;
@@ -174,6 +185,7 @@ class OutputTree::Maker {
         return THPVariable_Wrap(
             at::Tensor(c10::intrusive_ptr<at::TensorImpl, at::UndefinedTensorImpl>::reclaim_copy(inputs_[node.index])));
       case Kind::Constant: return Py_NewRef(node.value.get());
+      case Kind::Number: return PyLong_FromLongLong(numbers_[node.index]);
       case Kind::Object: return Py_XNewRef(tree_.objects_[node.index].get());
       case Kind::Argument: return Py_NewRef(containers_[node.index]);
       case Kind::Again: return Py_XNewRef(made_[node.index]);
@@ -253,33 +265,45 @@ class OutputTree::Maker {
   std::vector<at::Tensor>& outputs_;
   at::TensorImpl* const* inputs_;
   PyObject* const* containers_;
+  const int64_t* numbers_;
   size_t cursor_ = 0;
   c10::SmallVector<PyObject*, 8> made_;
 };
 
-std::unique_ptr<OutputTree> OutputTree::build(PyObject* result, const Classify& classify,
+std::unique_ptr<OutputTree> OutputTree::build(PyObject* result, const Classify& classify, const Number& number,
                                               const std::unordered_set<PyObject*>& existing,
                                               const std::unordered_map<PyObject*, uint32_t>& of_arguments,
                                               Refusal& refusal) {
   std::unique_ptr<OutputTree> tree(new OutputTree);
-  return Builder(*tree, classify, existing, of_arguments, refusal).add(result, "the result") ? std::move(tree)
-                                                                                             : nullptr;
+  Builder builder(*tree, classify, number, existing, of_arguments, refusal);
+  return builder.add(result, "the result") ? std::move(tree) : nullptr;
 }
 
 PyObject* OutputTree::make(std::vector<at::Tensor>& outputs, at::TensorImpl* const* inputs,
-                           PyObject* const* containers) const {
-  return Maker(*this, outputs, inputs, containers).make();
+                           PyObject* const* containers, const int64_t* numbers) const {
+  return Maker(*this, outputs, inputs, containers, numbers).make();
 }
 
-std::string OutputTree::describe() const {
-  static constexpr const char* names[] = {"output", "input",      "constant",  "object", "argument", "again",
+bool OutputTree::is_integer(const Node& node) {
+  return node.kind == Kind::Number || (node.kind == Kind::Constant && PyLong_CheckExact(node.value.get()));
+}
+
+std::vector<std::pair<PyRef, bool>> OutputTree::integers() const {
+  std::vector<std::pair<PyRef, bool>> found;
+  for (const Node& node : nodes_)
+    if (is_integer(node)) found.emplace_back(node.value, node.kind == Kind::Number);
+  return found;
+}
+
+std::string OutputTree::describe(bool integers) const {
+  static constexpr const char* names[] = {"output", "input", "constant",   "constant",  "object", "argument", "again",
                                           "tuple",  "namedtuple", "structseq", "list",   "dict",     "instance"};
   std::string text;
   for (const Node& node : nodes_) {
     if (!text.empty()) text += ' ';
     text += names[static_cast<size_t>(node.kind)];
-    if (node.kind == Kind::Constant) {
-      text += "=" + describe_value(node.value.get());
+    if (node.kind == Kind::Constant || node.kind == Kind::Number) {
+      text += "=" + (integers || !is_integer(node) ? describe_value(node.value.get()) : "integer");
     } else {
       text += "#" + std::to_string(node.index);
     }

@@ -8,6 +8,7 @@
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "frontend/capture/refusal.h"
@@ -28,18 +29,25 @@ struct TensorSource {
 class OutputTree {
  public:
   using Classify = std::function<TensorSource(PyObject* tensor)>;
+  /// The integer that an object of a learning run stands for, or null: it is made from `numbers` then.
+  using Number = std::function<PyRef(PyObject* object)>;
 
   /// `existing`: the objects known to have existed before the call and vouched for by the guards. `of_arguments`: the
   /// containers the caller passed, by their place in CallInputs::containers.
-  static std::unique_ptr<OutputTree> build(PyObject* result, const Classify& classify,
+  static std::unique_ptr<OutputTree> build(PyObject* result, const Classify& classify, const Number& number,
                                            const std::unordered_set<PyObject*>& existing,
                                            const std::unordered_map<PyObject*, uint32_t>& of_arguments,
                                            Refusal& refusal);
 
   /// A new reference; null with a Python error set, or without one when an object to be returned has died.
-  PyObject* make(std::vector<at::Tensor>& outputs, at::TensorImpl* const* inputs, PyObject* const* containers) const;
+  /// `numbers`: the integers that vary, in order.
+  PyObject* make(std::vector<at::Tensor>& outputs, at::TensorImpl* const* inputs, PyObject* const* containers,
+                 const int64_t* numbers = nullptr) const;
 
-  std::string describe() const;
+  /// `integers`: with the values of integers.
+  std::string describe(bool integers = true) const;
+  /// The integers among the constants, and whether they vary.
+  std::vector<std::pair<PyRef, bool>> integers() const;
   int visit(visitproc visit, void* arg) const;
 
  private:
@@ -47,6 +55,7 @@ class OutputTree {
     Output,
     Input,
     Constant,
+    Number,
     Object,
     Argument,
     Again,
@@ -60,16 +69,20 @@ class OutputTree {
   struct Node {
     Kind kind;
     uint32_t index =
-        0;  // output, input, object, container of the arguments, earlier node (Again), or number of children
+        0;  // output, input, position in `numbers`, object, container of the arguments, earlier node (Again), or number
+            // of children
     PyRef type;
-    PyRef value;       // Constant: the object. Dict, Instance: the tuple of keys of the items
+    PyRef value;       // Constant: the object. Number: what it was. Dict, Instance: the tuple of keys of the items
     PyRef attributes;  // Instance: the tuple of names of its __dict__; their values follow those of the items
   };
   class Builder;
   class Maker;
 
+  static bool is_integer(const Node& node);
+
   std::vector<Node> nodes_;  // preorder
   std::vector<ObjectRef> objects_;
+  uint32_t numbers_ = 0;
 };
 
 }  // namespace braze

@@ -13,7 +13,7 @@ constexpr size_t kMostRefused = 256;
 }  // namespace
 
 std::shared_ptr<SymbolicCall> SymbolicCall::unify(const PlannedProgram& a, const PlannedProgram& b,
-                                                  std::vector<Symbol> symbols) {
+                                                  const std::vector<Symbol>& symbols) {
   if (!same_but_for_sizes(a.boundary, b.boundary) || !a.boundary.value_guards.empty()) return nullptr;
   Values first, second;
   for (const Symbol& symbol : symbols) first.push_back(symbol.first), second.push_back(symbol.second);
@@ -28,7 +28,6 @@ std::shared_ptr<SymbolicCall> SymbolicCall::unify(const PlannedProgram& a, const
   call->integers_ = std::move(*integers);
   call->recorded_ = std::move(*recorded);
   call->quotients_ = VaryingIntegers::fit(a.quotients, b.quotients, first, second);
-  call->symbols_ = std::move(symbols);
   return call;
 }
 
@@ -53,23 +52,6 @@ void SymbolicCall::compile(const Options& options) {
   has_code_ = true;
 }
 
-SymbolicCall::Values SymbolicCall::values_of(at::TensorImpl* const* inputs) const {
-  Values values;
-  values.reserve(symbols_.size());
-  for (const Symbol& symbol : symbols_) values.push_back(inputs[symbol.tensor]->size(symbol.dim));
-  return values;
-}
-
-std::shared_ptr<CompiledCall> SymbolicCall::find(const Values& symbols) {
-  for (size_t i = 0; i < instances_.size(); ++i) {
-    if (instances_[i].symbols != symbols) continue;
-    auto at = instances_.begin() + static_cast<ptrdiff_t>(i);
-    if (i > 0) std::rotate(instances_.begin(), at, at + 1);
-    return instances_.front().call;
-  }
-  return nullptr;
-}
-
 std::shared_ptr<CompiledCall> SymbolicCall::make(const Values& symbols) {
   if (!recorded_.are_integers(symbols)) return nullptr;
   auto integers = evaluate_all(integers_, symbols);
@@ -83,34 +65,31 @@ std::shared_ptr<CompiledCall> SymbolicCall::make(const Values& symbols) {
   return std::make_shared<CompiledCall>(std::move(plan), std::move(*boundary), std::move(planned->step_sizes));
 }
 
-std::shared_ptr<CompiledCall> SymbolicCall::instance(const Values& symbols) {
-  if (auto found = find(symbols)) return found;
+std::shared_ptr<const SymbolicCall::Instance> SymbolicCall::at(std::span<const int64_t> sizes) {
+  for (size_t i = 0; i < instances_.size(); ++i) {
+    if (!std::ranges::equal(instances_[i]->symbols, sizes)) continue;
+    auto at = instances_.begin() + static_cast<ptrdiff_t>(i);
+    if (i > 0) std::rotate(instances_.begin(), at, at + 1);
+    return instances_.front();
+  }
+  Values symbols(sizes.begin(), sizes.end());
   if (!has_code_ || refused_.count(symbols)) return nullptr;
-  Answer answer = admit_ ? admit_(symbols) : Answer::Yes;
-  if (answer == Answer::NotNow) return nullptr;
-  std::shared_ptr<CompiledCall> made;
+  Answer answer = admit_ ? admit_(symbols) : Answer{Answer::Yes, {}};
+  if (answer.verdict == Answer::NotNow) return nullptr;
+  std::shared_ptr<CompiledCall> call;
   try {
-    if (answer == Answer::Yes) made = make(symbols);
+    if (answer.verdict == Answer::Yes) call = make(symbols);
   } catch (const Error&) {  // a bug of ours must not cost the user the call
   }
-  if (!made) {
+  if (!call) {
     if (refused_.size() >= kMostRefused) refused_.clear();
-    refused_.insert(symbols);
+    refused_.insert(std::move(symbols));
     return nullptr;
   }
   if (instances_.size() >= kMostInstances) instances_.pop_back();
-  instances_.insert(instances_.begin(), {symbols, made});
-  return made;
-}
-
-bool SymbolicCall::run(at::TensorImpl* const* inputs, size_t count, std::vector<at::Tensor>& outputs) {
-  auto held = instance(values_of(inputs));  // other threads may drop it from the list meanwhile
-  return held && held->run(inputs, count, outputs);
-}
-
-std::vector<double> SymbolicCall::time_steps(at::TensorImpl* const* inputs, size_t count, int repeats) {
-  auto held = instance(values_of(inputs));
-  return held ? held->time_steps(inputs, count, repeats) : std::vector<double>();
+  auto made = std::make_shared<const Instance>(Instance{std::move(symbols), std::move(answer.numbers), std::move(call)});
+  instances_.insert(instances_.begin(), made);
+  return made;  // other threads may drop it from the list meanwhile
 }
 
 }  // namespace braze

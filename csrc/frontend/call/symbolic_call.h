@@ -2,21 +2,21 @@
 // third. For each combination of sizes it makes an instance, a CompiledCall whose kernels all instances share. The few
 // last used are kept.
 //
-// What the sizes decide beyond the plan (the way that Python took, how an operator rounds) is known to `admit`, which
-// is asked once for sizes that have no instance.
+// What the sizes decide beyond the plan (the way that Python took, how an operator rounds, the integers that Python
+// returned) is known to `admit`, which is asked once for sizes that have no instance.
 #pragma once
 
 #include <functional>
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "compiler.h"
 #include "frontend/call/call_boundary.h"
 #include "frontend/call/compiled_call.h"
-#include "frontend/call/executable.h"
 #include "frontend/call/varying_integers.h"
 #include "frontend/guards/tensor_specs.h"
 
@@ -30,15 +30,25 @@ struct PlannedProgram {
   std::vector<int64_t> quotients;  // that sizes were divided to when it was planned
 };
 
-class SymbolicCall : public Executable, public std::enable_shared_from_this<SymbolicCall> {
+class SymbolicCall : public std::enable_shared_from_this<SymbolicCall> {
  public:
-  enum class Answer { Yes, No, NotNow };
-  using Admit = std::function<Answer(const std::vector<int64_t>& symbols)>;
+  using Values = std::vector<int64_t>;
+  struct Answer {
+    enum { Yes, No, NotNow } verdict = No;
+    Values numbers;  // the integers of the result that vary, at these sizes
+  };
+  using Admit = std::function<Answer(const Values& symbols)>;
   using Symbol = TensorSpecs::Symbol;
+
+  struct Instance {
+    Values symbols;
+    Values numbers;
+    std::shared_ptr<CompiledCall> call;
+  };
 
   /// The program for all sizes of which `a` and `b` are two; null when they differ in more than integers.
   static std::shared_ptr<SymbolicCall> unify(const PlannedProgram& a, const PlannedProgram& b,
-                                             std::vector<Symbol> symbols);
+                                             const std::vector<Symbol>& symbols);
 
   /// Whether at these sizes the program is `c`, integer for integer. What fitted so far and does not fit `c` is
   /// dropped.
@@ -48,9 +58,8 @@ class SymbolicCall : public Executable, public std::enable_shared_from_this<Symb
   void compile(const Options& options);
   void set_admit(Admit admit) { admit_ = std::move(admit); }
 
-  /// With the GIL, which also guards the instances.
-  bool run(at::TensorImpl* const* inputs, size_t count, std::vector<at::Tensor>& outputs) override;
-  std::vector<double> time_steps(at::TensorImpl* const* inputs, size_t count, int repeats);
+  /// The program at these sizes; null when it does not hold there. With the GIL, which also guards the instances.
+  std::shared_ptr<const Instance> at(std::span<const int64_t> symbols);
 
   const CompiledPlan& compiled() const { return compiled_; }
   /// No integer of the recordings, or met while they were planned, is a fraction of a size (VaryingIntegers).
@@ -60,28 +69,18 @@ class SymbolicCall : public Executable, public std::enable_shared_from_this<Symb
   size_t instances_made() const { return instances_made_; }
 
  private:
-  using Values = std::vector<int64_t>;
-  struct Instance {
-    Values symbols;
-    std::shared_ptr<CompiledCall> call;
-  };
-
-  Values values_of(at::TensorImpl* const* inputs) const;
-  std::shared_ptr<CompiledCall> find(const Values& symbols);
   std::shared_ptr<CompiledCall> make(const Values& symbols);
-  std::shared_ptr<CompiledCall> instance(const Values& symbols);
 
   ParametricPlan plan_;
   CallBoundary boundary_;
   std::vector<SizeCandidates> integers_;      // of the boundary
   VaryingIntegers recorded_;                  // of the graph
   std::optional<VaryingIntegers> quotients_;  // nothing: they follow no rule
-  std::vector<Symbol> symbols_;
   Admit admit_;
   CompiledPlan compiled_;  // the plan of the first call with the parametric kernels
   bool has_code_ = false;
-  std::vector<Instance> instances_;  // the most recently used first
-  std::set<Values> refused_;         // sizes it does not hold for
+  std::vector<std::shared_ptr<const Instance>> instances_;  // the most recently used first
+  std::set<Values> refused_;                                // sizes it does not hold for
   size_t instances_made_ = 0;
 };
 

@@ -127,7 +127,7 @@ class Functionaliser {
       if (seen != seen_storages_.end()) slots_by_storage[seen->second].push_back(static_cast<int>(s));
     }
     for (auto& [storage, slots] : slots_by_storage) {
-      program_.memory_matters |= slots.size() > 1;
+      program_.shares_memory |= slots.size() > 1;
       int64_t low = INT64_MAX, high = 0;
       auto dtype = dtype_of(slots_[slots[0]].scalar_type());
       for (int s : slots) {
@@ -335,7 +335,6 @@ class Functionaliser {
         continue;  // a literal: nobody sees it again
       graph().mutations.push_back({buffer.input, buffer.value});
       program_.mutated.push_back(slot);
-      program_.memory_matters = true;
     }
   }
 

@@ -61,7 +61,7 @@ struct CapturedProgram {
   std::vector<at::Generator> drawn;       // those the call moves
   std::vector<int64_t> slot_offsets;  // arguments' and captured tensors' storage offsets, when the call could see them
   bool sized_by_values = false;       // values decide the size of something
-  bool memory_matters = false;        // the graph holds for one pattern of shared memory among the slots only
+  bool shares_memory = false;         // among the slots: the graph holds for this pattern of it only
 };
 
 /// `arguments`: the call's tensors in order. `candidates`: tensors guards can reach. `results`: the tensors the call

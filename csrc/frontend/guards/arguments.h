@@ -19,7 +19,7 @@ namespace braze {
 /// keeps alive.
 struct CallInputs {
   c10::SmallVector<at::TensorImpl*, 32> tensors;
-  c10::SmallVector<int64_t, 8> symbols;  // the sizes that the spec leaves open
+  c10::SmallVector<int64_t, 8> symbols;  // the sizes and numbers that the spec leaves open
   c10::SmallVector<PyObject*, 4> held;
   c10::SmallVector<PyObject*, 8> containers;  // borrowed: the lists, dicts and plain objects among them, in order
 
@@ -60,11 +60,26 @@ class ArgumentSpec {
   /// Vectorcall arguments. When true, `inputs` has the tensors in flatten order.
   bool check(PyObject* const* args, size_t positional, PyObject* keyword_names, CallInputs& inputs) const;
 
-  /// A spec for calls like those of `a` and of `b`, which differ in sizes of tensors only (TensorSpecs::generalise);
-  /// null when they differ in more or not at all.
+  /// A spec for calls like those of `a` and of `b`, which differ in sizes of tensors (TensorSpecs::generalise) and in
+  /// Python integers only; null when they differ in more or not at all.
   static std::unique_ptr<ArgumentSpec> generalise(const ArgumentSpec& a, const ArgumentSpec& b);
-  /// What the sizes left open were found from; empty for a spec of one call.
+  /// What the sizes and numbers left open were found from; empty for a spec of one call.
   const std::vector<TensorSpecs::Symbol>& symbols() const { return symbols_; }
+
+  /// A spec for calls like those of `a` and of `b`, which differ in Python floats only, whatever those are; null when
+  /// they differ in more or not at all.
+  static std::unique_ptr<ArgumentSpec> with_any_floats(const ArgumentSpec& a, const ArgumentSpec& b);
+
+  /// An object in the place of a number that the spec leaves open: the item or attribute `key` of a container, by its
+  /// place in CallInputs::containers.
+  struct Substitute {
+    size_t container;
+    PyRef key, value;
+  };
+  /// Arguments with `values`, by symbol, in the places of the numbers left open: new tuples of positional and keyword
+  /// arguments, and in `inside` what has to be put into containers. False when a place cannot hold it.
+  bool substitute(PyObject* args, PyObject* kwargs, const std::vector<PyObject*>& values, PyRef& new_args,
+                  PyRef& new_kwargs, std::vector<Substitute>& inside) const;
 
   size_t tensor_count() const { return tensors_.size(); }
   const TensorSpecs& tensors() const { return tensors_; }
@@ -91,16 +106,20 @@ class ArgumentSpec {
   int visit(visitproc visit, void* arg) const;
 
  private:
-  enum class Kind : uint8_t { Tensor, Same, Value, Object, Tuple, List, Dict, Instance, Owner, Absent };
+  enum class Kind : uint8_t { Tensor, Same, Value, Number, AnyFloat, Object, Tuple, List, Dict, Instance, Owner, Absent };
   struct Node {
     Kind kind;
-    uint32_t index;      // the tensor, object, owner, or number of children
+    uint32_t index;      // the tensor, symbol, object, owner, or number of children
     PyTypeObject* type;  // borrowed for static types, else kept by types_
     PyRef value;         // Same, Value: the expected object. Dict, Instance, Owner: the tuple of keys, in order
     uint32_t path;
   };
   class Builder;
   class Matcher;
+  class Substituter;
+
+  static bool alike(const ArgumentSpec& a, const ArgumentSpec& b);
+  static bool alike(const ArgumentSpec& a, const ArgumentSpec& b, size_t node);
 
   std::vector<Node> nodes_;  // preorder
   std::vector<std::string> paths_;

@@ -32,6 +32,12 @@ bool TensorSpecs::add(const at::Tensor& tensor, Refusal& refusal) {
   return true;
 }
 
+uint32_t TensorSpecs::symbol_of(int64_t first, int64_t second, std::vector<Symbol>& symbols) {
+  auto at = std::find(symbols.begin(), symbols.end(), Symbol{first, second});
+  if (at == symbols.end()) at = symbols.insert(at, {first, second});
+  return static_cast<uint32_t>(at - symbols.begin());
+}
+
 bool TensorSpecs::generalise(const TensorSpecs& a, const TensorSpecs& b, TensorSpecs& result,
                              std::vector<Symbol>& symbols) {
   if (a.size() != b.size()) return false;
@@ -44,11 +50,8 @@ bool TensorSpecs::generalise(const TensorSpecs& a, const TensorSpecs& b, TensorS
     int64_t* both = result.geometry_.data() + y.geometry;
     for (int32_t i = 0; i < x.dims; ++i) {
       if (first[i] == second[i]) continue;
-      if (std::min(first[i], second[i]) < least_symbol) return false;
-      size_t s = 0;
-      while (s < symbols.size() && (symbols[s].first != first[i] || symbols[s].second != second[i])) ++s;
-      if (s == symbols.size()) symbols.push_back({t, i, first[i], second[i]});
-      both[i] = -1 - static_cast<int64_t>(s);
+      if (!may_vary(first[i], second[i])) return false;
+      both[i] = -1 - static_cast<int64_t>(symbol_of(first[i], second[i], symbols));
     }
     const int64_t *first_strides = first + x.dims, *second_strides = second + x.dims;
     for (int32_t i = 0; i < x.dims; ++i) {
@@ -62,6 +65,10 @@ bool TensorSpecs::generalise(const TensorSpecs& a, const TensorSpecs& b, TensorS
     }
   }
   return true;
+}
+
+bool TensorSpecs::same_as(const TensorSpecs& other) const {
+  return specs_ == other.specs_ && geometry_ == other.geometry_;
 }
 
 std::vector<int64_t> TensorSpecs::geometry_at(size_t index, const std::vector<int64_t>& symbols) const {

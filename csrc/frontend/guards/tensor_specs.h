@@ -8,6 +8,7 @@
 #include <ATen/core/Tensor.h>
 #include <torch/csrc/autograd/variable.h>
 
+#include <algorithm>
 #include <cstring>
 #include <string>
 #include <vector>
@@ -43,16 +44,27 @@ class TensorSpecs {
     return true;
   }
 
-  /// A dim of the tensors whose size a symbol stands for, and the two sizes it was found from.
+  /// What was one number in one call and another in a second: the sizes of dims, perhaps Python integers too.
   struct Symbol {
-    uint32_t tensor;
-    int32_t dim;
     int64_t first, second;
+    bool operator==(const Symbol&) const = default;
   };
+  /// The position of a symbol among `symbols`; a new one is appended.
+  static uint32_t symbol_of(int64_t first, int64_t second, std::vector<Symbol>& symbols);
+  /// Whether a value of a symbol is one that symbols stand for, and is what it was wherever else it was met.
+  static bool takes(int64_t value, int64_t& symbol) {
+    if (value < least_symbol || value > largest_symbol) return false;
+    if (symbol == 0) symbol = value;
+    return symbol == value;
+  }
+  static bool may_vary(int64_t first, int64_t second) {
+    return std::min(first, second) >= least_symbol && std::max(first, second) <= largest_symbol;
+  }
 
   /// Specs of tensors that are as those of `a` and of `b`, which differ in sizes and in strides that follow from sizes;
   /// appends to `symbols`. False when they differ in more.
   static bool generalise(const TensorSpecs& a, const TensorSpecs& b, TensorSpecs& result, std::vector<Symbol>& symbols);
+  bool same_as(const TensorSpecs& other) const;
   /// The sizes, then the strides, of a tensor at these values of the symbols.
   std::vector<int64_t> geometry_at(size_t index, const std::vector<int64_t>& symbols) const;
   at::ScalarType dtype(size_t index) const { return specs_[index].dtype.toScalarType(); }
@@ -68,6 +80,7 @@ class TensorSpecs {
     uint8_t flags;
     int32_t dims;
     uint32_t geometry;  // where its sizes, then strides, start in geometry_
+    bool operator==(const Spec&) const = default;
   };
   enum Flag : uint8_t { RequiresGrad = 1, Leaf = 2, View = 4, ForwardGrad = 8, WrappedNumber = 16 };
 
@@ -85,11 +98,9 @@ class TensorSpecs {
   }
 
   static constexpr int64_t least_symbol = 2;  // PyTorch treats 0 and 1 in ways of their own
+  static constexpr int64_t largest_symbol = int64_t{1} << 28;  // as of SizeExpr
   static bool takes(int64_t expected, int64_t size, int64_t* symbols) {
-    if (expected >= 0 || size < least_symbol) return false;
-    int64_t& symbol = symbols[-1 - expected];
-    if (symbol == 0) symbol = size;
-    return symbol == size;
+    return expected < 0 && takes(size, symbols[-1 - expected]);
   }
   static bool follows(int64_t expected, int64_t stride, const int64_t* sizes, const int64_t* strides) {
     return expected < 0 && stride == sizes[-1 - expected] * strides[-1 - expected];

@@ -32,20 +32,35 @@ class ArgumentMemory:
         changed = {path for path, container, before in self.inner if not same(before, contents_of(container))}
         return {root for root in self.object_paths for path in changed if is_within(path, root)}
 
-    def outcome(self, result):
+    def outcome(self, result, before=None):
         """(what the output tree is built from, effects): the result alone when nothing has changed, else a tuple of it
-        and the values of the effects. None when a change is not one that can be told.
+        and the values of the effects. None when a change is not one that can be told. `before`: what the containers held
+        when the call began.
         """
-        found = self.effects()
+        found = self.effects(self.before if before is None else before)
         if found is None:
             return None
         effects, values = found
         return ((result, *values), effects) if effects.describe() else (result, None)
 
-    def effects(self):
+    def rewound(self, start):
+        """Inside, the containers and what the call wrote, of which `start` has copies, are as before the call."""
+        return _C.Rewind(self.containers, self.before, start.written)
+
+    def put(self, changes):
+        """Puts each (container, key, value) in its place; returns the contents of all containers then."""
+        for place, key, value in changes:
+            container = self.containers[place]
+            if isinstance(container, (list, dict)):
+                container[key] = value
+            else:
+                object.__getattribute__(container, "__dict__")[key] = value
+        return [contents_of(container) for container in self.containers]
+
+    def effects(self, contents):
         """(effects, values they need), or None."""
         effects, values = _C.Effects(), []
-        for place, (container, before) in enumerate(zip(self.containers, self.before)):
+        for place, (container, before) in enumerate(zip(self.containers, contents)):
             now = contents_of(container)
             if any(a is not b for a, b in zip(self.bodies[place], body_of(container))):
                 return None

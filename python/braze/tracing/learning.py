@@ -14,13 +14,16 @@ TUPLE_ITERATOR = type(iter(()))
 
 
 class Lesson:
-    """What a learning run taught: the tape, and what Python asked about sizes."""
+    """What a learning run taught: the tape, what Python asked about sizes, and what the call came to: its result and
+    effects as the output tree is built from them.
+    """
 
-    def __init__(self, tape, guards, result, recording):
-        self.tape = tape
-        self.guards = guards
+    def __init__(self, eye, result, recording, outcome):
+        self.tape = eye.tape
+        self.guards = eye.guards
         self.result = result
         self.recording = recording
+        self.outcome = outcome
 
 
 class LearningEye(SecondEye):
@@ -112,21 +115,31 @@ def plain_values(value):
     return value
 
 
-def learn(function, args, kwargs, arguments, spec):
-    """A Lesson, or a text that says why there is none."""
-    if not _C.start_recording():
-        return "another trace is running"
+def learn(function, args, kwargs, arguments, spec, memory, start):
+    """A Lesson, or a text that says why there is none. `memory` and `start`: of the call, which is made once more."""
     eye = LearningEye(arguments, spec)
-    try:
-        with arguments_decide_overrides(), plain_paths(), eye:
-            result = function(*args, **kwargs)
-    except Exception as error:
-        return f"the code does not take sizes that vary: {type(error).__name__}: {error}".partition("\n")[0]
-    finally:
-        recording = _C.stop_recording()
-        eye.guards.stop()
+    values = [eye.named(f"s{i}", second) for i, (_, second) in enumerate(spec.symbols)]
+    with start.rewound(), memory.rewound(start):
+        substituted = spec.substitute(args, kwargs, values)
+        if substituted is None:
+            return "a number is in a tuple of its own type"
+        args, kwargs, inside = substituted
+        before = memory.put(inside)
+        if not _C.start_recording():
+            return "another trace is running"
+        try:
+            with arguments_decide_overrides(), plain_paths(), eye:
+                result = function(*args, **kwargs)
+        except Exception as error:
+            return f"the code does not take sizes that vary: {type(error).__name__}: {error}".partition("\n")[0]
+        finally:
+            recording = _C.stop_recording()
+            eye.guards.stop()
+        outcome = memory.outcome(result, before)
     if eye.problem is not None:
         return eye.problem
     if recording.refusal:
         return ": ".join(recording.refusal)
-    return Lesson(eye.tape, eye.guards, result, recording)
+    if outcome is None:
+        return "a dict among the arguments was put in another order"
+    return Lesson(eye, result, recording, outcome)

@@ -28,6 +28,7 @@ class CallStart:
     def __init__(self, inputs, program):
         written = {inputs[slot].untyped_storage().data_ptr() for slot in program.mutated_slots}
         copies = {}
+        self.written = []  # (tensor, its copy), one for each storage
         self.inputs = inputs
         self.versions = [version_of(tensor) for tensor in inputs]
         self.tensors = []
@@ -38,11 +39,14 @@ class CallStart:
                 if address not in written:
                     self.tensors.append(tensor)
                     continue
-                if address not in copies:
+                is_new = address not in copies
+                if is_new:
                     copies[address] = tensor.untyped_storage().clone()
                 view = torch.empty(0, dtype=tensor.dtype)
                 view.set_(copies[address], tensor.storage_offset(), tensor.size(), tensor.stride())
                 self.tensors.append(view)
+                if is_new:
+                    self.written.append((tensor, view))
 
     def version_moves(self):
         """By how much the version counter of each input has moved since."""
@@ -54,16 +58,24 @@ class CallStart:
         twin.inputs, twin.versions, twin.generators = self.inputs, self.versions, self.generators
         return twin
 
+    def begin_again(self):
+        """Puts the generators back; returns where they were."""
+        ends = [generator.get_state() for generator, _ in self.generators]
+        for generator, before in self.generators:
+            generator.set_state(before)
+        return ends
+
+    def ended_as(self, ends):
+        return all(torch.equal(generator.get_state(), end) for (generator, _), end in zip(self.generators, ends))
+
     @contextlib.contextmanager
     def rewound(self):
         """Inside, the generators are as before the call; afterwards as they were on entering. Yields a function that
         says whether by now they are where the call left them.
         """
-        after = [generator.get_state() for generator, _ in self.generators]
-        for generator, before in self.generators:
-            generator.set_state(before)
+        after = self.begin_again()
         try:
-            yield lambda: all(torch.equal(g.get_state(), state) for (g, _), state in zip(self.generators, after))
+            yield lambda: self.ended_as(after)
         finally:
             for (generator, _), state in zip(self.generators, after):
                 generator.set_state(state)

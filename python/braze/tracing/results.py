@@ -1,4 +1,8 @@
-"""The tensors of a traced result: noted in order, and told apart by where a replay gets them from."""
+"""What a traced call returned: its tensors noted in order and told apart by where a replay gets them from, and the
+integers that follow from sizes.
+"""
+
+from braze.tracing.symbolic_size import SymbolicSize
 
 
 def collector(results):
@@ -18,3 +22,19 @@ def classifier(results, outputs):
         for i, (tensor, (kind, slot)) in enumerate(zip(results, outputs))
     }
     return lambda tensor: place[id(tensor)]
+
+
+def integers_of(sources):
+    """Notes the expression of each integer of a learning run that is met in its results."""
+
+    def integer_of(value):
+        if type(value) is not SymbolicSize:
+            return None
+        sources.append(value._source)
+        return value._hint
+
+    return integer_of
+
+
+def described(effects):
+    return effects.describe() if effects else ""

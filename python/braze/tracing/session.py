@@ -2,6 +2,7 @@
 
 import inspect
 import threading
+import time
 import weakref
 
 from braze import _C
@@ -10,7 +11,7 @@ from braze.tracing import children, freezing, proof
 from braze.tracing.argument_memory import ArgumentMemory, is_within
 from braze.tracing.reachable import snapshot
 from braze.tracing.refusal import Refusal
-from braze.tracing.results import classifier, collector
+from braze.tracing.results import classifier, collector, described
 from braze.tracing.stage_source import PathLeft
 from braze.tracing.trace import trace_call
 from braze.tracing.value_sizes import ConfirmingCall, ValueSizes
@@ -60,8 +61,13 @@ class CallKind:
 
     @property
     def result(self):
-        """What it returns, as text."""
-        return self.tree.describe()
+        """What it returns, as text, whatever the integers in it."""
+        return self.tree.describe(integers=False)
+
+    @property
+    def integers(self):
+        """The integers in what it returns."""
+        return [value for value, _ in self.tree.integers]
 
     def tensors(self):
         """The tensors it captured."""
@@ -78,6 +84,7 @@ class PublishedKind:
     def __init__(self, kind, entry):
         self.spec, self.state, self.program, self.planned = kind.spec, kind.state, kind.program, kind.planned
         self.result, self.executed, self.state_holds = kind.result, kind.executed, entry.state_holds
+        self.integers, self.effects = kind.integers, kind.effects
         self.captured = [weakref.ref(tensor) for tensor in kind.captured]
 
     def tensors(self):
@@ -100,6 +107,15 @@ class Published:
         self.shapes = shapes  # the ShapeFunction of an entry for many sizes
         self.effects = effects
         self.freezing = freezing  # a line for braze.explain
+
+    def compiled_for(self, args, kwargs):
+        """The CompiledCall that answers this call; None when eager does."""
+        if self.shapes is None:
+            return self.compiled
+        return self.compiled.at(self.spec.symbol_values(args, kwargs))
+
+    def start_of(self, args, kwargs):
+        return proof.CallStart(self.spec.tensors(args, kwargs) + list(self.entry.captured), self.program)
 
 
 class Session:
@@ -362,19 +378,28 @@ class Session:
         except ValueError as problem:  # a dual tensor, say
             return Refusal("tensor_kind", str(problem))
         freezing_line = frozen.describe() if frozen else not_frozen
-        self.add_entry(callable_, entry, compiled, kind.spec, paths, kind, start, None, effects, freezing_line)
+        times = time_steps(compiled, compiled, start)
+        self.add_entry(callable_, entry, compiled, kind.spec, paths, kind, times, None, effects, freezing_line)
         self.kinds.remove(kind)
         return None
 
-    def entry_of(self, kind, spec, state, captured, compiled, tree, paths, effects=None, frozen=None):
+    def publish_symbolic(self, callable_, kind, waiting, state, paths, compiled, start):
+        """An entry for many sizes; `compiled` is its program at those of this call."""
+        spec, call, effects = waiting.spec, waiting.call, kind.effects
+        entry = self.entry_of(kind, spec, state, kind.captured, None, waiting.tree, paths, effects, symbolic=call)
+        times = time_steps(call, compiled, start)
+        self.add_entry(callable_, entry, call, spec, paths, kind, times, waiting.shapes, effects)
+
+    def entry_of(self, kind, spec, state, captured, compiled, tree, paths, effects=None, frozen=None, symbolic=None):
         known = {id(tensor) for tensor in captured}
         others = [(path, tensor) for path, tensor in state.tensors if id(tensor) not in known]
         guards = frozen and frozen.guards
-        return _C.Entry(spec, kind.state, state.guards, captured, compiled, tree, paths, effects, guards, others)
+        return _C.Entry(
+            spec, kind.state, state.guards, captured, compiled, tree, paths, effects, guards, others, symbolic
+        )
 
-    def add_entry(self, callable_, entry, compiled, spec, paths, kind, start, shapes=None, effects=None, freezing=""):
+    def add_entry(self, callable_, entry, compiled, spec, paths, kind, times, shapes=None, effects=None, freezing=""):
         callable_.add_entry(entry, self.options.trial)
-        times = time_steps(compiled, start)
         kept = PublishedKind(kind, entry)
         self.entries.append(Published(callable_, entry, compiled, spec, paths, kept, times, shapes, effects, freezing))
         self.wasted = 0
@@ -395,10 +420,14 @@ class Session:
             outputs = compiled.run(start.tensors)
             if outputs is None:
                 return DECLINED
-            if len(outputs) != len(results):
-                return f"{len(outputs)} tensors instead of {len(results)}"
             if not as_the_call_left_them():
                 return "a random number generator ends in another state"
+        return self.differs(outputs, program, start, results)
+
+    def differs(self, outputs, program, start, results):
+        """Says how the tensors that a program made, and left behind where it began, are not the call's."""
+        if len(outputs) != len(results):
+            return f"{len(outputs)} tensors instead of {len(results)}"
         for i, (output, result) in enumerate(zip(outputs, results)):
             if output is not None and (problem := proof.disagreement(output, result, f"result {i}")):
                 return problem
@@ -450,23 +479,61 @@ class Session:
 
     def shadow(self, entry, args, kwargs):
         """A hit now and then is answered by eager, and the compiled result must agree with it; an entry that does not is dropped."""
-        published = next((item for item in self.entries if item.entry is entry), None)
+        published = self.published(entry)
+        if published is None:
+            return self.function(*args, **kwargs)
+        compiled = published.compiled_for(args, kwargs)
+        memory = ArgumentMemory(published.spec, args, kwargs)
+        start = published.start_of(args, kwargs)
+        result = self.function(*args, **kwargs)
+        results, effects = self.results_of(result, memory)
+        problem = DECLINED if compiled is None else self.disproves(compiled, published.program, start, results)
+        self.look_at(published, problem, effects)
+        return result
+
+    def rehearse(self, entry, args, kwargs):
+        """As shadow, with a clock: this is the trial of an entry for many sizes, where no two calls need be alike."""
+        published = self.published(entry)
         if published is None:
             return self.function(*args, **kwargs)
         memory = ArgumentMemory(published.spec, args, kwargs)
-        inputs = published.spec.tensors(args, kwargs) + list(published.entry.captured)
-        start = proof.CallStart(inputs, published.program)
+        start = published.start_of(args, kwargs)
+        try:
+            rehearsed = entry.rehearse(args, kwargs, start.tensors)
+        except Exception:  # eager raises it as well, and where the user's line is
+            rehearsed = None
+        ends = start.begin_again()
+        if rehearsed is None:
+            return self.miss(published.callable(), args, kwargs)
+        begin = time.perf_counter_ns()
         result = self.function(*args, **kwargs)
+        elapsed = time.perf_counter_ns() - begin
+        nanoseconds, outputs = rehearsed
+        results, effects = self.results_of(result, memory)
+        problem = self.differs(outputs, published.program, start, results)
+        if not start.ended_as(ends):
+            problem = problem or "a random number generator ends in another state"
+        self.look_at(published, problem, effects)
+        entry.add_trial(nanoseconds, elapsed)
+        return result
+
+    def published(self, entry):
+        return next((item for item in self.entries if item.entry is entry), None)
+
+    def results_of(self, result, memory):
+        """(the tensors, the effects) of a call that was made for real."""
         results = []
         outcome, effects = memory.outcome(result) or (result, None)
         _C.OutputTree.build(outcome, collector(results), [], memory.containers)
-        problem = self.disproves(published.compiled, published.program, start, results)
+        return results, effects
+
+    def look_at(self, published, problem, effects):
+        """Drops an entry that did something else than the call."""
         if described(effects) != described(published.effects):
             problem = problem or f"the call did {described(effects)} instead of {described(published.effects)}"
         if problem and problem != DECLINED:
-            self.note(Refusal("proof", f"after {entry.hits} calls, {problem}"))
-            self.remove_entry(published.callable(), entry)
-        return result
+            self.note(Refusal("proof", f"after {published.entry.hits} calls, {problem}"))
+            self.remove_entry(published.callable(), published.entry)
 
     def add_eager_entry(self, callable_, kind):
         """Calls of this kind go straight to the function from now on."""
@@ -504,13 +571,9 @@ class Session:
         )
 
 
-def described(effects):
-    return effects.describe() if effects else ""
-
-
-def time_steps(compiled, start):
+def time_steps(program, compiled, start):
     """Microseconds of each step of the launch list; none for operators of the user's own, which eager runs once a call."""
-    if not all(op.partition("::")[0] in ("aten", "mkldnn", "mkl") for op in compiled.externs):
+    if not all(op.partition("::")[0] in ("aten", "mkldnn", "mkl") for op in program.externs):
         return []
     with start.rewound():
         return compiled.time_steps(start.tensors, 2)

@@ -1,9 +1,9 @@
 """For which sizes a program that was found from a few calls holds: the path guards that Python's code gave, and what
 the tape of PyTorch functions does at those sizes.
 
-Sizes are verified by a replay of the tape: its recording, lowered and scheduled as any call's, must be
-the program at these sizes, integer for integer. Between verified sizes only the path guards are looked at, and the
-verified range grows by doubling, so that n sizes cost log n replays. Where a size is a fraction of another (a strided
+Sizes are verified by a replay of the tape: its recording, lowered and scheduled as any call's, must
+be the program at these sizes, integer for integer. Between verified sizes only the path guards are looked at, and what
+is verified grows by doubling, so that n sizes cost log n replays. Where a size is a fraction of another (a strided
 convolution, a chunk) each is replayed, for the rounding between verified ones is not known.
 """
 
@@ -12,6 +12,7 @@ import time
 
 from braze import _C
 from braze.tracing.tape import Busy, Diverged
+from braze.tracing.verified_sizes import VerifiedSizes
 
 MOST_POINTS = 4096
 # A replay at twice the sizes may take four times the memory and time; beyond these it goes less far, or just there.
@@ -21,24 +22,28 @@ HUGE_BYTES = 1 << 31
 
 
 class ShapeFunction:
-    """Answers whether `call`, a braze._C.SymbolicCall, holds at given sizes. It does not hold the call itself, which
-    holds it.
+    """Answers whether `call`, a braze._C.SymbolicCall, holds at given sizes, and what integers it returns there. It does
+    not hold the call itself, which holds it.
+
+    `returned`: what Python computed from sizes and returned, or put into a container.
     """
 
-    def __init__(self, spec, lesson, captured, options):
+    def __init__(self, spec, lesson, captured, returned, options):
         self.spec = spec
         self.tape = lesson.tape
         self.guards = lesson.guards
         self.captured = captured  # numbers of the captured tensors on the tape
         self.options = options
         self.condition = compile(self.guards.source(), "<path guards>", "eval")
-        sources = self.tape.size_sources()
+        sources = self.tape.size_sources() + returned
+        self.returned = len(returned)
         self.computed = compile(f"({''.join(source + ', ' for source in sources)})", "<sizes>", "eval")
         self.reads = sorted(set(re.findall(r"r\d+", self.guards.source() + " ".join(sources))))
         self.expressions = None  # of the reads, then of what Python computed, in symbols
         self.shapes = None  # the sizes of all tensors of the tape, in symbols
-        self.low = self.high = None  # corners of the verified range
-        self.points = set()  # verified outside of it
+        self.call = None  # while it is asked
+        self.between = VerifiedSizes(self.holds_at, self.larger)
+        self.points = {}  # verified outside of it -> what is returned there
         self.seconds = self.bytes = 0  # of the last replay
         self.problem = ""  # why sizes were turned away last
 
@@ -58,13 +63,15 @@ class ShapeFunction:
         return True
 
     def __call__(self, call, symbols):
-        """True, False, or None when it cannot be said now."""
-        if tuple(symbols) in self.points:
-            return True
-        if self.is_within(symbols) and self.has_no_fractions(call) and (held := self.path_holds(symbols)) is not None:
+        """The returned integers, False, or None when it cannot be said now."""
+        symbols = tuple(symbols)
+        if symbols in self.points:
+            return self.points[symbols]
+        if self.has_no_fractions(call) and symbols in self.between and (held := self.path_holds(symbols)) is not None:
             return held
         try:
-            if self.verified(call, symbols) is None:
+            verified = self.verified(call, symbols)
+            if verified is None:
                 return False
             self.grow(call, symbols)
         except Busy:
@@ -73,25 +80,25 @@ class ShapeFunction:
             self.problem = f"{type(error).__name__}: {error}"
             _C.log_line("refusals", f"internal: {self.problem}")
             return False
-        if len(self.points) < MOST_POINTS and not self.has_no_fractions(call):
-            self.points.add(tuple(symbols))
-        return True
+        returned = self.returned_of(self.numbers(verified[0]))
+        if len(self.points) < MOST_POINTS and not (self.has_no_fractions(call) and symbols in self.between):
+            self.points[symbols] = returned
+        return returned
 
     def has_no_fractions(self, call):
         return call.has_no_fractions and self.shapes.have_no_fractions
 
-    def is_within(self, symbols):
-        return self.low is not None and all(a <= s <= b for a, s, b in zip(self.low, symbols, self.high))
-
     def path_holds(self, symbols):
-        """Whether Python takes the same way; None when that is not known."""
+        """What is returned where Python takes the same way, else False; None when that is not known."""
         numbers = self.expressions.evaluate(symbols)
         if numbers is None:
             return None
         values = {f"s{i}": value for i, value in enumerate(symbols)}
         values.update(zip(self.reads, numbers))
         # What Python computes from these must be what the expressions say: half of an odd size is not.
-        return self.asks(values) if self.numbers(values) == numbers else None
+        if self.numbers(values) != numbers:
+            return None
+        return self.asks(values) and self.returned_of(numbers)
 
     def numbers(self, values):
         """What was read, then what Python computed from sizes."""
@@ -100,14 +107,16 @@ class ShapeFunction:
         except ArithmeticError:
             return []
 
+    def returned_of(self, numbers):
+        return numbers[len(numbers) - self.returned :]
+
     def in_words(self):
         """The path guards, with the expressions of what was read."""
         texts = dict(zip(self.reads, self.expressions.texts))
         return [re.sub(r"r\d+", lambda read: f"({texts[read[0]]})", guard) for guard in self.guards.in_words()]
 
     def range_in_words(self):
-        spans = [f"s{i} from {a} to {b}" for i, (a, b) in enumerate(zip(self.low, self.high))]
-        return ", ".join(spans) + (" and others" if self.points else "")
+        return self.between.in_words() + (" and others" if self.points else "")
 
     def asks(self, values):
         try:
@@ -127,15 +136,18 @@ class ShapeFunction:
         if not self.asks(values):
             self.problem = "Python takes another way at " + self.guard_that_fails(values)
             return None
-        if self.expressions is not None and not self.expressions.narrow(self.numbers(values), symbols):
+        expressions = self.expressions and self.expressions.narrowed(self.numbers(values), symbols)
+        if self.expressions and not expressions:
             self.problem = "a size that Python computes follows another rule at other sizes"
             return None
-        if self.shapes is not None and not self.shapes.narrow(sizes, symbols):
+        shapes = self.shapes and self.shapes.narrowed(sizes, symbols)
+        if self.shapes and not shapes:
             self.problem = "a size follows another rule at other sizes"
             return None
         if not call.agrees(_C.plan_program(program, self.options), symbols):
             self.problem = "PyTorch's operators make another program of other sizes"
             return None
+        self.expressions, self.shapes = expressions, shapes
         return values, sizes
 
     def guard_that_fails(self, values):
@@ -144,34 +156,21 @@ class ShapeFunction:
         )
 
     def grow(self, call, symbols):
-        """Takes verified sizes into the range, and more than they ask for where that holds as well."""
-        if self.low is None:
-            self.low = self.high = list(symbols)
+        """Takes verified sizes in, and more than they ask for where that holds as well."""
+        if self.between.low is not None and not self.has_no_fractions(call):
             return
-        if self.is_within(symbols) or not self.has_no_fractions(call):
-            return
-        low = self.corner(call, symbols, self.low, min, lambda size: max(2, size // 2))
-        high = self.corner(call, symbols, self.high, max, self.larger)
-        if low is not None and high is not None:
-            self.low, self.high = low, high
-        elif len(self.points) < MOST_POINTS:
-            self.points.add(tuple(symbols))
+        problem, self.call = self.problem, call
+        try:
+            self.between.take(symbols)
+        finally:
+            self.problem, self.call = problem, None
+
+    def holds_at(self, symbols):
+        return self.bytes < HUGE_BYTES and self.verified(self.call, symbols) is not None
 
     def larger(self, size):
         """How far to look beyond a size."""
+        if self.bytes >= HUGE_BYTES:
+            return size
         is_large = self.seconds > LARGE_SECONDS or self.bytes > LARGE_BYTES
         return size + size // 4 + 1 if is_large else 2 * size
-
-    def corner(self, call, symbols, old, pick, further):
-        """A verified corner of a range that has these sizes in it: a step further than they are, or just there."""
-        moved = [pick(a, b) != a for a, b in zip(old, symbols)]
-        if not any(moved):
-            return old
-        nearest = [s if m else a for a, s, m in zip(old, symbols, moved)]
-        furthest = [further(s) if m else a for a, s, m in zip(old, symbols, moved)]
-        problem = self.problem
-        for corner in (furthest, nearest) if self.bytes < HUGE_BYTES else (nearest,):
-            if corner == list(symbols) or self.verified(call, corner) is not None:
-                self.problem = problem
-                return corner
-        return None

@@ -20,7 +20,7 @@ class StagedCall:
         self.written = list(program.mutated_slots)
         self.drawn = list(program.drawn)
         self.executable = _C.PyExecutable(self.run)
-        self.executable.settled = not stages
+        self.executable.settled, self.executable.varying = not stages, True
         self.misses = self.calls = self.quiet = 0
 
     def run(self, tensors):

@@ -198,35 +198,40 @@ def reads_in(template):
 
 
 class StagedLesson:
-    """What a run taught: its steps, its result, its recording."""
+    """What a run taught: its steps, what it came to, its recording."""
 
-    def __init__(self, eye, result, recording):
+    def __init__(self, eye, outcome, recording):
         self.steps = eye.steps
         self.values = eye.values
         self.tape = eye.tape
-        self.result = result
+        self.outcome = outcome
         self.recording = recording
 
 
-def learn_steps(function, args, kwargs, arguments):
-    """A StagedLesson of the call, run once more on the same arguments; or a text that says why there is none."""
-    if not _C.start_recording():
-        return "another trace is running"
+def learn_steps(function, args, kwargs, arguments, memory, start):
+    """A StagedLesson of the call, made once more from where it began; or a text that says why there is none."""
     eye = StagingEye(arguments)
-    try:
-        with arguments_decide_overrides(), plain_paths(), eye:
-            result = function(*args, **kwargs)
-        result = with_plain_sizes(result)
-    except Exception as error:
-        return f"the code does not take sizes that vary: {type(error).__name__}: {error}".partition("\n")[0]
-    finally:
-        recording = _C.stop_recording()
-        eye.guards.stop()
+    with start.rewound(), memory.rewound(start):
+        if not _C.start_recording():
+            return "another trace is running"
+        try:
+            with arguments_decide_overrides(), plain_paths(), eye:
+                result = function(*args, **kwargs)
+            outcome = memory.outcome(result)
+            if outcome is not None:
+                outcome = with_plain_sizes(outcome[0]), outcome[1]
+        except Exception as error:
+            return f"the code does not take sizes that vary: {type(error).__name__}: {error}".partition("\n")[0]
+        finally:
+            recording = _C.stop_recording()
+            eye.guards.stop()
     if eye.problem is not None:
         return eye.problem
     if recording.refusal:
         return ": ".join(recording.refusal)
-    return StagedLesson(eye, result, recording)
+    if outcome is None:
+        return "a dict among the arguments was put in another order"
+    return StagedLesson(eye, outcome, recording)
 
 
 def with_plain_sizes(value):

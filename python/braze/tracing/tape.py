@@ -14,6 +14,7 @@ import weakref
 import torch
 
 from braze import _C
+from braze.tracing.proof import version_of
 from braze.tracing.symbolic_size import SymbolicSize
 from braze.tracing.trace import plain_paths
 
@@ -147,12 +148,15 @@ class Tape:
             collect_sources((call.args, call.kwargs), found)
         return sorted(found)
 
-    def finish(self, results, generators, drawn):
-        """`generators`: those the guards reach; `drawn`: those the call moves."""
+    def finish(self, results, generators, drawn, written):
+        """`generators`: those the guards reach; `drawn`: those the call moves; `written`: tensors that were there before
+        the call, which it writes.
+        """
         for tensor in results:
             if id(tensor) not in self.slots:
                 raise Unlearnable("a result comes from elsewhere")
         self.results = [self.slots[id(tensor)].index for tensor in results]
+        self.written = {self.slots[id(tensor)].index for tensor in written}
         self.constants = {index: weakref.ref(tensor) for index, tensor in self.constants.items()}
         self.generators = generators
         self.drawn = drawn
@@ -168,11 +172,15 @@ class Tape:
             tensors[index] = reference()
             if tensors[index] is None:
                 raise Diverged("a captured tensor has died")
+            if index in self.written:
+                tensors[index] = twin_of(tensors[index])
         arguments = []
         for index, grad, geometry in zip(self.arguments, self.require_grad, spec.geometries(symbols)):
             if tensors[index] is None:
                 tensors[index] = full_tensor(*geometry, grad)
             arguments.append(tensors[index])
+        candidates = [tensors[index] for index in captured]
+        versions = [version_of(tensor) for tensor in arguments + candidates]
         states = [(generator, generator.get_state()) for generator in self.drawn]
         if not _C.start_recording():
             raise Busy
@@ -188,13 +196,14 @@ class Tape:
             recording = _C.stop_recording()
             for generator, state in states:
                 generator.set_state(state)
-        candidates = [tensors[index] for index in captured]
         results = [tensors[index] for index in self.results]
         program = recording.functionalise(arguments, candidates, results, self.generators)
         if isinstance(program, tuple):
             raise Diverged(": ".join(program))
         if program.captured != list(range(len(captured))):
             raise Diverged("other tensors are read")
+        moved = zip(arguments + candidates, versions)
+        program.version_moves = [version_of(tensor) - version for tensor, version in moved]
         return program, values, [size for tensor in tensors if tensor is not None for size in tensor.shape]
 
     def replay_call(self, call, tensors, values):
@@ -216,6 +225,12 @@ def full_tensor(sizes, strides, dtype, requires_grad):
     whole = dtype.is_floating_point or dtype.is_complex or dtype is torch.bool
     memory = torch.full((extent if all(sizes) else 0,), 1 if whole else 0, dtype=dtype)
     return memory.as_strided(sizes, strides).requires_grad_(requires_grad)
+
+
+def twin_of(tensor):
+    """The same sizes and strides, so that the tensor itself is not written."""
+    with torch.no_grad():
+        return torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype).copy_(tensor)
 
 
 def filled(template, tensors, values):

@@ -7,9 +7,9 @@ of the call itself, operator for operator, before it is used.
 
 from braze import _C
 from braze.tracing import proof
-from braze.tracing.results import classifier, collector
+from braze.tracing.results import collector, described
 from braze.tracing.stage_source import PathLeft, StagedSource
-from braze.tracing.staged_call import Memory, StagedCall
+from braze.tracing.staged_call import StagedCall
 from braze.tracing.staged_tape import learn_steps
 from braze.tracing.tape import Unlearnable
 from braze.tracing.trace import plain_paths
@@ -42,9 +42,7 @@ class ValueSizes:
         return True
 
     def publish(self, callable_, kind, call):
-        if kind.effects is not None or call.effects is not None:
-            raise Unlearnable("the call changes containers of its arguments")
-        if call.tree.describe() != kind.tree.describe() or not call.trace.executed.is_within(kind.executed):
+        if described(call.effects) != described(kind.effects) or call.tree.describe() != kind.tree.describe() or not call.trace.executed.is_within(kind.executed):
             raise Unlearnable("two calls took different ways")
         if len(call.captured) != len(kind.captured) or any(a is not b for a, b in zip(call.captured, kind.captured)):
             raise Unlearnable("two calls read different tensors")
@@ -52,7 +50,6 @@ class ValueSizes:
             raise Unlearnable("two calls write different tensors")
         kind.program = call.program
         staged = self.staged(kind, call)
-        call.program.version_moves = call.start.version_moves()
         session = self.session
         for published in [other for other in session.entries if other.spec.check(call.args, call.kwargs)]:
             if published.program.sized_by_values and not isinstance(published.compiled, StagedCall):
@@ -60,8 +57,9 @@ class ValueSizes:
         paths = [call.before.path_of(tensor) for tensor in kind.captured]
         if session.passed_containers(kind, call.memory):
             call.before.guards.add_reached(list(call.before.seen.values()))
-        entry = session.entry_of(kind, kind.spec, call.before, kind.captured, staged.executable, call.tree, paths)
-        session.add_entry(callable_, entry, staged, kind.spec, paths, kind, call.start)
+        executable, spec, effects = staged.executable, kind.spec, call.effects
+        entry = session.entry_of(kind, spec, call.before, kind.captured, executable, call.tree, paths, effects)
+        session.add_entry(callable_, entry, staged, spec, paths, kind, [], None, effects)
         session.kinds.remove(kind)
 
     def staged(self, kind, call):
@@ -69,9 +67,12 @@ class ValueSizes:
         arguments = kind.spec.tensors(call.args, call.kwargs)
         lesson = self.lesson(call, arguments)
         results = []
-        tree = _C.OutputTree.build(lesson.result, collector(results), call.state.objects, call.memory.containers)
+        outcome, effects = lesson.outcome
+        tree = _C.OutputTree.build(outcome, collector(results), call.state.objects, call.memory.containers)
         if isinstance(tree, tuple):
             raise Unlearnable(": ".join(tree))
+        if described(effects) != described(call.effects):
+            raise Unlearnable("it does something else once more")
         tape = lesson.tape
         numbers = {id(tensor): tape.operand(tensor).index for tensor in [*arguments, *kind.captured]}
         inputs = list(numbers.values())
@@ -94,18 +95,14 @@ class ValueSizes:
 
     def lesson(self, call, arguments):
         """The call's steps, from a run that leaves no trace."""
-        written = Memory(call.start.inputs, call.program.mutated_slots)  # as the call left it
-        rewind(call.start, call.program)
-        try:
-            with call.start.rewound():
-                lesson = learn_steps(self.session.function, call.args, call.kwargs, arguments)
-                if call.before.changed():  # sizes of the run were put away: let plain ones take their place
-                    self.failures = MOST_FAILURES
-                    rewind(call.start, call.program)
-                    self.session.function(*call.args, **call.kwargs)
-                    raise Unlearnable("the code keeps sizes")
-        finally:
-            written.put_back()
+        lesson = learn_steps(
+            self.session.function, call.args, call.kwargs, arguments, call.memory, call.start
+        )
+        if call.before.changed():  # sizes of the run were put away: let plain ones take their place
+            self.failures = MOST_FAILURES
+            with call.start.rewound(), call.memory.rewound(call.start):
+                self.session.function(*call.args, **call.kwargs)
+            raise Unlearnable("the code keeps sizes")
         if isinstance(lesson, str):
             raise Unlearnable(lesson)
         return lesson
@@ -149,12 +146,6 @@ class ValueSizes:
             name = f"stage {len(self.stages) + 1} of {self.session.name}"
             self.stages[key] = compiled_callable(function.made(name), self.session.options, name)
         return self.stages[key]
-
-
-def rewind(start, program):
-    """Puts what a call wrote back to what it was before."""
-    for slot in program.mutated_slots:
-        start.inputs[slot].untyped_storage().copy_(start.tensors[slot].untyped_storage())
 
 
 class ConfirmingCall:
