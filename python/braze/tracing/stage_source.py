@@ -47,7 +47,7 @@ def blocks_of(lesson):
             blocks.append(Block(is_inline))
         blocks[-1].parts.append(part)
     merged = []
-    for block in blocks:
+    for block in [part for block in blocks for part in without_last_views(block)]:
         works = sum(type(part) is Step and part.works for part in block.parts)
         block.is_inline = block.is_inline or works < FEWEST_WORKING_STEPS
         if merged and merged[-1].is_inline and block.is_inline:
@@ -55,6 +55,18 @@ def blocks_of(lesson):
         else:
             merged.append(block)
     return merged
+
+
+def without_last_views(block):
+    """A stage and, on their own, the steps that only look at its end: they are for what comes next, and without them
+    more stages are equal.
+    """
+    if block.is_inline:
+        return [block]
+    views = Block(is_inline=True)
+    while block.parts and type(block.parts[-1]) is Step and not block.parts[-1].works:
+        views.parts.insert(0, block.parts.pop())
+    return [part for part in (block, views) if part.parts]
 
 
 class Writer:

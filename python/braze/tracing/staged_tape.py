@@ -36,6 +36,11 @@ RESHAPES_IN_PLACE = frozenset(
 )
 
 
+# Python takes nothing but a plain number from these, so that what they give has to be the same again.
+PLAIN_NUMBERS = frozenset({"__int__", "__index__"})
+MOST_PLAIN_NUMBERS = 32  # more of them are hardly the same twice
+
+
 class Step:
     """A PyTorch function that the call ran. `answers`: the leaves of its result, each a Slot, the name of a read or
     (value,); `is_same`: for each, whether it was a tensor that was there before.
@@ -89,6 +94,7 @@ class StagingEye(SecondEye):
         self.values = set()  # the reads that are values of tensors, not sizes
         self.problem = None
         self.state = None
+        self.plain_numbers = 0
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
@@ -136,7 +142,13 @@ class StagingEye(SecondEye):
         step.works = bool(ops) and not (step.is_flat and all(map(is_view, tensors)) and not any(step.is_same))
         if step.is_cut:
             self.values.update(names.values())
-        return self.with_names(result, names)
+        result = self.with_names(result, names)
+        if name in PLAIN_NUMBERS and type(result) is SymbolicSize:
+            self.plain_numbers += 1
+            if self.plain_numbers > MOST_PLAIN_NUMBERS:
+                raise Unlearnable(f"Python reads many numbers by {name}")
+            return result._plain()
+        return result
 
     def add(self, func, args, kwargs, result, name_read):
         found = leaves(result)
