@@ -19,6 +19,8 @@ from braze.tracing.varying_sizes import VaryingSizes
 
 # Tracing is many times slower than a call, so a callable that keeps changing is left alone after this many traces that led to nothing.
 WASTED_TRACES = 32
+# ... or after so many entries that had to go for others.
+MOST_EVICTED = 32
 # Calls of one kind are traced this often before they count as not replayable: the first may warm up caches that the code keeps.
 ATTEMPTS = 4
 # Entries for equal arguments differ in the Python state or in the values Python reads; more of them are not worth their checks.
@@ -196,7 +198,7 @@ class Session:
         for kind in self.kinds:
             if kind.state == state and kind.spec.check(args, kwargs):
                 return kind
-        if self.wasted >= WASTED_TRACES:
+        if self.wasted >= WASTED_TRACES or callable_.counters["evicted"] >= MOST_EVICTED:
             self.give_up(callable_)
             return None
         spec = self.spec_of(args, kwargs)
@@ -400,6 +402,8 @@ class Session:
 
     def add_entry(self, callable_, entry, compiled, spec, paths, kind, times, shapes=None, effects=None, freezing=""):
         callable_.add_entry(entry, self.options.trial)
+        kept = callable_.entries  # one may have had to go
+        self.entries = [published for published in self.entries if any(published.entry is other for other in kept)]
         kept = PublishedKind(kind, entry)
         self.entries.append(Published(callable_, entry, compiled, spec, paths, kept, times, shapes, effects, freezing))
         self.wasted = 0
@@ -542,7 +546,15 @@ class Session:
     def give_up(self, callable_):
         """No more traces; a callable without entries becomes its function."""
         self.given_up = True
-        self.note(Refusal("too_many_entries", f"{WASTED_TRACES} traces led to no entry"))
+        evicted = callable_.counters["evicted"]
+        self.note(
+            Refusal(
+                "too_many_entries",
+                f"{evicted} entries had to go for others"
+                if evicted >= MOST_EVICTED
+                else f"{WASTED_TRACES} traces led to no entry",
+            )
+        )
         if not self.entries:
             callable_.disable()
 

@@ -1,9 +1,9 @@
 """The tape of a call as Python functions: stages, which are compiled like any function, and one that runs them in order
 with the cuts in between.
 
-A stage is a run of steps between two cuts. Sizes are read from the tensors that have them inside the stage that needs
-them, so a stage is a function of tensors alone, and what varies is found out as for any compiled function. Stages of
-equal source are one function: the experts of a mixture, the levels of a pyramid.
+A stage is a run of steps between two cuts. A stage reads sizes from the tensors that it works on and gets others as
+numbers; what varies is found out as for any compiled function. Stages of equal source are one function: the experts of
+a mixture, the levels of a pyramid.
 """
 
 import math
@@ -15,6 +15,7 @@ from braze.tracing.staged_tape import READ_NAME, Question, Step, reads_in
 from braze.tracing.tape import Size, Slot, attribute_name, leaves
 
 FEWEST_WORKING_STEPS = 2  # a stage with less is not worth a compiled function
+MOST_COPIES = 4
 
 
 class PathLeft(Exception):
@@ -29,6 +30,8 @@ class Block:
         self.parts = []
         self.used = []  # numbers of tensors from before, in the order of first use
         self.made = []  # numbers of tensors
+        self.sizes = []  # names of reads, of tensors that a stage does not use
+        self.measured = []  # numbers of those tensors
 
 
 def blocks_of(lesson):
@@ -174,32 +177,47 @@ def slots_in(template):
     return [number for item in template for number in slots_in(item)]
 
 
-def tensors_needed(part, read_steps):
-    """The numbers of the tensors that a part uses, those included whose sizes it reads."""
+def tensors_of(part):
+    """The numbers of the tensors that a part works on."""
     if type(part) is Question:
-        found, reads = [], part.reads
-    else:
-        found, reads = slots_in((part.args, part.kwargs)), reads_in((part.args, part.kwargs))
-        found += [answer.index for answer, same in zip(part.answers, part.is_same) if same]
-    for name in sorted(reads):
-        if name in read_steps:
-            found += tensors_needed(read_steps[name], read_steps)
-    return found
+        return []
+    passed = slots_in((part.args, part.kwargs))
+    return passed + [answer.index for answer, same in zip(part.answers, part.is_same) if same]
+
+
+def tensors_made_by(part):
+    if type(part) is Question:
+        return []
+    return [a.index for a, same in zip(part.answers, part.is_same) if type(a) is Slot and not same]
+
+
+def reads_of(part):
+    """The names of the reads that a part uses."""
+    return sorted(part.reads if type(part) is Question else reads_in((part.args, part.kwargs)))
+
+
+def tensors_measured(name, read_steps):
+    """The numbers of the tensors whose sizes a read comes from."""
+    if name not in read_steps:  # the value of a tensor
+        return []
+    step = read_steps[name]
+    found = slots_in((step.args, step.kwargs))
+    return found + [number for other in reads_of(step) for number in tensors_measured(other, read_steps)]
 
 
 def find_uses(blocks, read_steps):
     for block in blocks:
-        made = set()
-        used = {}
-        for part in block.parts:
-            for number in tensors_needed(part, read_steps):
-                if number not in made:
-                    used.setdefault(number)
-            if type(part) is Step:
-                for answer, same in zip(part.answers, part.is_same):
-                    if type(answer) is Slot and not same:
-                        made.add(answer.index)
-        block.used, block.made = list(used), sorted(made)
+        used = dict.fromkeys(number for part in block.parts for number in tensors_of(part))
+        made = {number for part in block.parts for number in tensors_made_by(part)}
+        block.used = [number for number in used if number not in made]
+        block.made = sorted(made)
+        for name in dict.fromkeys(name for part in block.parts for name in reads_of(part)):
+            measured = tensors_measured(name, read_steps)
+            if not used.keys() | made >= set(measured):
+                block.sizes.append(name)
+                block.measured += measured
+            elif block.is_inline:
+                block.measured += [number for number in measured if number not in made]
 
 
 class StageFunction:
@@ -219,9 +237,12 @@ class StageFunction:
 class StagedSource:
     """All source of a call. `stage_of(function, tensors)` is asked for what runs a StageFunction on these tensors."""
 
-    def __init__(self, lesson, inputs, results):
-        """`inputs`: the numbers of the tensors that the call is given; `results`: of those it returns."""
+    def __init__(self, lesson, inputs, results, tensors):
+        """`inputs`: the numbers of the tensors that the call is given; `results`: of those it returns. `tensors`: those
+        of the lesson, by number.
+        """
         self.lesson = lesson
+        self.tensors = tensors
         self.inputs = inputs
         self.results = results
         self.blocks = blocks_of(lesson)
@@ -238,18 +259,36 @@ class StagedSource:
 
     def stage_function(self, block, outputs):
         writer = Writer(self.read_steps, {number: f"x{i}" for i, number in enumerate(block.used)})
+        writer.known_reads = {name: f"n{i}" for i, name in enumerate(block.sizes)}
+        parameters = ", ".join([*writer.names.values(), *writer.known_reads.values()])
         for part in block.parts:
             writer.add(part)
-        parameters = ", ".join(f"x{i}" for i in range(len(block.used)))
         returned = ", ".join(writer.names[number] for number in outputs)
         lines = [f"def stage({parameters}):", *("    " + line for line in writer.lines), f"    return {returned}"]
         return StageFunction("\n".join(lines), writer.constants)
 
-    def function(self, stage_of):
-        """The function of a list of tensors that runs it all."""
+    def shared(self, block, outputs):
+        """The numbers of tensors that a stage gets a copy of: they share memory with others that it gets, as the
+        positions that nonzero gives do, and a program that relies on how memory is shared holds for one size. Nobody can
+        tell, for nothing writes that memory, and nothing that the stage gives is in it.
+        """
+        given, seen, found = {self.storage(number) for number in outputs}, set(), []
+        for number in block.used:
+            tensor, storage = self.tensors[number], self.storage(number)
+            if storage in seen and storage not in given and not tensor.is_inference() and tensor._version == 0:
+                found.append(number)
+            seen.add(storage)
+        return found if len(found) <= MOST_COPIES else []
+
+    def storage(self, number):
+        return self.tensors[number].untyped_storage().data_ptr()
+
+    def function(self, stage_of, copies):
+        """The function of a list of tensors that runs it all. `copies`: whether stages may be given copies."""
+        self.copies = copies
         last_use = {number: len(self.blocks) for number in self.results}
         for position, block in enumerate(self.blocks):
-            for number in block.used:
+            for number in (*block.used, *block.measured):
                 last_use[number] = max(last_use.get(number, 0), position)
         writer = Writer(self.read_steps, {number: f"a{i}" for i, number in enumerate(self.inputs)})
         writer.lines.append(f"({''.join(f'a{i}, ' for i in range(len(self.inputs)))}) = inputs")
@@ -259,7 +298,7 @@ class StagedSource:
                     writer.add(part)
             else:
                 self.call_stage(writer, block, [n for n in block.made if last_use.get(n, -1) > position], stage_of)
-            dead = [number for number in {*block.used, *block.made} if last_use.get(number, -1) <= position]
+            dead = [number for number in {*block.used, *block.measured, *block.made} if last_use.get(number, -1) <= position]
             names = [writer.names[number] for number in dead if number in writer.names]
             if names := sorted(name for name in names if name.startswith("t")):
                 writer.lines.append(f"del {', '.join(names)}")
@@ -269,7 +308,10 @@ class StagedSource:
 
     def call_stage(self, writer, block, outputs, stage_of):
         stage = writer.constant(stage_of(self.stage_function(block, outputs), block.used), "g")
-        call = f"{stage}({', '.join(writer.names[number] for number in block.used)})"
+        shared = self.shared(block, outputs) if self.copies else []
+        passed = [writer.names[number] + (".clone()" if number in shared else "") for number in block.used]
+        passed += [writer.read(name) for name in block.sizes]
+        call = f"{stage}({', '.join(passed)})"
         for number in outputs:
             writer.names[number] = writer.fresh("t")
         targets = ", ".join(writer.names[number] for number in outputs)

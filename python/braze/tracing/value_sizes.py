@@ -81,16 +81,16 @@ class ValueSizes:
         for tensor in results:
             if id(tensor) not in tape.slots:
                 raise Unlearnable("a result comes from elsewhere")
-        source = StagedSource(lesson, inputs, [tape.slots[id(tensor)].index for tensor in results])
+        tensors = {tape.slots[id(tensor)].index: tensor for tensor in tape.alive}
+        source = StagedSource(lesson, inputs, [tape.slots[id(tensor)].index for tensor in results], tensors)
         self.prove(source, kind, call)
-        tensors = dict(zip((slot.index for slot in tape.slots.values()), tape.alive))
         parts = []
 
         def compiled(function, used):
             parts.append(self.compiled_stage(function, [tensors[number] for number in used]))
             return parts[-1]
 
-        function = source.function(compiled).made(f"stages of {self.session.name}")
+        function = source.function(compiled, copies=True).made(f"stages of {self.session.name}")
         return StagedCall(function, kind.program, list({id(part): part for part in parts}.values()))
 
     def lesson(self, call, arguments):
@@ -109,7 +109,7 @@ class ValueSizes:
 
     def prove(self, source, kind, call):
         """The steps without the user's code must be, recorded, the program of the call, and give its results."""
-        function = source.function(lambda stage, used: stage.made("a stage")).made("stages")
+        function = source.function(lambda stage, used: stage.made("a stage"), copies=False).made("stages")
         start = call.start.twin(call.program)
         if not _C.start_recording():
             raise Unlearnable("another trace is running")
