@@ -152,7 +152,7 @@ class Session:
 
     def answer(self, callable_, args, kwargs):
         self.forget_stale()
-        kind = self.kind_of(callable_, args, kwargs)
+        kind = None if self.value_sizes.is_stray(args, kwargs) else self.kind_of(callable_, args, kwargs)
         if kind is None:
             return self.function(*args, **kwargs)
         kind.attempts += 1
@@ -287,10 +287,9 @@ class Session:
             call = ConfirmingCall(
                 args, kwargs, memory, trace, before, start, state, program, tree, captured, effects, results
             )
-            if self.value_sizes.take(callable_, kind, call):
-                return None
-            if program.sized_by_values:
-                return Refusal("data_dependent", self.value_sizes.problem)
+            outcome = self.value_sizes.take(callable_, kind, call)
+            if outcome is not False:
+                return outcome
         if not self.confirms(kind, trace, program, tree, captured, effects):
             self.first_trace(kind, trace, program, tree, captured, effects, state)
             return Refusal("unconfirmed", "") if kind.attempts >= ATTEMPTS else None
