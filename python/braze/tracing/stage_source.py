@@ -50,7 +50,7 @@ def blocks_of(lesson):
             blocks.append(Block(is_inline))
         blocks[-1].parts.append(part)
     merged = []
-    for block in [part for block in blocks for part in without_last_views(block)]:
+    for block in [part for block in blocks for part in split_at_end(block)]:
         works = sum(type(part) is Step and part.works for part in block.parts)
         block.is_inline = block.is_inline or works < FEWEST_WORKING_STEPS
         if merged and merged[-1].is_inline and block.is_inline:
@@ -60,16 +60,25 @@ def blocks_of(lesson):
     return merged
 
 
-def without_last_views(block):
-    """A stage and, on their own, the steps that only look at its end: they are for what comes next, and without them
-    more stages are equal.
+def split_at_end(block):
+    """A stage and, on their own, the last steps that only look at what it made, or that do not need it: they prepare what
+    comes next, and without them more stages are equal.
     """
     if block.is_inline:
         return [block]
-    views = Block(is_inline=True)
-    while block.parts and type(block.parts[-1]) is Step and not block.parts[-1].works:
-        views.parts.insert(0, block.parts.pop())
-    return [part for part in (block, views) if part.parts]
+    parts, position = block.parts, len(block.parts)
+    made_at = {number: i for i, part in enumerate(parts) for number in tensors_made_by(part)}
+    first_needed, works = len(parts), 0
+    for i in range(len(parts) - 1, 0, -1):
+        if type(parts[i]) is Question:
+            break
+        works += parts[i].works
+        first_needed = min([first_needed, *(made_at[n] for n in tensors_of(parts[i]) if n in made_at)])
+        if works == 0 or (works < FEWEST_WORKING_STEPS and first_needed >= i):
+            position = i
+    ending = Block(is_inline=True)
+    block.parts, ending.parts = parts[:position], parts[position:]
+    return [part for part in (block, ending) if part.parts]
 
 
 class Writer:
