@@ -210,6 +210,21 @@ def test_arguments_vary_in_size_as_well():
     check(FUNCTIONS["size as a sum"], calls)
 
 
+def test_one_entry_answers_all_sizes_of_arguments():
+    rows = [40, 40, 30, 50, 60, 33, 71, 28, 90]
+    calls = [lambda rows=rows, seed=seed: made(rows, 0.5, seed) for seed, rows in enumerate(rows)]
+    compiled = check(FUNCTIONS["two cuts"], calls)
+    (entry,) = staged(compiled)
+    assert entry.entry.compiled_calls == 6
+    written = check(lambda x, m: x.mul_(2).add_(1)[m].sin() * x.shape[0] + 1, calls)
+    assert staged(written)
+
+
+def test_an_integer_argument_is_no_size():
+    calls = [lambda rows=rows, seed=seed: (*made(rows, 0.5, seed), rows // 10) for seed, rows in enumerate([40, 40, 40, 30, 50, 40, 60])]
+    check(lambda x, m, k: x[m].sin() * 2 + k, calls)
+
+
 def test_inputs_written_before_and_after_the_cut():
     def before(x, m):
         x.mul_(2).add_(1)

@@ -14,7 +14,7 @@ from braze.tracing.refusal import Refusal
 from braze.tracing.results import classifier, collector, described
 from braze.tracing.stage_source import PathLeft
 from braze.tracing.trace import trace_call
-from braze.tracing.value_sizes import ConfirmingCall, ValueSizes
+from braze.tracing.value_sizes import CallAtHand, ValueSizes
 from braze.tracing.varying_sizes import VaryingSizes
 
 # Tracing is many times slower than a call, so a callable that keeps changing is left alone after this many traces that led to nothing.
@@ -161,7 +161,7 @@ class Session:
         memory = ArgumentMemory(kind.spec, args, kwargs)
         arguments = kind.spec.tensors(args, kwargs)
         kind.paths = self.count_entries(args, kwargs, for_many_sizes=False)
-        known = kind if kind.program is not None else self.varying.relative_of(kind, args, kwargs)
+        known = kind if kind.program is not None else self.relative_of(kind, args, kwargs)
         executed = known.executed if known is not None else kind.executed
         if executed is not None:
             before = self.state_of(executed, kind.spec, memory, arguments)
@@ -189,6 +189,10 @@ class Session:
         if refusal:
             self.refuse(callable_, kind, refusal)
         return trace.result
+
+    def relative_of(self, kind, args, kwargs):
+        """A known kind of call that differs from this one in sizes only, or None."""
+        return self.varying.relative_of(kind, args, kwargs) or self.value_sizes.relative_of(kind)
 
     def kind_of(self, callable_, args, kwargs):
         """The kind of this call; None when it is to run eagerly without a trace."""
@@ -276,17 +280,18 @@ class Session:
             return Refusal(*program)
         tree = _C.OutputTree.build(result, classifier(results, program.outputs), state.objects, memory.containers)
         captured = [candidates[i] for i in program.captured]
+        call = CallAtHand(
+            args, kwargs, memory, trace, before, start, state, program, tree, captured, effects, results
+        )
         if not confirming:
             self.first_trace(kind, trace, program, tree, captured, effects, state)
-            if known is not None and self.varying.take(
-                callable_, kind, known, args, kwargs, memory, before, start, results, state
+            if known is not None and (
+                self.varying.take(callable_, kind, known, args, kwargs, memory, before, start, results, state)
+                or self.value_sizes.widens(callable_, kind, known, call)
             ):
                 self.kinds.remove(kind)
             return None
         if self.value_sizes.is_due(kind, program):
-            call = ConfirmingCall(
-                args, kwargs, memory, trace, before, start, state, program, tree, captured, effects, results
-            )
             outcome = self.value_sizes.take(callable_, kind, call)
             if outcome is not False:
                 return outcome

@@ -13,9 +13,12 @@ MOST_CALLS = 200  # ... or so many calls at all
 
 
 class StagedCall:
-    def __init__(self, function, program, stages):
-        """`stages`: the compiled callables they are; `program`: the captured program of a call."""
+    def __init__(self, function, steps, program, stages):
+        """`stages`: the compiled callables that `function` runs; `steps`: the same function without them; `program`: the
+        captured program of a call.
+        """
         self.function = function
+        self.steps = steps
         self.parts = stages
         self.written = list(program.mutated_slots)
         self.drawn = list(program.drawn)

@@ -84,6 +84,49 @@ class ValueSizes:
         session.add_entry(callable_, entry, staged, spec, paths, kind, [], None, effects)
         session.kinds.remove(kind)
 
+    def relative_of(self, kind):
+        """The kind of a call in stages that differs from this one in sizes of its arguments only, or None."""
+        if self.session.options.dynamic is False:
+            return None
+        for other in self.known(lambda other: differ_in_tensors(other.kind.spec, kind.spec)):
+            known = other.kind
+            if known.state == kind.state and known.tensors() is not None and known.state_holds():
+                return known
+        return None
+
+    def widens(self, callable_, kind, known, call):
+        """Whether the entry of a relative answers this call too: its steps have to be those of the call. Then it answers
+        calls of other sizes as well, for nothing in it is of one size but what Python asked.
+        """
+        other = next((other for other in self.session.entries if other.kind is known), None)
+        if other is None or not isinstance(other.compiled, StagedCall) or call.before.refusal or call.before.changed():
+            return False
+        spec = _C.ArgumentSpec.generalise(known.spec, kind.spec)
+        if spec is None or not call.trace.executed.is_within(known.executed):
+            return False
+        tensors = known.tensors()
+        if len(tensors) != len(call.captured) or any(a is not b for a, b in zip(tensors, call.captured)):
+            return False
+        if known.result != kind.result or known.integers != kind.integers:
+            return False
+        if described(call.effects) != described(known.effects):
+            return False
+        try:
+            self.prove(other.compiled.steps, call, start_of(call, tensors).twin(call.program))
+        except Unlearnable as problem:
+            self.problem = str(problem)
+            return False
+        session, staged = self.session, other.compiled
+        staged = StagedCall(staged.function, staged.steps, call.program, staged.parts)
+        paths = [call.before.path_of(tensor) for tensor in call.captured]
+        if session.passed_containers(kind, call.memory):
+            call.before.guards.add_reached(list(call.before.seen.values()))
+        executable, effects = staged.executable, call.effects
+        entry = session.entry_of(kind, spec, call.before, call.captured, executable, call.tree, paths, effects)
+        session.remove_entry(callable_, other.entry)
+        session.add_entry(callable_, entry, staged, spec, paths, kind, [], None, effects)
+        return True
+
     def staged(self, call, start):
         """The StagedCall, proved by this call, which began with `start`."""
         arguments = start.inputs[: len(start.inputs) - len(call.captured)]
@@ -108,7 +151,8 @@ class ValueSizes:
             raise Unlearnable(f"{len(foreign)} tensors come from elsewhere")
         tensors = {tape.slots[id(tensor)].index: tensor for tensor in tape.alive}
         source = StagedSource(lesson, inputs, [tape.slots[id(tensor)].index for tensor in results], tensors)
-        self.prove(source, call, beginning)
+        steps = source.function(lambda stage, used: stage.made("a stage"), copies=False).made("steps")
+        self.prove(steps, call, beginning)
         parts = []
 
         def compiled(function, used):
@@ -116,7 +160,7 @@ class ValueSizes:
             return parts[-1]
 
         function = source.function(compiled, copies=True).made(f"stages of {self.session.name}")
-        return StagedCall(function, call.program, list({id(part): part for part in parts}.values()))
+        return StagedCall(function, steps, call.program, list({id(part): part for part in parts}.values()))
 
     def lesson(self, call, arguments, start):
         """The call's steps, from a run that leaves no trace."""
@@ -130,15 +174,14 @@ class ValueSizes:
             raise Unlearnable(lesson)
         return lesson
 
-    def prove(self, source, call, start):
+    def prove(self, steps, call, start):
         """The steps without the user's code must be, recorded, the program of the call, and give its results."""
-        function = source.function(lambda stage, used: stage.made("a stage"), copies=False).made("stages")
         with start.rewound() as as_the_call_left_them:
             if not _C.start_recording():
                 raise Unlearnable("another trace is running")
             try:
                 with plain_paths():
-                    outputs = function(start.tensors)
+                    outputs = steps(start.tensors)
             except Exception as error:
                 raise Unlearnable(f"its steps alone raise {type(error).__name__}: {error}".partition("\n")[0]) from error
             finally:
@@ -168,6 +211,13 @@ class ValueSizes:
         return self.stages[key]
 
 
+def differ_in_tensors(a, b):
+    """Whether two kinds of arguments are the same but for sizes of tensors."""
+    if _C.ArgumentSpec.generalise(a, b) is None:
+        return False
+    return all(x == y or ("strides [" in x and "strides [" in y) for x, y in zip(a.describe(), b.describe()))
+
+
 def start_of(call, known_captured):
     """What the call began with. It may have taken another way than the one before, which read other tensors; but what it
     writes, and the generators it moves, were seen to before it began.
@@ -183,8 +233,8 @@ def start_of(call, known_captured):
     return start
 
 
-class ConfirmingCall:
-    """All that is known of the call at hand."""
+class CallAtHand:
+    """What is known of the call that is being learned from."""
 
     def __init__(self, args, kwargs, memory, trace, before, start, state, program, tree, captured, effects, results):
         self.args, self.kwargs, self.memory, self.trace = args, kwargs, memory, trace
