@@ -58,7 +58,8 @@ def masks(count, shares, rows=40, seed=0):
 
 def made(rows, share, seed):
     generator = torch.Generator().manual_seed(seed)
-    return torch.randn(rows, 8, generator=generator), torch.rand(rows, generator=generator) < share
+    x, numbers = torch.randn(rows, 8, generator=generator), torch.rand(rows, generator=generator)
+    return x, numbers == numbers.max() if share == "one" else numbers < share
 
 
 VARIED = (0.5, 0.3, 0.7, 0.6, 0.2)
@@ -87,6 +88,15 @@ FUNCTIONS = {
     "size returned": lambda x, m: (x[m].sin().mul(2), len(x[m]) > 100),
     "views of the chosen": lambda x, m: ((y := x[m].sin() * 2), y[:, 2:5], y.t()),
     "the mask and more": lambda x, m: (m, x, x[m].sin() * 2, x[m].t()),
+    "squeezed positions": lambda x, m: (
+        m.nonzero().squeeze().float() * 2 + 1 if m.nonzero().squeeze().dim() else x.sin() * 2
+    ),
+    "rank of the squeezed": lambda x, m: x[m].squeeze().sin() * 2 if len(x[m].squeeze().shape) == 2 else x.cos() + 1,
+    "dtype of the squeezed": lambda x, m: (
+        (x[m].double().sum(1).squeeze() + x[0, 0]).sin() * 2,
+        (x[m].double()[:, 0].squeeze() + x[0]).dtype if m.sum() == 1 else None,
+    ),
+    "itself where it is contiguous": lambda x, m: (y := x[m].t()).contiguous().add_(1) * 2 + y,
     "split": lambda x, m: torch.split(x.sin() * 2, [int(m.sum()), len(m) - int(m.sum())])[0] + 1,
 }
 
@@ -98,7 +108,7 @@ def test_sizes_that_vary(name):
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_nothing_one_and_all(name):
-    check(FUNCTIONS[name], masks(12, (0.5, 0.0, 0.3, 1.0, 0.03, 0.6)))
+    check(FUNCTIONS[name], masks(18, (0.5, 0.0, 0.3, 1.0, "one", 0.6)))
 
 
 @pytest.mark.parametrize("name", ["boolean index", "where", "two cuts", "unique, then more", "repeat", "masked select"])

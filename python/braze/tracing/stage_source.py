@@ -11,7 +11,7 @@ import types
 
 import torch
 
-from braze.tracing.staged_tape import READ_NAME, Question, Step, reads_in
+from braze.tracing.staged_tape import MAY_GIVE_WHAT_THEY_GET, READ_NAME, Question, Step, reads_in
 from braze.tracing.tape import Size, Slot, attribute_name, leaves
 
 FEWEST_WORKING_STEPS = 2  # a stage with less is not worth a compiled function
@@ -128,6 +128,8 @@ class Writer:
                     value = self.expression(answer[0])
                     is_object = answer[0] is None or isinstance(answer[0], (bool, types.EllipsisType))
                     checks.append(f"{name} is not {value}" if is_object else f"{name} != {value}")
+            if type(answer) is Slot and not is_same and attribute_name(step.function) in MAY_GIVE_WHAT_THEY_GET:
+                checks += [f"{name} is {self.expression(arg)}" for arg in step.args if type(arg) is Slot]
             targets.append(name)
         if len(targets) == 1 and step.is_flat and not step.is_sequence:
             self.lines.append(f"{targets[0]} = {call}")

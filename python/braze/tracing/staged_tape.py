@@ -20,7 +20,8 @@ from braze.tracing.trace import arguments_decide_overrides, plain_paths
 READ_NAME = re.compile(r"\br\d+\b")
 TUPLE_ITERATOR = type(iter(()))
 
-# What a tensor says of itself that follows from the functions that made it, whatever the sizes.
+# What a tensor says of itself that follows from the functions that made it, whatever the sizes: with the rank of what
+# squeeze gives, which is checked.
 FIXED = frozenset(
     """
     dtype device layout ndim dim ndimension element_size itemsize is_floating_point is_complex is_signed requires_grad
@@ -36,6 +37,8 @@ RESHAPES_IN_PLACE = frozenset(
 )
 
 
+# Functions that give the very tensor they got when sizes and strides allow it.
+MAY_GIVE_WHAT_THEY_GET = frozenset({"contiguous", "to"})
 # Python takes nothing but a plain number from these, so that what they give has to be the same again.
 PLAIN_NUMBERS = frozenset({"__int__", "__index__"})
 MOST_PLAIN_NUMBERS = 32  # more of them are hardly the same twice
@@ -142,6 +145,9 @@ class StagingEye(SecondEye):
         step.works = bool(ops) and not (step.is_flat and all(map(is_view, tensors)) and not any(step.is_same))
         if step.is_cut:
             self.values.update(names.values())
+        if step.is_cut or name.startswith("squeeze"):
+            for tensor in tensors:
+                self.check_rank(tensor)
         result = self.with_names(result, names)
         if name in PLAIN_NUMBERS and type(result) is SymbolicSize:
             self.plain_numbers += 1
@@ -160,6 +166,13 @@ class StagingEye(SecondEye):
         is_flat = not is_sequence or not any(isinstance(item, (tuple, list)) for item in result)
         self.steps.append(Step(self.tape.calls.pop(), is_same, is_sequence, is_flat))
         return self.steps[-1]
+
+    def check_rank(self, tensor):
+        """The number of dims has to be the same again."""
+        name = f"r{self.tape.reads}"
+        self.tape.reads += 1
+        self.add(torch.Tensor.dim, (tensor,), {}, tensor.dim(), lambda position: name).is_read = True
+        self.guards.holds(f"({name} == {tensor.dim()})", True)
 
     def with_names(self, result, names):
         """The result with integers that remember which read they are."""

@@ -57,6 +57,8 @@ class ValueSizes:
             call.trace.executed.codes.update(kind.executed.codes)  # the next call is watched for both ways
             return False
         try:
+            if getattr(call.trace.executed, "operators_in_python", False):
+                raise Unlearnable("an operator written in Python runs")  # it would be run more often than asked
             self.publish(callable_, kind, call)
         except Unlearnable as problem:
             self.failures += 1
