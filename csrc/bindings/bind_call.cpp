@@ -1,4 +1,4 @@
-// Python's view of the call path: Callable, Entry, OutputTree, and an executable written in Python for tests.
+// Python's view of the call path: Callable, Entry, OutputTree, and an executable written in Python.
 #include <pybind11/functional.h>
 #include <pybind11/stl.h>
 #include <torch/csrc/autograd/python_variable.h>
@@ -30,6 +30,11 @@ class PyExecutable : public Executable {
     outputs = result.cast<std::vector<at::Tensor>>();
     return true;
   }
+
+  bool is_settled() const override { return settled; }
+  bool varies() const override { return varying; }
+
+  bool settled = true, varying = false;
 
  private:
   py::object function_;
@@ -273,7 +278,9 @@ void bind_call(py::module_& module) {
       .def("__len__", &FrozenTensors::size);
   py::class_<Executable, std::shared_ptr<Executable>>(module, "Executable");
   py::class_<PyExecutable, Executable, std::shared_ptr<PyExecutable>>(module, "PyExecutable")
-      .def(py::init<py::object>());
+      .def(py::init<py::object>())
+      .def_readwrite("settled", &PyExecutable::settled, "Whether a trial may time it yet.")
+      .def_readwrite("varying", &PyExecutable::varying, "Whether no two calls need take the same time.");
   bind_output_tree(module);
   bind_effects(module);
   bind_rewind(module);

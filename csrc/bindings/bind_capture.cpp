@@ -69,10 +69,12 @@ void bind_capture(py::module_& m) {
             const bool own_operators = std::any_of(p.graph.nodes.begin(), p.graph.nodes.end(), [](const Node& node) {
               return node.op == Op::extern_ && !node.call.op.starts_with("aten::");
             });
-            return !p.shares_memory && p.value_guards.empty() && p.slot_offsets.empty() && !own_operators;
+            return !p.shares_memory && !p.sized_by_values && p.value_guards.empty() && p.slot_offsets.empty() &&
+                   !own_operators;
           },
-          "Whether the program may hold at other sizes: inputs share no memory, no value is read, and no operator of "
-          "the user's own is run.")
+          "Whether the program may hold at other sizes: inputs share no memory, no value is read or decides a size, and "
+          "no operator of the user's own is run.")
+      .def_readonly("sized_by_values", &CapturedProgram::sized_by_values)
       .def_readonly("drawn", &CapturedProgram::drawn, "The random number generators that the call moves.")
       .def_property_readonly("text", [](const CapturedProgram& p) { return print(p.graph); })
       .def_property_readonly("node_count", [](const CapturedProgram& p) { return p.graph.nodes.size(); })
@@ -108,6 +110,13 @@ void bind_capture(py::module_& m) {
   m.def("stop_recording", &stop_recording, "What this thread has recorded; None when it does not record.");
   m.def("is_recording", &is_recording);
   m.def("inside_operator", &inside_operator);
+  m.def(
+      "recorded_so_far",
+      [] {
+        RecordedSoFar so_far = recorded_so_far();
+        return py::make_tuple(so_far.ops, so_far.value_dependent);
+      },
+      "(operators recorded so far, those of them that read a number or may give a size that values decide)");
   m.def("recording_refused", &recording_refused);
   m.def("note_offsets_read", &note_offsets_read);
   py::enum_<Absence>(m, "Absence", "What Python may be told that a tensor does not have.")

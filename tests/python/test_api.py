@@ -191,7 +191,7 @@ def seeds(x):
 
 
 def finds(x):
-    where = x.nonzero()
+    where = torch.nonzero(x, out=torch.empty(2, 1, dtype=torch.long))
     return where * 2
 
 

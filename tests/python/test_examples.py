@@ -26,7 +26,7 @@ def test_script(script, tmp_path):
 def test_explain_shows_entry_and_refusal(tmp_path):
     output = run(tmp_path, str(EXAMPLES / "explain.py"))
     assert "normalise: 1 entry" in output
-    assert "mean_of_positive: 0 entries" in output and "data_dependent" in output
+    assert "share_of_largest: 0 entries" in output and "value_read" in output
 
 
 def test_demo(tmp_path):

@@ -106,9 +106,13 @@ PyObject* run_entry(Callable* self, const PyRef& object, Entry& entry, const Tor
       ++entry.counters.eager_by_choice;
       return call_function(self, args, nargsf, keyword_names);
     case Trial::Verdict::Undecided:
-      if (entry.is_symbolic() && PyObject_HasAttrString(self->handler, "rehearse"))
+      if (!entry.is_settled()) {
+        result = entry.run(inputs);
+      } else if (entry.varies() && PyObject_HasAttrString(self->handler, "rehearse")) {
         return call_handler(self, "rehearse", object.get(), args, nargsf, keyword_names);
-      result = run_on_trial(self, entry, state, args, nargsf, keyword_names);
+      } else {
+        result = run_on_trial(self, entry, state, args, nargsf, keyword_names);
+      }
       break;
     case Trial::Verdict::Faster:
       if (is_shadow_turn(hits) && PyObject_HasAttrString(self->handler, "shadow")) {

@@ -60,6 +60,11 @@ class Entry {
             (!parts_.frozen || parts_.frozen->check(inputs.tensors.data())));
   }
 
+  /// Whether its calls say how fast it is.
+  bool is_settled() const { return !parts_.executable || parts_.executable->is_settled(); }
+  /// Whether each call needs a measure of its own.
+  bool varies() const { return is_symbolic() || (parts_.executable && parts_.executable->varies()); }
+
   /// Runs it. Null with a Python error, or null without one: run eagerly.
   PyObject* run(const CallInputs& inputs);
 

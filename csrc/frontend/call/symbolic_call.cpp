@@ -7,7 +7,8 @@
 namespace braze {
 namespace {
 
-constexpr size_t kMostInstances = 8;
+constexpr size_t kFewInstances = 8, kMostInstances = 64;
+constexpr int64_t kMostArenaBytes = 16 << 20;  // of more than a few instances
 constexpr size_t kMostRefused = 256;
 
 }  // namespace
@@ -86,7 +87,8 @@ std::shared_ptr<const SymbolicCall::Instance> SymbolicCall::at(std::span<const i
     refused_.insert(std::move(symbols));
     return nullptr;
   }
-  if (instances_.size() >= kMostInstances) instances_.pop_back();
+  const auto most = static_cast<size_t>(kMostArenaBytes / std::max<int64_t>(call->compiled().plan.arena_bytes, 1));
+  while (instances_.size() >= std::clamp(most, kFewInstances, kMostInstances)) instances_.pop_back();
   auto made =
       std::make_shared<const Instance>(Instance{std::move(symbols), std::move(answer.numbers), std::move(call)});
   instances_.insert(instances_.begin(), made);

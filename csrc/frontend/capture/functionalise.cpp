@@ -178,6 +178,7 @@ class Functionaliser {
   void lower(const RecordedOp& op) {
     if (op.differentiated) refuse(Fallback::needs_grad, op.call.op);
     if (op.read) return guard_value(op);
+    program_.sized_by_values |= op.sized_by_values;
     if (changes_metadata(op)) return;
     Node node;
     node.op = Op::extern_;

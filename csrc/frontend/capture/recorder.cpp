@@ -6,6 +6,7 @@
 #include <c10/core/impl/LocalDispatchKeySet.h>
 #include <torch/library.h>
 
+#include <algorithm>
 #include <cstring>
 #include <mutex>
 #include <unordered_map>
@@ -13,6 +14,7 @@
 
 #include "frontend/call/passthrough.h"
 #include "frontend/capture/convert.h"
+#include "passes/effects.h"
 
 namespace braze {
 namespace {
@@ -204,8 +206,10 @@ class LeafCall {
 
   bool before(const torch::jit::Stack& stack) {
     if (op_.hasTag(at::Tag::nondeterministic_seeded) && !watch_generator(stack)) return false;
-    if (op_.hasTag(at::Tag::dynamic_output_shape) && !indexes_by_position(stack))
-      return refuse(Fallback::data_dependent);
+    if (op_.hasTag(at::Tag::dynamic_output_shape) && !indexes_by_position(stack)) {
+      if (!is_sized_by_values(schema_.name()) || writes_an_argument()) return refuse(Fallback::data_dependent);
+      recorded_.sized_by_values = true;
+    }
     if (schema_.name() == "aten::as_strided_copy" || schema_.name() == "aten::as_strided_scatter")
       return refuse(Fallback::tensor_layout);  // they reach beyond the window they are given
     size_t count = schema_.arguments().size();
@@ -311,6 +315,8 @@ class LeafCall {
       for (const auto& output : recorded_.outputs) recorded_.differentiated |= output.requires_grad;
       for (const auto& tensor : recorded_.rewritten) recorded_.differentiated |= tensor.requires_grad;
     }
+    recording.value_dependent +=
+        recorded_.sized_by_values || recorded_.read || !recorded_.call.op.starts_with("aten::") ? 1 : 0;
     recording.ops.push_back(std::move(recorded_));
   }
 
@@ -318,6 +324,11 @@ class LeafCall {
   bool refuse(Fallback reason) {
     session_.refuse(reason, schema_.name());
     return false;
+  }
+
+  bool writes_an_argument() const {
+    return std::any_of(schema_.arguments().begin(), schema_.arguments().end(),
+                       [](const auto& argument) { return argument.alias_info() && argument.alias_info()->isWrite(); });
   }
 
   /// x[positions] is tagged for the sake of x[mask], whose size depends on the mask's contents.
@@ -488,6 +499,13 @@ void record_whole(const std::string& composite) {
 }
 
 bool inside_operator() { return operator_depth > 0; }
+
+RecordedSoFar recorded_so_far() {
+  if (!g_session) return {};
+  std::lock_guard<std::mutex> lock(g_session->mutex);
+  const Recording& recording = g_session->recording();
+  return {recording.ops.size(), recording.value_dependent};
+}
 
 bool recording_refused() { return g_session && g_session->refused(); }
 

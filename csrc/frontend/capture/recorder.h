@@ -24,6 +24,13 @@ bool inside_operator();
 /// From the next recording on, this composite operator is recorded whole, not its parts: it writes memory behind the
 /// dispatcher.
 void record_whole(const std::string& composite);
+/// How many operators have been recorded so far, and how many of them made something depend on values that is no
+/// value: a number that Python got, or a size. Operators that are not PyTorch's own may.
+struct RecordedSoFar {
+  size_t ops = 0;
+  int value_dependent = 0;
+};
+RecordedSoFar recorded_so_far();
 /// Whether what has been recorded so far was refused.
 bool recording_refused();
 /// Notes that the place of tensors in their storages was visible to the call.

@@ -39,6 +39,7 @@ struct RecordedOp {
   std::vector<TensorSnapshot> rewritten;  // the written operands again, as the call left them
   std::optional<ReadValue> read;          // the operator hands operand 0, one element, to Python, cast to this dtype
   bool differentiated = false;            // under grad mode, with a result that requires grad
+  bool sized_by_values = false;           // values decide the size of a result, as far as is known
 };
 
 struct SeenStorage {
@@ -73,6 +74,7 @@ struct Recording {
   std::vector<RecordedOp> ops;
   std::vector<SeenStorage> storages;
   std::vector<SeenTensor> tensors;
+  int value_dependent = 0;                // ops that read a number, or whose result may be sized by values
   std::vector<SeenGenerator> generators;  // the first one is PyTorch's own, which operators use that name none
   std::vector<SeenAbsence> absences;
   bool reads_offsets = false;  // storage_offset() was asked for, or as_strided counted from the start of a storage

@@ -15,14 +15,18 @@ from braze.tracing.race import is_faster
 from braze.tracing.reachable import snapshot
 from braze.tracing.refusal import Refusal
 from braze.tracing.results import classifier, collector, described
+from braze.tracing.stage_source import PathLeft
 from braze.tracing.told import same_sayings
 from braze.tracing.trace import trace_call
+from braze.tracing.value_sizes import CallAtHand, ValueSizes
 from braze.tracing.varying_sizes import VaryingSizes
 
 # Tracing is many times slower than a call, so a callable that keeps changing is left alone after this many traces that led to nothing.
 WASTED_TRACES = 32
 # ... and with so many of them, what calls change outside their arguments is no longer thought to settle down.
 WASTED_ON_PLACES = 8
+# ... or after so many entries that had to go for others.
+MOST_EVICTED = 32
 # Calls of one kind are traced this often before they count as not replayable: the first may warm up caches that the code keeps.
 ATTEMPTS = 4
 # So many calls that differ in a float alone, none of them made twice, show that there will be ever more.
@@ -146,6 +150,7 @@ class Session:
         self.changes_of_weights = 0
         self.keyword_order_matters = takes_keywords(function)
         self.varying = VaryingSizes(self)
+        self.value_sizes = ValueSizes(self)
 
     def miss(self, callable_, args, kwargs):
         """Answers one call that no entry matched, and learns from it."""
@@ -172,7 +177,7 @@ class Session:
 
     def answer(self, callable_, args, kwargs):
         self.forget_stale()
-        kind = self.kind_of(callable_, args, kwargs)
+        kind = None if self.value_sizes.is_stray(args, kwargs) else self.kind_of(callable_, args, kwargs)
         if kind is None:
             return self.function(*args, **kwargs)
         kind.attempts += 1
@@ -181,7 +186,7 @@ class Session:
         memory = ArgumentMemory(kind.spec, args, kwargs, self.places.by_owner())
         arguments = kind.spec.tensors(args, kwargs)
         kind.paths = self.count_entries(args, kwargs, for_many_sizes=False)
-        known = kind if kind.program is not None else self.varying.relative_of(kind, args, kwargs)
+        known = kind if kind.program is not None else self.relative_of(kind, args, kwargs)
         executed = known.executed if known is not None else kind.executed
         if executed is not None:
             before = self.state_of(executed, kind.spec, memory, arguments)
@@ -189,6 +194,10 @@ class Session:
             start = proof.CallStart(arguments + known.tensors(), known.program)
         try:
             trace = trace_call(self.function, args, kwargs)
+        except PathLeft:  # a stage, at sizes that are none of its own
+            self.kinds.remove(kind)
+            self.add_eager_entry(callable_, kind)
+            raise
         except Exception:
             self.refuse(callable_, kind, Refusal("exception", "the traced call raised"))
             raise
@@ -206,6 +215,10 @@ class Session:
             self.refuse(callable_, kind, refusal)
         return trace.result
 
+    def relative_of(self, kind, args, kwargs):
+        """A known kind of call that differs from this one in sizes only, or None."""
+        return self.varying.relative_of(kind, args, kwargs) or self.value_sizes.relative_of(kind)
+
     def kind_of(self, callable_, args, kwargs):
         """The kind of this call; None when it is to run eagerly without a trace."""
         state = _C.TorchState.current()
@@ -214,7 +227,7 @@ class Session:
         for kind in self.kinds:
             if kind.state == state and kind.spec.check(args, kwargs):
                 return kind
-        if self.wasted >= WASTED_TRACES:
+        if self.wasted >= WASTED_TRACES or callable_.counters["evicted"] >= MOST_EVICTED:
             self.give_up(callable_)
             return None
         if self.wasted >= WASTED_ON_PLACES:
@@ -313,13 +326,19 @@ class Session:
         if isinstance(tree, tuple):
             return Refusal(*tree)
         captured = [candidates[i] for i in program.captured]
+        call = CallAtHand(args, kwargs, memory, trace, before, start, state, program, tree, captured, effects, results)
         if not confirming:
             self.first_trace(kind, trace, program, tree, captured, effects, state)
-            if known is not None and self.varying.take(
-                callable_, kind, known, args, kwargs, memory, before, start, results, state
+            if known is not None and (
+                self.varying.take(callable_, kind, known, args, kwargs, memory, before, start, results, state)
+                or self.value_sizes.widens(callable_, kind, known, call)
             ):
                 self.kinds.remove(kind)
             return None
+        if self.value_sizes.is_due(kind, program):
+            outcome = self.value_sizes.take(callable_, kind, call)
+            if outcome is not False:
+                return outcome
         if not self.confirms(kind, trace, program, tree, captured, effects):
             self.first_trace(kind, trace, program, tree, captured, effects, state)
             return Refusal("unconfirmed", "") if kind.attempts >= ATTEMPTS else None
@@ -454,6 +473,8 @@ class Session:
     def add_entry(self, callable_, entry, compiled, spec, paths, kind, times, shapes=None, effects=None, freezing=""):
         callable_.add_entry(entry, self.options.trial)
         self.places.prove()
+        kept = callable_.entries  # one may have had to go
+        self.entries = [published for published in self.entries if any(published.entry is other for other in kept)]
         kept = PublishedKind(kind, entry)
         self.entries.append(Published(callable_, entry, compiled, spec, paths, kept, times, shapes, effects, freezing))
         self.wasted = 0
@@ -609,7 +630,11 @@ class Session:
     def give_up(self, callable_):
         """No more traces; a callable without entries becomes its function."""
         self.given_up = True
-        refusal = Refusal("too_many_entries", f"{WASTED_TRACES} traces led to no entry")
+        evicted = callable_.counters["evicted"]
+        many = f"{evicted} entries had to go for others"
+        refusal = Refusal(
+            "too_many_entries", many if evicted >= MOST_EVICTED else f"{WASTED_TRACES} traces led to no entry"
+        )
         self.note(refusal, is_final=True)
         if self.options.strict:
             self.refused = [(None, None, refusal)]

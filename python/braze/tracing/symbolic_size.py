@@ -118,6 +118,15 @@ def _plainly(name):
     return method
 
 
+def _by_plain_numbers(compute, reflected=False):
+    """An operator whose result is no integer."""
+
+    def method(self, other):
+        return _by_number(compute, self, plain(other), reflected)
+
+    return method
+
+
 def plain(value):
     return value._plain() if type(value) is SymbolicSize else value
 
@@ -166,6 +175,10 @@ def _fill_in():
         compute = getattr(operator, name)
         setattr(SymbolicSize, f"__{name}__", _computed(symbol, compute))
         setattr(SymbolicSize, f"__r{name}__", _computed(symbol, compute, reflected=True))
+    SymbolicSize.__truediv__ = _by_plain_numbers(operator.truediv)
+    SymbolicSize.__rtruediv__ = _by_plain_numbers(operator.truediv, reflected=True)
+    SymbolicSize.__rpow__ = _by_plain_numbers(operator.pow, reflected=True)
+    SymbolicSize.__rdivmod__ = _by_plain_numbers(divmod, reflected=True)
     for name, symbol in COMPARISONS.items():
         setattr(SymbolicSize, f"__{name}__", _compared(symbol, getattr(operator, name)))
     for name, method in OWN.items():
