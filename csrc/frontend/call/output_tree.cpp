@@ -306,9 +306,9 @@ PyObject* OutputTree::make(std::vector<at::Tensor>& outputs, at::TensorImpl* con
 }
 
 std::string OutputTree::describe() const {
-  static constexpr const char* names[] = {"output", "input",      "constant",  "object", "argument", "again",
-                                          "tuple",  "namedtuple", "structseq", "list",   "dict",     "instance",
-                                          "defaultdict", "set"};
+  static constexpr const char* names[] = {"output", "input",    "constant",    "object",    "argument",
+                                          "again",  "tuple",    "namedtuple",  "structseq", "list",
+                                          "dict",   "instance", "defaultdict", "set"};
   std::string text;
   for (const Node& node : nodes_) {
     if (!text.empty()) text += ' ';
