@@ -41,8 +41,8 @@ CallBoundary boundary_of(const CapturedProgram& program) {
 bool same_but_for_sizes(const CallBoundary& a, const CallBoundary& b) {
   if (a.inputs.size() != b.inputs.size() || a.outputs.size() != b.outputs.size() || a.written != b.written ||
       a.mutated != b.mutated || a.version_moves != b.version_moves || !a.packed.empty() || !b.packed.empty() ||
-      a.generators != b.generators || a.slot_offsets != b.slot_offsets || a.absences != b.absences || a.constants.size() != b.constants.size() ||
-      a.value_guards.size() != b.value_guards.size())
+      a.generators != b.generators || a.slot_offsets != b.slot_offsets || a.absences != b.absences ||
+      a.constants.size() != b.constants.size() || a.value_guards.size() != b.value_guards.size())
     return false;
   for (size_t i = 0; i < a.inputs.size(); ++i)
     if (a.inputs[i].slot != b.inputs[i].slot) return false;

@@ -318,8 +318,8 @@ void CompiledCall::make_outputs(at::TensorImpl* const* inputs, Addresses& addres
       has_views = true;
       continue;
     }
-    at::Tensor base = output.kind == TensorOutput::Kind::View ? borrow(inputs[output.index])
-                                                              : addresses.buffers[output.index];
+    at::Tensor base =
+        output.kind == TensorOutput::Kind::View ? borrow(inputs[output.index]) : addresses.buffers[output.index];
     if (output.kind == TensorOutput::Kind::Buffer && !taken[output.index] && covers(output, planned[output.index])) {
       taken[output.index] = true;
       outputs[i] = std::move(base);

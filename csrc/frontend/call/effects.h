@@ -1,5 +1,5 @@
-// What a call leaves behind in the caller's own lists, dicts and objects (a KV cache that grows, an attribute that holds
-// the last state), and what it says on the way: prints, warnings, log records.
+// What a call leaves behind in the caller's own lists, dicts and objects (a KV cache that grows, an attribute that
+// holds the last state), and what it says on the way: prints, warnings, log records.
 #pragma once
 
 #include <Python.h>
@@ -17,7 +17,7 @@ namespace braze {
 class Effects {
  public:
   enum class Kind : uint8_t {
-    Set,     // dict[key], or the attribute named key, is the value
+    Set,      // dict[key], or the attribute named key, is the value
     Delete,   // that key or attribute is gone
     Add,      // the integer there has grown by the value
     Replace,  // the list holds the items of the value, a tuple

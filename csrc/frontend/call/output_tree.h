@@ -25,7 +25,8 @@ struct TensorSource {
 /// Built from the result of a traced call. Tensors come from the executable or are inputs; immutable values are kept;
 /// objects that existed before the call and containers of the arguments are returned themselves; tuples (named and
 /// structseq too), lists, dicts and plain instances (of a class whose state is its __dict__, and for subclasses of dict
-/// and OrderedDict their items), defaultdicts and sets of plain values are made anew. An object met twice is made once. Anything else is refused.
+/// and OrderedDict their items), defaultdicts and sets of plain values are made anew. An object met twice is made once.
+/// Anything else is refused.
 class OutputTree {
  public:
   using Classify = std::function<TensorSource(PyObject* tensor)>;

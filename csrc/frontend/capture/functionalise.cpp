@@ -425,9 +425,9 @@ class Functionaliser {
 
   static bool checks_values(const std::string& op) {
     static const std::vector<std::string> beginnings = {
-        "aten::index",  "aten::gather",   "aten::embedding",  "aten::_embedding_bag", "aten::take",
-        "aten::put",    "aten::scatter",  "aten::nll_loss",   "aten::linalg_",        "aten::_linalg_",
-        "aten::bincount", "aten::histc",  "aten::max_unpool", "aten::floor_divide",   "aten::remainder"};
+        "aten::index",    "aten::gather",  "aten::embedding",  "aten::_embedding_bag", "aten::take",
+        "aten::put",      "aten::scatter", "aten::nll_loss",   "aten::linalg_",        "aten::_linalg_",
+        "aten::bincount", "aten::histc",   "aten::max_unpool", "aten::floor_divide",   "aten::remainder"};
     return std::any_of(beginnings.begin(), beginnings.end(),
                        [&](const std::string& beginning) { return op.rfind(beginning, 0) == 0; });
   }

@@ -242,7 +242,7 @@ class ArgumentSpec::Builder {
   std::unordered_set<PyObject*> open_;
   std::vector<PyObject*> containers_;
   PyObject* owner_ = nullptr;  // of the place that is being added
-  bool structural_;  // inside an object that is matched by structure
+  bool structural_;            // inside an object that is matched by structure
 };
 
 /// Walks the recorded nodes along the objects of a call. After a mismatch `node` is where it was.
@@ -580,8 +580,8 @@ bool ArgumentSpec::is_dead() const {
 std::vector<std::string> ArgumentSpec::container_paths() const {
   std::vector<std::string> paths;
   for (const Node& node : nodes_)
-    if (node.kind == Kind::KeptTuple || node.kind == Kind::List || node.kind == Kind::Dict || node.kind == Kind::Instance ||
-        node.kind == Kind::Mapping || (node.kind == Kind::Owner && node.value))
+    if (node.kind == Kind::KeptTuple || node.kind == Kind::List || node.kind == Kind::Dict ||
+        node.kind == Kind::Instance || node.kind == Kind::Mapping || (node.kind == Kind::Owner && node.value))
       paths.push_back(paths_[node.path]);
   return paths;
 }

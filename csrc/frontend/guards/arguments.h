@@ -37,9 +37,9 @@ struct CallInputs {
 
 /// Tuples (of any tuple type without a __dict__), lists and dicts (exact types) are matched by structure; tensors by
 /// TensorSpecs; immutable values by type and value; any other object by identity, held weakly where its type allows,
-/// or, when asked for, a plain object by its class and attributes (and items, where its class is a kind of dict). Positional and keyword arguments are kept as passed.
-/// Attributes of other objects that the call reads and replaces (a recurrent state on a module) follow the arguments,
-/// as if they had been passed too.
+/// or, when asked for, a plain object by its class and attributes (and items, where its class is a kind of dict).
+/// Positional and keyword arguments are kept as passed. Attributes of other objects that the call reads and replaces (a
+/// recurrent state on a module) follow the arguments, as if they had been passed too.
 class ArgumentSpec {
  public:
   /// Attributes of one object, or entries of a dict: a tuple of their names, where one may be absent. `counters` are
@@ -131,7 +131,7 @@ class ArgumentSpec {
     Kind kind;
     uint32_t index;      // the tensor, symbol, object, owner, or number of children
     PyTypeObject* type;  // borrowed for static types, else kept by types_
-    PyRef value;         // Same, Value: the expected object. Dict, Instance, Owner: the tuple of keys, in order, or null
+    PyRef value;  // Same, Value: the expected object. Dict, Instance, Owner: the tuple of keys, in order, or null
     uint32_t path;
   };
   class Builder;

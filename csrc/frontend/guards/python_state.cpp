@@ -162,8 +162,7 @@ void StateGuards::add_labels(PyObject* object, const std::string& path) {
     add_pointer(&raw->func_qualname, path + ".__qualname__");
     add_pointer(&raw->func_doc, path + ".__doc__");
     add_pointer(&raw->func_annotations, path + ".__annotations__");
-  } else if (PyType_Check(object) &&
-             PyType_HasFeature(reinterpret_cast<PyTypeObject*>(object), Py_TPFLAGS_HEAPTYPE)) {
+  } else if (PyType_Check(object) && PyType_HasFeature(reinterpret_cast<PyTypeObject*>(object), Py_TPFLAGS_HEAPTYPE)) {
     auto* raw = reinterpret_cast<PyHeapTypeObject*>(object);  // the rest is in its dict
     add_pointer(&raw->ht_name, path + ".__name__");
     add_pointer(&raw->ht_qualname, path + ".__qualname__");

@@ -3,8 +3,13 @@ lists and dicts that are filled. They count as arguments: read anew at each call
 """
 
 import dis
+import re
 import weakref
 
+# Local variables and constants that happen to be called the same.
+_NOT_BY_NAME = frozenset(
+    {"LOAD_FAST", "STORE_FAST", "DELETE_FAST", "LOAD_CONST", "KW_NAMES", "MAKE_CELL", "COPY_FREE_VARS"}
+)
 _SUMS = ("+=", "-=", "+", "-")
 
 
@@ -47,14 +52,16 @@ class KeptPlaces:
         """The places, by the id of their owners."""
         return {id(owner): place for owner, place in self.living()}
 
-    def take(self, replaced, executed):
-        """From now on what was replaced counts as an argument. False when nothing of it is new."""
+    def take(self, replaced, executed, met_names):
+        """From now on what was replaced counts as an argument. False when nothing of it is new. `met_names`: by which
+        objects of the state read attributes.
+        """
         new = False
         for owner, path, name, old, now in replaced:
             if (id(owner), name) in self.given_up:
                 continue
             variable = path.rpartition("<")[2].rstrip(">") if name == "cell_contents" else name
-            counts = type(old) is int and type(now) is int and only_counts(executed, variable)
+            counts = type(old) is type(now) is int and name not in met_names and only_counts(executed, variable)
             if type(now) is float:
                 continue  # another number at each call
             place = self.places.get(id(owner))
@@ -88,14 +95,16 @@ def only_counts(executed, name):
 
 
 def uses_are_sums(code, name):
-    if any(type(text) is str and (text == name or f".{name}" in text) for text in code.co_consts):
+    in_text = re.compile(rf"(^|\.){re.escape(name)}\b")
+    if any(type(text) is str and len(text) < 200 and in_text.search(text) for text in code.co_consts):
         return False  # getattr, or a format
     if name not in code.co_names and name not in code.co_freevars and name not in code.co_cellvars:
         return True
     instructions = [item for item in dis.get_instructions(code) if item.opname not in ("CACHE", "EXTENDED_ARG")]
-    loads = [i for i, item in enumerate(instructions) if item.argval == name and item.opname.startswith("LOAD_")]
-    stores = [i for i, item in enumerate(instructions) if item.argval == name and item.opname.startswith("STORE_")]
-    others = sum(item.argval == name for item in instructions) - len(loads) - len(stores)
+    named = [item.argval == name and item.opname not in _NOT_BY_NAME for item in instructions]
+    loads = [i for i, item in enumerate(instructions) if named[i] and item.opname.startswith("LOAD_")]
+    stores = [i for i, item in enumerate(instructions) if named[i] and item.opname.startswith("STORE_")]
+    others = sum(named) - len(loads) - len(stores)
     ends = [end_of_sum(instructions, i) for i in loads]
     return others == 0 and None not in ends and sorted(ends) == stores
 

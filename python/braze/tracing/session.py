@@ -301,7 +301,7 @@ class Session:
         if self.meets_arguments(kind, memory, state):
             return None
         if watched is not None and (changed := watched.changed()):
-            if self.keeps_places(kind, watched.replaced(), trace.executed):
+            if self.keeps_places(kind, watched, trace.executed):
                 return None
             self.forget(kind)
             return Refusal("side_effect", ", ".join(changed[:4]))
@@ -354,9 +354,9 @@ class Session:
         self.kinds.remove(kind)
         return True
 
-    def keeps_places(self, kind, replaced, executed):
+    def keeps_places(self, kind, state, executed):
         """The call changed things outside its arguments: from now on they count as arguments."""
-        new = self.places.take(replaced, executed)
+        new = self.places.take(state.replaced(), executed, state.met_names)
         if new:
             self.kinds.clear()  # they know nothing of the new ones
         return new

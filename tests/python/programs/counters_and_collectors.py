@@ -4,6 +4,7 @@ import collections
 import contextlib
 import io
 import logging
+import operator
 import types
 import warnings
 
@@ -67,6 +68,44 @@ def counter_read_by_its_name(compile):
     f = compile(net)
     for _ in phases(0, 1):
         yield f(data(4)), net.calls
+
+
+@program(refusable="what is computed depends on a number that changes at each call")
+def counter_read_by_an_attrgetter(compile):
+    net, calls_of = Counts(), operator.attrgetter("calls")
+
+    def f(x):
+        net.calls += 1
+        return x * min(calls_of(net), 3)
+
+    f = compile(f)
+    for _ in phases(0, 1):
+        yield f(data(4)), net.calls
+
+
+@program
+def counters_beside_other_effects(compile):
+    class Layer(Counts):
+        def __init__(self):
+            super().__init__()
+            self.n, self.hidden, self.seen = 0, torch.zeros(4), {}
+
+        def forward(self, x, i):
+            self.n += 1
+            self.hidden = self.hidden + x if x.sum() > 0 else self.hidden - x
+            self.seen["double"] = x * 2
+            y = x[i]
+            self.n += 1
+            return y * 2
+
+    net = Layer()
+    f = compile(net)
+    for shift, i in phases((5, 0), (5, 9), (-5, 0), (5, 0)):
+        try:
+            result = f(data(4) + shift, torch.tensor([i]))
+        except IndexError:
+            result = "out of range"
+        yield result, net.n, net.hidden, dict(net.seen)
 
 
 @program(refusable="a setter runs")
