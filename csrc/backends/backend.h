@@ -9,8 +9,9 @@
 
 namespace braze {
 
-/// Runs points [begin, end) of a kernel's parallel axes (of a product, whole panels: product_form.h); non-zero when an index of a gather was out of range. `params`:
-/// one pointer a param of the kernel and, when it has size parameters, one more to their values (int64_t each).
+/// Runs points [begin, end) of a kernel's parallel axes (of a product, whole panels: product_form.h); non-zero when an
+/// index of a gather was out of range. `params`: one pointer a param of the kernel and, when it has size parameters,
+/// one more to their values (int64_t each).
 using KernelFn = int64_t (*)(void* const* params, int64_t begin, int64_t end);
 
 /// One kernel to compile: its Loop IR, and the symbol its code gets.

@@ -166,7 +166,8 @@ class Verifier {
     if (node_->op == Op::dot_) {
       auto* other = std::get_if<Access>(&node_->operands[1]);
       law(other != nullptr && other->geometry.sizes == domain, "a dot's operands have the same sizes");
-      law(is_floating(operand_dtype(0)) && operand_dtype(1) == operand_dtype(0), "a dot multiplies floats of one dtype");
+      law(is_floating(operand_dtype(0)) && operand_dtype(1) == operand_dtype(0),
+          "a dot multiplies floats of one dtype");
     }
     DType in = operand_dtype(0);
     bool is_position = node_->op == Op::argmin_ || node_->op == Op::argmax_;

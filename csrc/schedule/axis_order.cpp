@@ -71,7 +71,9 @@ class Chooser {
     for (const LoopAccess& access : accesses_)
       if (access.factor >= 0) factors[access.factor] = &access;
     if (!factors[0] || !factors[1]) return;
-    auto only = [&](int factor, int d) { return factors[factor]->strides[d] != 0 && factors[!factor]->strides[d] == 0; };
+    auto only = [&](int factor, int d) {
+      return factors[factor]->strides[d] != 0 && factors[!factor]->strides[d] == 0;
+    };
     int column = -1, row = -1;
     for (int d : dims)
       if ((only(0, d) || only(1, d)) && (column < 0 || !is_contiguous_in_stores(column))) column = d;

@@ -38,7 +38,7 @@ struct Source {
 /// One node (or a copy of a cheap one) as part of a group.
 struct Member {
   NodeId node = -1;
-  Op op = Op::add_;     // the node's, except that a reduction of nothing or of one element is a cast (a dot of one: a mul)
+  Op op = Op::add_;  // the node's, except that a reduction of nothing or of one element is a cast (a dot of one: a mul)
   ValueId value = -1;   // what it makes; for an update the new version, which lives in memory only
   bool copied = false;  // made again in this group; the original belongs to another one
   std::vector<Source> sources;

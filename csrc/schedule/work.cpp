@@ -38,7 +38,8 @@ Work of_kernel(const Plan& plan, const KernelStep& step) {
     if (instr.param >= 0)
       touched[instr.param] += instr.kind == InstrKind::Gather ? times : shown(kernel.axes, instr.strides);
     const bool computes = instr.kind == InstrKind::Reduce || instr.kind == InstrKind::Elementwise;
-    if (computes && is_floating(instr.dtype) && instr.op != Op::cast_ && instr.op != Op::where_) work.flops += times;
+    if (computes && is_floating(instr.dtype) && instr.op != Op::cast_ && instr.op != Op::where_)
+      work.flops += instr.op == Op::dot_ ? 2 * times : times;
   }
   for (size_t p = 0; p < touched.size(); ++p) {
     const DType dtype = kernel.params[p].dtype;

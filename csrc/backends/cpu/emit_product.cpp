@@ -23,10 +23,10 @@ namespace {
 using llvm::BasicBlock;
 using llvm::Value;
 
-constexpr int64_t kMostRows = 240;      // of a block
-constexpr int64_t kPackedDepth = 128;   // of a part, where the right factor is packed
-constexpr int64_t kAlongDepth = 1024;   // of a part, where vectors lie along it
-constexpr int64_t kFewRows = 16;        // up to which they do
+constexpr int64_t kMostRows = 240;     // of a block
+constexpr int64_t kPackedDepth = 128;  // of a part, where the right factor is packed
+constexpr int64_t kAlongDepth = 1024;  // of a part, where vectors lie along it
+constexpr int64_t kFewRows = 16;       // up to which they do
 constexpr int kTileRows = 6, kTileColumnsAlongDepth = 4;
 
 llvm::Function* add_internal(llvm::Module& module, const std::string& name, const Isa& isa,
@@ -77,8 +77,14 @@ class ProductEmitter {
  public:
   ProductEmitter(llvm::Module& module, const Kernel& kernel, const ProductForm& form, const std::string& name,
                  const Isa& isa, bool fast_math)
-      : module_(module), ir_(module.getContext()), kernel_(kernel), form_(form), name_(name), isa_(isa),
-        fast_math_(fast_math), tiling_(kernel, form, isa) {}
+      : module_(module),
+        ir_(module.getContext()),
+        kernel_(kernel),
+        form_(form),
+        name_(name),
+        isa_(isa),
+        fast_math_(fast_math),
+        tiling_(kernel, form, isa) {}
 
   void run() {
     llvm::Type *i64 = ir_.getInt64Ty(), *pointer = ir_.getPtrTy();
@@ -216,12 +222,13 @@ class ProductEmitter {
     panel.rest = loops_of(rest_of_kernel(width), name + ".rest");
     const bool turns = tiling_.tile.right_depth == 1 && tiling_.tile.right_column != 1;
     llvm::Function* pack = !tiling_.packs ? nullptr
-                           : turns ? emit_transposing_pack(module_, width, tiling_.tile.right_column,
-                                                           form_.depth % 16, name + ".pack", isa_)
+                           : turns ? emit_transposing_pack(module_, width, tiling_.tile.right_column, form_.depth % 16,
+                                                           name + ".pack", isa_)
                                    : make_pack(width, name + ".pack");
     llvm::Type* pointer = ir_.getPtrTy();
-    function_ = panel.sums = add_internal(
-        module_, name + ".sums", isa_, {pointer, pointer, pointer, pointer, pointer, ir_.getInt64Ty()}, ir_.getVoidTy());
+    function_ = panel.sums =
+        add_internal(module_, name + ".sums", isa_, {pointer, pointer, pointer, pointer, pointer, ir_.getInt64Ty()},
+                     ir_.getVoidTy());
     ir_.SetInsertPoint(add_block("entry"));
     Value *left = function_->getArg(0), *right = function_->getArg(1), *packed = function_->getArg(3),
           *pointers = function_->getArg(4);
@@ -237,8 +244,7 @@ class ProductEmitter {
         ir_.CreateCall(pack, {pointers, number(0), times(depth, width)});
       }
       if (pack) part = packed;
-      every_tile(panel, floats(left, times(k, tiling_.tile.left_depth)), part, depth,
-                 ir_.CreateICmpSGT(k, number(0)));
+      every_tile(panel, floats(left, times(k, tiling_.tile.left_depth)), part, depth, ir_.CreateICmpSGT(k, number(0)));
     });
     ir_.CreateRetVoid();
     return panel;
@@ -269,8 +275,7 @@ class ProductEmitter {
       rows_of_tiles(shape, left, floats(right, times(column, shape.right_column)), column, depth, more);
     };
     const int64_t together = shape.columns;
-    if (whole > 0)
-      loop(number(0), number(whole), together, [&](Value* column) { columns_from(column, together); });
+    if (whole > 0) loop(number(0), number(whole), together, [&](Value* column) { columns_from(column, together); });
     if (whole < width) columns_from(number(whole), width - whole);
   }
 

@@ -12,9 +12,7 @@ class Reduction {
 
   void add(const Scalar& element);
   /// For a dot: the product of two elements.
-  void add(const Scalar& a, const Scalar& b) {
-    add(Scalar::of_double(DType::f64, a.as_double() * b.as_double()));
-  }
+  void add(const Scalar& a, const Scalar& b) { add(Scalar::of_double(DType::f64, a.as_double() * b.as_double())); }
   /// The result so far; of nothing: 0, 1, the worst value of the dtype, false, true or position 0.
   Scalar result() const;
 

@@ -1,5 +1,5 @@
-// Products of matrices in tiles: every layout of the factors, sizes that fill no tile, more depth than one part, batches,
-// and what follows the product.
+// Products of matrices in tiles: every layout of the factors, sizes that fill no tile, more depth than one part,
+// batches, and what follows the product.
 #include <catch2/catch.hpp>
 #include <cmath>
 
@@ -63,8 +63,15 @@ void check(const Kernel& kernel) {
 
 TEST_CASE("products of all sizes") {
   for (bool depth_in_order : {true, false})
-    for (auto [rows, columns, depth] : {std::array<int64_t, 3>{2, 2, 2}, {3, 64, 5}, {8, 70, 16}, {13, 5, 40},
-                                        {17, 67, 33}, {18, 128, 130}, {40, 33, 129}, {2, 3, 1100}, {7, 129, 20}}) {
+    for (auto [rows, columns, depth] : {std::array<int64_t, 3>{2, 2, 2},
+                                        {3, 64, 5},
+                                        {8, 70, 16},
+                                        {13, 5, 40},
+                                        {17, 67, 33},
+                                        {18, 128, 130},
+                                        {40, 33, 129},
+                                        {2, 3, 1100},
+                                        {7, 129, 20}}) {
       check(product(1, rows, columns, depth, depth_in_order));
     }
 }
@@ -83,10 +90,10 @@ TEST_CASE("batches of products") {
 
 TEST_CASE("one row") {
   for (const char* right : {"[40,1]+0", "[1,70]+0"}) {
-    const Kernel kernel = parse_kernel(std::string(
-        "kernel parallel=[70] reduce=[40] vector=1\n  params: p0 f32, p1 f32, p2 f32 out\n"
-        "  %0: f32 = load p0 [0,1]+0\n  %1: f32 = load p1 ") + right +
-        "\n  %2: f32 row = dot %1, %0\n  store row p2 [1,0]+0 %2\n");
+    const Kernel kernel =
+        parse_kernel(std::string("kernel parallel=[70] reduce=[40] vector=1\n  params: p0 f32, p1 f32, p2 f32 out\n"
+                                 "  %0: f32 = load p0 [0,1]+0\n  %1: f32 = load p1 ") +
+                     right + "\n  %2: f32 row = dot %1, %0\n  store row p2 [1,0]+0 %2\n");
     REQUIRE(product_form(kernel));
     check(kernel);
   }

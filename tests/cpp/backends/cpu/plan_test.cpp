@@ -5,8 +5,8 @@
 #include <memory>
 
 #include "compiled_kernel.h"
-#include "schedule/product_form.h"
 #include "schedule/plan_check.h"
+#include "schedule/product_form.h"
 #include "schedule/random_sizes.h"
 
 using namespace braze;
