@@ -132,6 +132,7 @@ class Session:
         self.by_structure = set()  # paths of arguments that are matched by their attributes, though objects
         self.places = {}  # id -> (weak reference, names, path): attributes that count as arguments, as calls replace them
         self.by_identity = set()  # paths of those that must not be
+        self.counts = True  # such attributes may be numbers
         self.changes_of_weights = 0
         self.keyword_order_matters = takes_keywords(function)
         self.varying = VaryingSizes(self)
@@ -283,6 +284,8 @@ class Session:
         tree = _C.OutputTree.build(result, classifier(results, program.outputs), state.objects, memory.containers)
         captured = [candidates[i] for i in program.captured]
         if not confirming:
+            if self.counts and not (program.is_generalisable and self.varying.is_on):
+                self.stop_counting()
             self.first_trace(kind, trace, program, tree, captured, effects, state)
             if known is not None and self.varying.take(
                 callable_, kind, known, args, kwargs, memory, before, start, results, state
@@ -308,6 +311,8 @@ class Session:
         """The call replaced these attributes: from now on they count as arguments."""
         new = False
         for owner, path, name in replaced:
+            if type(vars(owner).get(name)) is int and not self.counts:
+                continue
             try:
                 reference = weakref.ref(owner)
             except TypeError:
@@ -318,6 +323,15 @@ class Session:
         if new:
             self.kinds.remove(kind)
         return new
+
+    def stop_counting(self):
+        """Numbers that calls replace count as arguments only where one entry may serve all of them: else each call would
+        be of a kind of its own.
+        """
+        self.counts = False
+        for owner, names, _ in self.living_places():
+            names -= {name for name in names if type(vars(owner).get(name)) is int}
+        self.places = {key: place for key, place in self.places.items() if place[1]}
 
     def meets_arguments(self, kind, memory, state):
         """Whether a container matched by structure is also part of the state, where code could tell it from an equal
@@ -474,6 +488,8 @@ class Session:
         self.note(Refusal("too_many_entries", f"{WASTED_TRACES} traces led to no entry"))
         if not self.entries:
             callable_.disable()
+            if (module := children.module_behind(self.function)) is not None:
+                children.compile_children(module, self.options)
 
     def note(self, refusal):
         key = (refusal.reason, refusal.detail, refusal.where)
