@@ -330,8 +330,8 @@ std::vector<std::pair<PyRef, bool>> OutputTree::integers() const {
 }
 
 std::string OutputTree::describe(bool integers) const {
-  static constexpr const char* names[] = {"output",   "input", "constant", "constant",   "object",
-                                          "argument", "again", "tuple",    "namedtuple", "structseq",
+  static constexpr const char* names[] = {"output",   "input", "constant", "constant",    "object",
+                                          "argument", "again", "tuple",    "namedtuple",  "structseq",
                                           "list",     "dict",  "instance", "defaultdict", "set"};
   std::string text;
   for (const Node& node : nodes_) {

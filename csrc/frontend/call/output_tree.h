@@ -74,8 +74,8 @@ class OutputTree {
     uint32_t index = 0;  // output, input, position in `numbers`, object, container of the arguments, earlier node
                          // (Again), or number of children
     PyRef type;
-    PyRef value;       // Constant: the object. Number: what it was. Dict, Instance: the tuple of keys of the items. Set:
-                       // one to be copied
+    PyRef value;  // Constant: the object. Number: what it was. Dict, Instance: the tuple of keys of the items. Set:
+                  // one to be copied
     PyRef attributes;  // Instance: the tuple of names of its __dict__; their values follow those of the items.
                        // DefaultDict: its factory
   };

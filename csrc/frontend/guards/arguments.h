@@ -35,6 +35,9 @@ struct CallInputs {
   }
 };
 
+/// What an owner of places holds under a name: a dict, a cell, an object with attributes; null when nothing (borrowed).
+PyObject* entry_of(PyObject* owner, PyObject* name);
+
 /// Tuples (of any tuple type without a __dict__), lists and dicts (exact types) are matched by structure; tensors by
 /// TensorSpecs; immutable values by type and value; any other object by identity, held weakly where its type allows,
 /// or, when asked for, a plain object by its class and attributes (and items, where its class is a kind of dict).

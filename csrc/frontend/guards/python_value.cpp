@@ -111,6 +111,13 @@ bool same_value(PyObject* a, PyObject* b) {
   return false;
 }
 
+std::optional<int64_t> integer_of(PyObject* object) {
+  if (!PyLong_CheckExact(object)) return std::nullopt;
+  int overflow = 0;
+  const int64_t value = PyLong_AsLongLongAndOverflow(object, &overflow);
+  return overflow == 0 ? std::optional<int64_t>(value) : std::nullopt;
+}
+
 std::string describe_value(PyObject* object) {
   PyRef text = PyRef::steal(is_immutable_value(object) ? PyObject_Repr(object) : nullptr);
   const char* utf8 = text ? PyUnicode_AsUTF8(text.get()) : nullptr;

@@ -3,6 +3,8 @@
 
 #include <Python.h>
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -65,6 +67,9 @@ bool is_immutable_value(PyObject* object);
 /// Equal in exact type and in every bit: 1, 1.0 and True differ, so do 0.0 and -0.0; a NaN equals the same NaN.
 /// Objects that are no immutable values are equal only to themselves. Runs no Python code.
 bool same_value(PyObject* a, PyObject* b);
+
+/// The value of an int (no subclass of it, no bool) that fits.
+std::optional<int64_t> integer_of(PyObject* object);
 
 /// A short repr for explain: never raises, and cut to a line.
 std::string describe_value(PyObject* object);

@@ -6,6 +6,8 @@ import dis
 import re
 import weakref
 
+from braze.tracing.argument_memory import contents_of
+
 # Local variables and constants that happen to be called the same.
 _NOT_BY_NAME = frozenset(
     {"LOAD_FAST", "STORE_FAST", "DELETE_FAST", "LOAD_CONST", "KW_NAMES", "MAKE_CELL", "COPY_FREE_VARS"}
@@ -35,6 +37,7 @@ class KeptPlaces:
     def __init__(self):
         self.places = {}  # by the id of the owner
         self.given_up = set()
+        self.numbers = True  # whole numbers that calls replace are among them
 
     def living(self):
         for place in self.places.values():
@@ -62,7 +65,7 @@ class KeptPlaces:
                 continue
             variable = path.rpartition("<")[2].rstrip(">") if name == "cell_contents" else name
             counts = type(old) is type(now) is int and name not in met_names and only_counts(executed, variable)
-            if type(now) is float:
+            if type(now) is float or (type(now) is int and not counts and not self.numbers):
                 continue  # another number at each call
             place = self.places.get(id(owner))
             if place is None or place.owner() is not owner:
@@ -73,6 +76,23 @@ class KeptPlaces:
                 place.counters |= {name} if counts else set()
                 new = True
         return new
+
+    def stop_counting(self):
+        """Lets go of numbers with which calls do more than count: they are arguments only where one entry may serve all
+        of them, else each call would be of a kind of its own. False when there were none.
+        """
+        self.numbers = False
+        found = False
+        for owner, place in list(self.living()):
+            if place.names is None:
+                continue
+            contents = contents_of(owner)
+            numbers = {name for name in place.names - place.counters if type(contents.get(name)) is int}
+            place.names -= numbers
+            found |= bool(numbers)
+            if not place.names:
+                del self.places[id(owner)]
+        return found
 
     def prove(self):
         for _, place in self.living():

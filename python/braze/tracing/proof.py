@@ -17,6 +17,9 @@ TOLERANCE = {
 }
 
 
+DECLINED = "the compiled call asked for eager"  # by a value guard or an index that the eager call refuses
+
+
 class CallStart:
     """What a call began with, for a program to begin with it again: its input tensors and the states of the random
     number generators that the program moves.
@@ -83,6 +86,30 @@ class CallStart:
 
 def version_of(tensor):
     return 0 if tensor.is_inference() else tensor._version
+
+
+def disproves(compiled, program, start, results):
+    """Says how the compiled program, begun where the call began, ends otherwise than the call did."""
+    with start.rewound() as as_the_call_left_them:
+        outputs = compiled.run(start.tensors)
+        if outputs is None:
+            return DECLINED
+        if not as_the_call_left_them():
+            return "a random number generator ends in another state"
+    return differs(outputs, program, start, results)
+
+
+def differs(outputs, program, start, results):
+    """Says how the tensors that a program made, and left behind where it began, are not the call's."""
+    if len(outputs) != len(results):
+        return f"{len(outputs)} tensors instead of {len(results)}"
+    for i, (output, result) in enumerate(zip(outputs, results)):
+        if output is not None and (problem := disagreement(output, result, f"result {i}")):
+            return problem
+    for slot in program.mutated_slots:
+        if problem := disagreement(start.tensors[slot], start.inputs[slot], f"input {slot} after the call"):
+            return problem
+    return None
 
 
 def disagreement(compiled, expected, what):

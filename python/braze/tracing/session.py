@@ -2,13 +2,12 @@
 
 import inspect
 import threading
-import time
 import weakref
 
 from braze import _C
 from braze.errors import NotCompiledError
 from braze.report import EntryReport, ExternReport, FunctionReport, KernelReport, RefusalReport, StageReport
-from braze.tracing import children, freezing, layout, proof
+from braze.tracing import children, freezing, layout, proof, rehearsal
 from braze.tracing.argument_memory import ArgumentMemory, is_within
 from braze.tracing.kept_places import KeptPlaces
 from braze.tracing.race import is_faster
@@ -33,7 +32,6 @@ ATTEMPTS = 4
 MOST_FLOATS = 6
 # Entries for equal arguments differ in the Python state or in the values Python reads; more of them are not worth their checks.
 MOST_PATHS = 4
-DECLINED = "the compiled call asked for eager"  # by a value guard or an index that the eager call refuses
 # A reason that no further trace of the same call will lift.
 LASTING = frozenset(
     {
@@ -328,6 +326,9 @@ class Session:
         captured = [candidates[i] for i in program.captured]
         call = CallAtHand(args, kwargs, memory, trace, before, start, state, program, tree, captured, effects, results)
         if not confirming:
+            if not (program.is_generalisable and self.varying.is_on) and self.places.stop_counting():
+                self.kinds.clear()
+                return None
             self.first_trace(kind, trace, program, tree, captured, effects, state)
             if known is not None and (
                 self.varying.take(callable_, kind, known, args, kwargs, memory, before, start, results, state)
@@ -432,8 +433,8 @@ class Session:
         is_proved = not kind.executed.operators_in_python
         laid_out = layout.laid_out(program, self.options) if is_proved and not self.options.freeze else None
         twin = start.twin(program) if is_proved and (laid_out or self.may_freeze()) else None
-        if is_proved and (problem := self.disproves(compiled, program, start, results)):
-            if problem == DECLINED and program.value_guards:
+        if is_proved and (problem := proof.disproves(compiled, program, start, results)):
+            if problem == proof.DECLINED and program.value_guards:
                 return Refusal("value_read", "a number that Python reads differs in its last bits")
             return Refusal("proof", problem)
         captured = kind.captured
@@ -489,31 +490,9 @@ class Session:
         callable_.remove_entry(entry)
         self.entries = [published for published in self.entries if published.entry is not entry]
 
-    def disproves(self, compiled, program, start, results):
-        """Says how the compiled program, begun where the call began, ends otherwise than the call did."""
-        with start.rewound() as as_the_call_left_them:
-            outputs = compiled.run(start.tensors)
-            if outputs is None:
-                return DECLINED
-            if not as_the_call_left_them():
-                return "a random number generator ends in another state"
-        return self.differs(outputs, program, start, results)
-
-    def differs(self, outputs, program, start, results):
-        """Says how the tensors that a program made, and left behind where it began, are not the call's."""
-        if len(outputs) != len(results):
-            return f"{len(outputs)} tensors instead of {len(results)}"
-        for i, (output, result) in enumerate(zip(outputs, results)):
-            if output is not None and (problem := proof.disagreement(output, result, f"result {i}")):
-                return problem
-        for slot in program.mutated_slots:
-            if problem := proof.disagreement(start.tensors[slot], start.inputs[slot], f"input {slot} after the call"):
-                return problem
-        return None
-
     def takes_place_of(self, compiled, contender, program, start, results):
         """Whether another program for the same call is right and faster."""
-        if self.disproves(contender, program, start, results):
+        if proof.disproves(contender, program, start, results):
             return False
         return not self.options.trial or is_faster(contender, compiled, start)
 
@@ -529,7 +508,7 @@ class Session:
         frozen = freezing.frozen(program, inputs, self.options)
         if frozen is None:
             return None, ""
-        if problem := self.disproves(frozen.compiled, program, start, results):
+        if problem := proof.disproves(frozen.compiled, program, start, results):
             self.note(Refusal("proof", f"with frozen weights, {problem}"))
             return None, f"not frozen: {problem}"
         if self.options.trial and not is_faster(frozen.compiled, compiled, start):
@@ -563,65 +542,13 @@ class Session:
             children.compile_children(module, self.options)
 
     def shadow(self, entry, args, kwargs):
-        """A hit now and then is answered by eager, and the compiled result must agree with it; an entry that does not is dropped."""
-        published = self.published(entry)
-        if published is None or published.kind.executed.operators_in_python:
-            return self.function(*args, **kwargs)
-        compiled = published.compiled_for(args, kwargs)
-        memory = ArgumentMemory(published.spec, args, kwargs, self.places.by_owner())
-        start = published.start_of(args, kwargs)
-        result = self.function(*args, **kwargs)
-        results, effects = self.results_of(result, memory)
-        problem = DECLINED if compiled is None else self.disproves(compiled, published.program, start, results)
-        self.look_at(published, problem, effects)
-        return result
+        return rehearsal.shadow(self, entry, args, kwargs)
 
     def rehearse(self, entry, args, kwargs):
-        """As shadow, with a clock: this is the trial of an entry for many sizes, where no two calls need be alike."""
-        published = self.published(entry)
-        if published is None:
-            return self.function(*args, **kwargs)
-        memory = ArgumentMemory(published.spec, args, kwargs, self.places.by_owner())
-        start = published.start_of(args, kwargs)
-        published.shapes(
-            published.compiled, published.spec.symbol_values(args, kwargs)
-        )  # verified before the clock runs
-        try:
-            rehearsed = entry.rehearse(args, kwargs, start.tensors)
-        except Exception:  # eager raises it as well, and where the user's line is
-            rehearsed = None
-        ends = start.begin_again()
-        if rehearsed is None:
-            return self.miss(published.callable(), args, kwargs)
-        begin = time.perf_counter_ns()
-        result = self.function(*args, **kwargs)
-        elapsed = time.perf_counter_ns() - begin
-        nanoseconds, outputs = rehearsed
-        results, effects = self.results_of(result, memory)
-        problem = self.differs(outputs, published.program, start, results)
-        if not start.ended_as(ends):
-            problem = problem or "a random number generator ends in another state"
-        self.look_at(published, problem, effects)
-        entry.add_trial(nanoseconds, elapsed)
-        return result
+        return rehearsal.rehearse(self, entry, args, kwargs)
 
     def published(self, entry):
         return next((item for item in self.entries if item.entry is entry), None)
-
-    def results_of(self, result, memory):
-        """(the tensors, the effects) of a call that was made for real."""
-        results = []
-        outcome, effects = memory.outcome(result) or (result, None)
-        _C.OutputTree.build(outcome, collector(results), [], memory.containers)
-        return results, effects
-
-    def look_at(self, published, problem, effects):
-        """Drops an entry that did something else than the call."""
-        if described(effects) != described(published.effects):
-            problem = problem or f"the call did {described(effects)} instead of {described(published.effects)}"
-        if problem and problem != DECLINED:
-            self.note(Refusal("proof", f"after {published.entry.hits} calls, {problem}"))
-            self.remove_entry(published.callable(), published.entry)
 
     def add_eager_entry(self, callable_, kind):
         """Calls of this kind go straight to the function from now on."""
@@ -640,6 +567,8 @@ class Session:
             self.refused = [(None, None, refusal)]
         elif not self.entries:
             callable_.disable()
+            if (module := children.module_behind(self.function)) is not None:
+                children.compile_children(module, self.options)
 
     def note(self, refusal, is_final=False):
         key = (refusal.reason, refusal.detail, refusal.where)

@@ -8,6 +8,7 @@ of the call itself, operator for operator, before it is used.
 import copy
 
 from braze import _C
+from braze.tracing import proof
 from braze.tracing.refusal import Refusal
 from braze.tracing.results import classifier, collector, described
 from braze.tracing.stage_source import StagedSource
@@ -199,7 +200,7 @@ class ValueSizes:
             raise Unlearnable(": ".join(program))
         if moved or not program.same_as(call.program):
             raise Unlearnable("its steps alone do something else")
-        if problem := self.session.differs(outputs, call.program, start, call.results):
+        if problem := proof.differs(outputs, call.program, start, call.results):
             raise Unlearnable(problem)
 
     def compiled_stage(self, function, tensors):

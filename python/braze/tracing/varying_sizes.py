@@ -9,6 +9,7 @@ learning run begins with what they held before the call, and the caller finds th
 """
 
 from braze import _C
+from braze.tracing import proof
 from braze.tracing.learning import learn
 from braze.tracing.results import classifier, collector, described, integers_of
 from braze.tracing.shape_function import ShapeFunction
@@ -189,7 +190,7 @@ class VaryingSizes:
         compiled = waiting.call.at(waiting.sizes)
         if compiled is None:
             return self.stay_static("the program does not hold at a third size")
-        if problem := self.session.disproves(compiled, kind.program, start, results):
+        if problem := proof.disproves(compiled, kind.program, start, results):
             return self.stay_static(f"at a third size, {problem}")
         paths = [before.path_of(tensor) for tensor in kind.captured]
         if memory.containers:
