@@ -182,20 +182,21 @@ class Tape:
         candidates = [tensors[index] for index in captured]
         versions = [version_of(tensor) for tensor in arguments + candidates]
         states = [(generator, generator.get_state()) for generator in self.drawn]
-        if not _C.start_recording():
-            raise Busy
-        try:
-            with plain_paths():
-                for call in self.calls:
-                    self.replay_call(call, tensors, values)
-        except Diverged:
-            raise
-        except Exception as error:
-            raise Diverged(f"{type(error).__name__}: {error}".partition("\n")[0]) from error
-        finally:
-            recording = _C.stop_recording()
-            for generator, state in states:
-                generator.set_state(state)
+        with _C.TraceScope():
+            if not _C.start_recording():
+                raise Busy
+            try:
+                with plain_paths():
+                    for call in self.calls:
+                        self.replay_call(call, tensors, values)
+            except Diverged:
+                raise
+            except Exception as error:
+                raise Diverged(f"{type(error).__name__}: {error}".partition("\n")[0]) from error
+            finally:
+                recording = _C.stop_recording()
+                for generator, state in states:
+                    generator.set_state(state)
         results = [tensors[index] for index in self.results]
         program = recording.functionalise(arguments, candidates, results, self.generators)
         if isinstance(program, tuple):
