@@ -120,7 +120,9 @@ def test_one_entry_answers_all_sizes(name):
 
 def test_one_size_is_an_ordinary_entry_that_checks_it():
     function = FUNCTIONS["boolean index"]
-    same = [lambda shift=shift: (torch.ones(40, 8) * shift, torch.arange(40) % 3 == shift % 3) for shift in range(1, 9, 3)]
+    same = [
+        lambda shift=shift: (torch.ones(40, 8) * shift, torch.arange(40) % 3 == shift % 3) for shift in range(1, 9, 3)
+    ]
     compiled = check(function, same * 3)
     assert len(compiled.handler.entries) == 1 and not staged(compiled)
     check(function, same + masks(8, VARIED), compiled=compiled)
@@ -159,7 +161,9 @@ def test_detection_head():
     pytest.importorskip("torchvision")
     torch.manual_seed(0)
     head = Head().eval()
-    eager = [lambda seed=seed: (torch.randn(60, 16, generator=torch.Generator().manual_seed(seed)),) for seed in range(16)]
+    eager = [
+        lambda seed=seed: (torch.randn(60, 16, generator=torch.Generator().manual_seed(seed)),) for seed in range(16)
+    ]
     expected = run(head, eager)
     compiled = run(braze.compile(head), eager)
     for (want, _), (have, _) in zip(expected, compiled, strict=True):
@@ -215,7 +219,10 @@ def test_mixture_of_experts(skips_empty):
 
 
 def test_arguments_vary_in_size_as_well():
-    calls = [lambda rows=rows, seed=seed: made(rows, 0.5, seed) for seed, rows in enumerate([40, 40, 30, 30, 50, 60, 33, 1, 1, 0, 71])]
+    calls = [
+        lambda rows=rows, seed=seed: made(rows, 0.5, seed)
+        for seed, rows in enumerate([40, 40, 30, 30, 50, 60, 33, 1, 1, 0, 71])
+    ]
     check(FUNCTIONS["two cuts"], calls)
     check(FUNCTIONS["size as a sum"], calls)
 
@@ -231,7 +238,10 @@ def test_one_entry_answers_all_sizes_of_arguments():
 
 
 def test_an_integer_argument_is_no_size():
-    calls = [lambda rows=rows, seed=seed: (*made(rows, 0.5, seed), rows // 10) for seed, rows in enumerate([40, 40, 40, 30, 50, 40, 60])]
+    calls = [
+        lambda rows=rows, seed=seed: (*made(rows, 0.5, seed), rows // 10)
+        for seed, rows in enumerate([40, 40, 40, 30, 50, 40, 60])
+    ]
     check(lambda x, m, k: x[m].sin() * 2 + k, calls)
 
 
@@ -368,7 +378,9 @@ STEPS = {
 @pytest.mark.parametrize("seed", range(FUZZED_PROGRAMS))
 def test_generated_programs(seed, tally):
     choose = random.Random(seed)
-    steps = [(name, STEPS[name], choose.randrange(1, 4)) for name in choose.choices(sorted(STEPS), k=choose.randrange(3, 8))]
+    steps = [
+        (name, STEPS[name], choose.randrange(1, 4)) for name in choose.choices(sorted(STEPS), k=choose.randrange(3, 8))
+    ]
 
     def program(x, bias):
         y = x + bias

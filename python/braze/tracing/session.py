@@ -280,9 +280,7 @@ class Session:
             return Refusal(*program)
         tree = _C.OutputTree.build(result, classifier(results, program.outputs), state.objects, memory.containers)
         captured = [candidates[i] for i in program.captured]
-        call = CallAtHand(
-            args, kwargs, memory, trace, before, start, state, program, tree, captured, effects, results
-        )
+        call = CallAtHand(args, kwargs, memory, trace, before, start, state, program, tree, captured, effects, results)
         if not confirming:
             self.first_trace(kind, trace, program, tree, captured, effects, state)
             if known is not None and (

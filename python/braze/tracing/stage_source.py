@@ -9,8 +9,6 @@ a mixture, the levels of a pyramid.
 import math
 import types
 
-import torch
-
 from braze.tracing.staged_tape import MAY_GIVE_WHAT_THEY_GET, READ_NAME, Question, Step, reads_in
 from braze.tracing.tape import Size, Slot, attribute_name, leaves
 
@@ -50,7 +48,7 @@ def blocks_of(lesson):
             blocks.append(Block(is_inline))
         blocks[-1].parts.append(part)
     merged = []
-    for block in [part for block in blocks for part in split_at_end(block)]:
+    for block in (part for whole in blocks for part in split_at_end(whole)):
         works = sum(type(part) is Step and part.works for part in block.parts)
         block.is_inline = block.is_inline or works < FEWEST_WORKING_STEPS
         if merged and merged[-1].is_inline and block.is_inline:
@@ -181,8 +179,6 @@ def slots_in(template):
         return [template.index]
     if kind is dict:
         template = tuple(template.values())
-    elif kind is slice:
-        return []
     elif kind not in (tuple, list):
         return []
     return [number for item in template for number in slots_in(item)]
@@ -258,10 +254,7 @@ class StagedSource:
         self.results = results
         self.blocks = blocks_of(lesson)
         self.read_steps = {
-            name: step
-            for step in lesson.steps
-            if type(step) is Step and step.is_read
-            for name in step.reads
+            name: step for step in lesson.steps if type(step) is Step and step.is_read for name in step.reads
         }
         find_uses(self.blocks, self.read_steps)
 
@@ -309,7 +302,9 @@ class StagedSource:
                     writer.add(part)
             else:
                 self.call_stage(writer, block, [n for n in block.made if last_use.get(n, -1) > position], stage_of)
-            dead = [number for number in {*block.used, *block.measured, *block.made} if last_use.get(number, -1) <= position]
+            dead = [
+                number for number in {*block.used, *block.measured, *block.made} if last_use.get(number, -1) <= position
+            ]
             names = [writer.names[number] for number in dead if number in writer.names]
             if names := sorted(name for name in names if name.startswith("t")):
                 writer.lines.append(f"del {', '.join(names)}")

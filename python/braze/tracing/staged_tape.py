@@ -16,24 +16,25 @@ from braze.tracing.second_eye import SecondEye
 from braze.tracing.symbolic_size import PathGuards, SymbolicSize
 from braze.tracing.tape import Tape, Unlearnable, attribute_name, collect_sources, leaves
 from braze.tracing.trace import arguments_decide_overrides, plain_paths
+from braze.tracing.trusted import words
 
 READ_NAME = re.compile(r"\br\d+\b")
 TUPLE_ITERATOR = type(iter(()))
 
 # What a tensor says of itself that follows from the functions that made it, whatever the sizes: with the rank of what
 # squeeze gives, which is checked.
-FIXED = frozenset(
+FIXED = words(
     """
     dtype device layout ndim dim ndimension element_size itemsize is_floating_point is_complex is_signed requires_grad
     is_cuda is_cpu is_mps is_xpu is_xla is_meta is_mtia is_ipu is_maia is_vulkan is_sparse is_sparse_csr is_quantized
     is_mkldnn is_nested is_inference is_leaf is_conj is_neg get_device names type
-    """.split()
+    """
 )
 # A tensor's sizes are read where they are needed, which is later than where Python read them.
-RESHAPES_IN_PLACE = frozenset(
+RESHAPES_IN_PLACE = words(
     """
     t_ transpose_ swapaxes_ swapdims_ squeeze_ unsqueeze_ as_strided_ resize_ resize_as_ rename_ detach_ set_
-    """.split()
+    """
 )
 
 
@@ -125,9 +126,8 @@ class StagingEye(SecondEye):
         self.check_state()
         found = leaves(result)
         tensors = [leaf for leaf in found if isinstance(leaf, torch.Tensor)]
-        if not tensors and not ops:
-            if name in FIXED or self.has_fixed_arguments(args, kwargs):
-                return result
+        if not tensors and not ops and (name in FIXED or self.has_fixed_arguments(args, kwargs)):
+            return result
         if name in RESHAPES_IN_PLACE:
             raise Unlearnable(f"{name} changes the shape of a tensor in place")
         if value_dependent and not tensors and any(isinstance(leaf, (float, complex)) for leaf in found):

@@ -175,10 +175,10 @@ def _fill_in():
         compute = getattr(operator, name)
         setattr(SymbolicSize, f"__{name}__", _computed(symbol, compute))
         setattr(SymbolicSize, f"__r{name}__", _computed(symbol, compute, reflected=True))
-    setattr(SymbolicSize, "__truediv__", _by_plain_numbers(operator.truediv))
-    setattr(SymbolicSize, "__rtruediv__", _by_plain_numbers(operator.truediv, reflected=True))
-    setattr(SymbolicSize, "__rpow__", _by_plain_numbers(operator.pow, reflected=True))
-    setattr(SymbolicSize, "__rdivmod__", _by_plain_numbers(divmod, reflected=True))
+    SymbolicSize.__truediv__ = _by_plain_numbers(operator.truediv)
+    SymbolicSize.__rtruediv__ = _by_plain_numbers(operator.truediv, reflected=True)
+    SymbolicSize.__rpow__ = _by_plain_numbers(operator.pow, reflected=True)
+    SymbolicSize.__rdivmod__ = _by_plain_numbers(divmod, reflected=True)
     for name, symbol in COMPARISONS.items():
         setattr(SymbolicSize, f"__{name}__", _compared(symbol, getattr(operator, name)))
     for name, method in OWN.items():

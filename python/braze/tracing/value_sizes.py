@@ -75,9 +75,9 @@ class ValueSizes:
         kind.effects, kind.executed = call.effects, call.trace.executed
         described_spec = kind.spec.describe()
         for other in list(session.entries):
-            if other.program.sized_by_values and not isinstance(other.compiled, StagedCall):
-                if other.spec.describe() == described_spec:
-                    session.remove_entry(callable_, other.entry)
+            is_of_one_size = other.program.sized_by_values and not isinstance(other.compiled, StagedCall)
+            if is_of_one_size and other.spec.describe() == described_spec:
+                session.remove_entry(callable_, other.entry)
         paths = [call.before.path_of(tensor) for tensor in call.captured]
         if session.passed_containers(kind, call.memory):
             call.before.guards.add_reached(list(call.before.seen.values()))
@@ -185,7 +185,9 @@ class ValueSizes:
                 with plain_paths():
                     outputs = steps(start.tensors)
             except Exception as error:
-                raise Unlearnable(f"its steps alone raise {type(error).__name__}: {error}".partition("\n")[0]) from error
+                raise Unlearnable(
+                    f"its steps alone raise {type(error).__name__}: {error}".partition("\n")[0]
+                ) from error
             finally:
                 recording = _C.stop_recording()
             moved = not as_the_call_left_them()

@@ -14,7 +14,7 @@ CALLS = 6
 THEMES = (
     "python_state", "object_state", "module_state", "parameters", "torch_state", "arguments", "results", "mutation",
     "aliasing", "effects", "values_and_sizes", "callables", "argument_objects",
-    "kept_state", "shared_objects", "generators_and_draws", "states_and_inputs",
+    "kept_state", "shared_objects", "generators_and_draws", "states_and_inputs", "staged_calls",
 )  # fmt: skip
 
 table = {}
