@@ -539,6 +539,7 @@ class Session:
             problem = problem or f"the call did {described(effects)} instead of {described(published.effects)}"
         if problem and problem != DECLINED:
             self.note(Refusal("proof", f"after {published.entry.hits} calls, {problem}"))
+            self.value_sizes.disagreed(published)
             self.remove_entry(published.callable(), published.entry)
 
     def add_eager_entry(self, callable_, kind):
