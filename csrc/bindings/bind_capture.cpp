@@ -73,8 +73,7 @@ void bind_capture(py::module_& m) {
                    !own_operators;
           },
           "Whether the program may hold at other sizes: inputs share no memory, no value is read or decides a size, "
-          "and "
-          "no operator of the user's own is run.")
+          "and no operator of the user's own is run.")
       .def_readonly("sized_by_values", &CapturedProgram::sized_by_values)
       .def_readonly("drawn", &CapturedProgram::drawn, "The random number generators that the call moves.")
       .def_property_readonly("text", [](const CapturedProgram& p) { return print(p.graph); })

@@ -70,4 +70,5 @@ def look_at(session, published, problem, effects):
         problem = problem or f"the call did {described(effects)} instead of {described(published.effects)}"
     if problem and problem != proof.DECLINED:
         session.note(Refusal("proof", f"after {published.entry.hits} calls, {problem}"))
+        session.value_sizes.disagreed(published)
         session.remove_entry(published.callable(), published.entry)

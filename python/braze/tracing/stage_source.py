@@ -48,7 +48,7 @@ def blocks_of(lesson):
             blocks.append(Block(is_inline))
         blocks[-1].parts.append(part)
     merged = []
-    for block in [part for whole in blocks for part in split_at_end(whole)]:
+    for block in (part for whole in blocks for part in split_at_end(whole)):
         works = sum(type(part) is Step and part.works for part in block.parts)
         block.is_inline = block.is_inline or works < FEWEST_WORKING_STEPS
         if merged and merged[-1].is_inline and block.is_inline:
@@ -179,7 +179,7 @@ def slots_in(template):
         return [template.index]
     if kind is dict:
         template = tuple(template.values())
-    elif kind is slice or kind not in (tuple, list):
+    elif kind not in (tuple, list):
         return []
     return [number for item in template for number in slots_in(item)]
 

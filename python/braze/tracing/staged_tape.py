@@ -16,66 +16,25 @@ from braze.tracing.second_eye import SecondEye
 from braze.tracing.symbolic_size import PathGuards, SymbolicSize
 from braze.tracing.tape import Tape, Unlearnable, attribute_name, collect_sources, leaves
 from braze.tracing.trace import arguments_decide_overrides, plain_paths
+from braze.tracing.trusted import words
 
 READ_NAME = re.compile(r"\br\d+\b")
 TUPLE_ITERATOR = type(iter(()))
 
 # What a tensor says of itself that follows from the functions that made it, whatever the sizes: with the rank of what
 # squeeze gives, which is checked.
-FIXED = frozenset(
-    [
-        "dtype",
-        "device",
-        "layout",
-        "ndim",
-        "dim",
-        "ndimension",
-        "element_size",
-        "itemsize",
-        "is_floating_point",
-        "is_complex",
-        "is_signed",
-        "requires_grad",
-        "is_cuda",
-        "is_cpu",
-        "is_mps",
-        "is_xpu",
-        "is_xla",
-        "is_meta",
-        "is_mtia",
-        "is_ipu",
-        "is_maia",
-        "is_vulkan",
-        "is_sparse",
-        "is_sparse_csr",
-        "is_quantized",
-        "is_mkldnn",
-        "is_nested",
-        "is_inference",
-        "is_leaf",
-        "is_conj",
-        "is_neg",
-        "get_device",
-        "names",
-        "type",
-    ]
+FIXED = words(
+    """
+    dtype device layout ndim dim ndimension element_size itemsize is_floating_point is_complex is_signed requires_grad
+    is_cuda is_cpu is_mps is_xpu is_xla is_meta is_mtia is_ipu is_maia is_vulkan is_sparse is_sparse_csr is_quantized
+    is_mkldnn is_nested is_inference is_leaf is_conj is_neg get_device names type
+    """
 )
 # A tensor's sizes are read where they are needed, which is later than where Python read them.
-RESHAPES_IN_PLACE = frozenset(
-    [
-        "t_",
-        "transpose_",
-        "swapaxes_",
-        "swapdims_",
-        "squeeze_",
-        "unsqueeze_",
-        "as_strided_",
-        "resize_",
-        "resize_as_",
-        "rename_",
-        "detach_",
-        "set_",
-    ]
+RESHAPES_IN_PLACE = words(
+    """
+    t_ transpose_ swapaxes_ swapdims_ squeeze_ unsqueeze_ as_strided_ resize_ resize_as_ rename_ detach_ set_
+    """
 )
 
 

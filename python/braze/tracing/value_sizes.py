@@ -44,6 +44,11 @@ class ValueSizes:
         """The entries in stages whose arguments fit."""
         return [other for other in self.session.entries if isinstance(other.compiled, StagedCall) and fits(other)]
 
+    def disagreed(self, published):
+        """An entry gave something else than eager: rounding in one stage decides about sizes in the next, say."""
+        if isinstance(published.compiled, StagedCall):
+            self.failures += MOST_FAILURES // 2
+
     def is_due(self, kind, program):
         """Whether the call at hand, the second of its kind, shows that an entry for one size will not do."""
         if not (program.sized_by_values or program.value_guards) or self.failures >= MOST_FAILURES:
