@@ -100,6 +100,16 @@ Geometry laid_out_like(const Geometry& like, const std::vector<int64_t>& sizes) 
   return same && same->is_dense() ? *same : Geometry::contiguous(sizes);
 }
 
+Geometry in_order_of(const Geometry& like, const std::vector<int64_t>& sizes) {
+  std::vector<size_t> order(sizes.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return like.strides[a] > like.strides[b]; });
+  Geometry g{0, sizes, std::vector<int64_t>(sizes.size())};
+  int64_t stride = 1;
+  for (size_t i = order.size(); i-- > 0; stride *= sizes[order[i]]) g.strides[order[i]] = stride;
+  return g;
+}
+
 Geometry narrowed(Geometry g, int dim, int64_t start, int64_t size) {
   if (size > 0) g.offset += start * g.strides[dim];
   g.sizes[dim] = size;

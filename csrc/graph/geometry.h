@@ -25,6 +25,9 @@ std::optional<Geometry> with_ones(const Geometry& g, const std::vector<int64_t>&
 /// else contiguous.
 Geometry laid_out_like(const Geometry& like, const std::vector<int64_t>& sizes);
 
+/// A dense geometry of `sizes`, with its dims in memory in the order of those of `like` (of the same rank).
+Geometry in_order_of(const Geometry& like, const std::vector<int64_t>& sizes);
+
 /// Images [N, C, H, W] with their channels innermost.
 Geometry with_channels_last(const std::vector<int64_t>& sizes);
 bool lies_channels_last(const Geometry& g);

@@ -57,6 +57,15 @@ void lower_elu(Lowering& l) {
   l.set(select(x < 0, apply(Op::expm1_, x * input_scale) * (alpha * scale), x * scale), dtype);
 }
 
+/// (self, alpha), which ATen computes as elu with the inverse as its input scale, rounded to f64.
+void lower_celu(Lowering& l) {
+  const DType dtype = floating_dtype(l, 0);
+  Expr x = l.in(0, dtype);
+  const double alpha = l.is_none(1) ? 1 : l.real(1);
+  if (!l.require(alpha != 0)) return;
+  l.set(select(x < 0, apply(Op::expm1_, x * like(x, 1 / alpha)) * alpha, x), dtype);
+}
+
 void lower_softplus(Lowering& l) {
   const DType dtype = floating_dtype(l, 0);
   Expr x = l.in(0, dtype);

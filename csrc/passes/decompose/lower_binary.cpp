@@ -94,8 +94,26 @@ void lower_float_binary(Lowering& l) {
   Expr x = l.in(0, common), y = l.in(1, common);
   if (l.name() == "atan2") return l.set(apply(Op::atan2_, x, y), common);
   if (l.name() == "copysign") return l.set(apply(Op::copysign_, x, y), common);
-  Expr product = x * cast(opmath(common), cast(common, apply(Op::log_, y)));
+  const Op log = l.name() == "special_xlog1py" ? Op::log1p_ : Op::log_;
+  Expr product = x * cast(opmath(common), cast(common, apply(log, y)));
   l.set(select(apply(Op::is_nan_, y), y, select(x == 0, like(x, 0), product)), common);
+}
+
+/// (self, values): a step from 0 to 1, and `values` where self is 0.
+void lower_heaviside(Lowering& l) {
+  const DType dtype = l.dtype(0);
+  l.require(l.dtype(1) == dtype && dtype == l.result_dtype());
+  Expr x = l.in(0, dtype);
+  l.set(select(x == like(x, 0), l.in(1, dtype), cast(x.dtype(), x > like(x, 0))), dtype);
+}
+
+/// self times two to the power of other, which ATen computes as a float.
+void lower_ldexp(Lowering& l) {
+  const DType exponent = l.dtype(1), power = is_floating(exponent) ? exponent : DType::f32;
+  const DType common = l.result_dtype();
+  l.require(opmath(power) == power && opmath(common) == common && is_floating(common));
+  Expr two = apply(Op::pow_, l.builder().number(power, 2), l.in(1, power));
+  l.set(l.in(0, common) * cast(common, two), common);
 }
 
 void lower_div(Lowering& l) {

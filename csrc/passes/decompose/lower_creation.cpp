@@ -1,4 +1,5 @@
 // Tensors made from nothing: constants, ranges, memory not written yet.
+#include <algorithm>
 #include <cmath>
 
 #include "graph/geometry.h"
@@ -51,6 +52,52 @@ void lower_eye(Lowering& l) {
   if (!l.require(sizes.size() == 2)) return;
   Builder& b = l.builder();
   l.set(cast(dtype, b.index(sizes, 0) == b.index(sizes, 1)), dtype);
+}
+
+/// (start, end, steps), where every number is a multiple of one power of two that its dtype can tell apart: how eager
+/// rounds others depends on its vector width.
+void lower_linspace(Lowering& l) {
+  const DType dtype = l.result_dtype();
+  const double count = static_cast<double>(l.integer(2));
+  l.require(is_floating(dtype) && opmath(dtype) == dtype && l.result_sizes().size() == 1 && count >= 2);
+  if (!l.require(l.is_number(0) && l.is_number(1))) return;
+  const double start = l.real(0), end = l.real(1), step = (end - start) / (count - 1);
+  const double largest = std::max(std::abs(start), std::abs(end));
+  if (l.refused() || !l.require(largest > 0 && std::isfinite(largest))) return;
+  const double unit = std::ldexp(1.0, std::ilogb(largest) - 22);
+  auto is_multiple = [&](double x) { return x / unit == std::trunc(x / unit); };
+  if (!l.require(is_multiple(start) && is_multiple(end) && is_multiple(step) && step * (count - 1) == end - start))
+    return;
+  Expr position = cast(dtype, l.builder().index(l.result_sizes(), 0));
+  l.set(position * step + start, dtype);
+}
+
+/// tril_indices and triu_indices (row, col, offset): a row begins where the ones before it end.
+void lower_triangle_indices(Lowering& l) {
+  constexpr int64_t kMostRows = 32;
+  const DType dtype = l.result_dtype();
+  const int64_t rows = l.integer(0), columns = l.integer(1), offset = l.integer(2);
+  const bool lower = l.name() == "tril_indices";
+  const Geometry shape = l.result_shape();
+  l.require(l.is_functional() && shape.sizes.size() == 2 && shape.numel() > 0 && rows <= kMostRows);
+  if (l.refused()) return;
+  Builder& b = l.builder();
+  Expr position = b.index({shape.sizes[1]}, 0);
+  auto number = [&](int64_t n) { return b.integer(DType::i64, n); };
+  Expr row = number(0), column = number(0);
+  int64_t start = 0;
+  for (int64_t r = 0; r < rows; ++r) {
+    const int64_t edge = std::clamp<int64_t>(r + offset + (lower ? 1 : 0), 0, columns);
+    const int64_t first = lower ? 0 : edge, count = lower ? edge : columns - edge;
+    if (count == 0) continue;
+    Expr reached = position >= static_cast<double>(start);
+    row = select(reached, number(r), row);
+    column = select(reached, position - static_cast<double>(start - first), column);
+    start += count;
+  }
+  if (!l.require(start == shape.sizes[1])) return;
+  Expr whole = b.update(b.empty(dtype, shape), narrowed(shape, 0, 0, 1), cast(dtype, row));
+  l.set(b.update(whole, narrowed(shape, 0, 1, 1), cast(dtype, column)));
 }
 
 }  // namespace braze

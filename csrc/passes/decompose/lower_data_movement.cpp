@@ -14,6 +14,25 @@ void set_cast(Lowering& l, const Expr& x) { l.set(cast(l.result_dtype(), x), l.r
 /// Memory of the result's shape, to be filled by updates.
 Expr blank(Lowering& l) { return l.builder().empty(l.result_dtype(), l.result_shape()); }
 
+/// What `window` shows of the first argument, with some dims reversed. A reversed dim cannot be a window (strides are
+/// never negative), so its positions are computed.
+void set_reversed(Lowering& l, const Geometry& window, const std::vector<int>& dims) {
+  l.dtype(0);
+  if (l.refused() || window.numel() == 0) return l.refuse();
+  Access table{l.memory(0).value, window};
+  std::vector<IndexedDim> indexed;
+  std::vector<Expr> positions;
+  for (int dim : dims) {
+    const int64_t size = window.sizes[dim];
+    if (size <= 1) continue;
+    indexed.push_back({size, window.strides[dim]});
+    positions.push_back(static_cast<double>(size - 1) - l.builder().index(window.sizes, dim));
+    table.geometry.strides[dim] = 0;
+  }
+  if (indexed.empty()) return set_cast(l, l.raw(0).through(window));
+  l.set(l.builder().gather(table, std::move(indexed), positions));
+}
+
 bool is_empty_1d(const Expr& x) { return x.sizes().size() == 1 && x.sizes()[0] == 0; }
 
 void join(Lowering& l, const std::vector<Expr>& parts, int dim) {
@@ -91,23 +110,26 @@ void lower_constant_pad(Lowering& l) {
   l.set(whole);
 }
 
-/// A reversed dim cannot be a window (strides are never negative), so its positions are computed.
 void lower_flip(Lowering& l) {
-  const Geometry& g = l.memory(0).geometry;
-  l.dtype(0);
-  Access table = l.memory(0);
-  std::vector<IndexedDim> indexed;
-  std::vector<Expr> positions;
-  const std::vector<int> dims = l.integers(1).empty() ? std::vector<int>{} : l.dims(1, g.sizes.size());
-  if (l.refused() || g.numel() == 0) return l.refuse();
-  for (int dim : dims) {
-    if (g.sizes[dim] <= 1) continue;
-    indexed.push_back({g.sizes[dim], g.strides[dim]});
-    positions.push_back(static_cast<double>(g.sizes[dim] - 1) - l.builder().index(g.sizes, dim));
-    table.geometry.strides[dim] = 0;
+  const Geometry g = l.memory(0).geometry;
+  set_reversed(l, g, l.integers(1).empty() ? std::vector<int>{} : l.dims(1, g.sizes.size()));
+}
+
+/// (self, k, dims): quarter turns from the first dim towards the second.
+void lower_rot90(Lowering& l) {
+  Geometry g = l.memory(0).geometry;
+  const std::vector<int64_t> plane = l.integers(2);
+  const int64_t rank = static_cast<int64_t>(g.sizes.size()), turns = ((l.integer(1) % 4) + 4) % 4;
+  if (!l.require(plane.size() == 2 && rank >= 2)) return;
+  const int a = static_cast<int>(plane[0] < 0 ? plane[0] + rank : plane[0]);
+  const int b = static_cast<int>(plane[1] < 0 ? plane[1] + rank : plane[1]);
+  if (!l.require(a >= 0 && b >= 0 && a < rank && b < rank && a != b)) return;
+  if (turns % 2 == 1) {
+    std::swap(g.sizes[a], g.sizes[b]);
+    std::swap(g.strides[a], g.strides[b]);
   }
-  if (indexed.empty()) return lower_copy(l);
-  l.set(l.builder().gather(table, std::move(indexed), positions));
+  if (turns == 0) return set_cast(l, l.raw(0));
+  set_reversed(l, g, turns == 1 ? std::vector<int>{a} : turns == 2 ? std::vector<int>{a, b} : std::vector<int>{b});
 }
 
 void lower_roll(Lowering& l) {

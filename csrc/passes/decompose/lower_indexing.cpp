@@ -122,4 +122,79 @@ void lower_index(Lowering& l) {
   l.set(l.builder().gather(table, std::move(indexed), positions));
 }
 
+/// (self, index): positions among all elements in row-major order.
+void lower_take(Lowering& l) {
+  l.dtype(0);
+  const Geometry g = l.memory(0).geometry;
+  Expr index = index_tensor(l, l.raw(1));
+  if (l.refused() || !l.require(g.numel() > 0 && index.numel() > 0)) return;
+  Expr flat = l.raw(0);
+  if (squeezed(g).strides != squeezed(Geometry::contiguous(g.sizes)).strides)
+    flat = l.builder().fill(flat.dtype(), Geometry::contiguous(g.sizes), flat);
+  const std::vector<int64_t> sizes = index.sizes();
+  Access table{std::get<Access>(flat.operand()).value,
+               {flat.geometry().offset, sizes, std::vector<int64_t>(sizes.size(), 0)}};
+  l.set(l.builder().gather(table, {{g.numel(), 1}}, {index}));
+}
+
+namespace {
+
+constexpr int64_t kFewNumbers = 16;
+
+/// The elements of a small tensor, each to be broadcast.
+std::vector<Expr> elements(const Expr& x) {
+  std::vector<Geometry> places = {x.geometry()};
+  while (!places[0].sizes.empty()) {
+    std::vector<Geometry> next;
+    for (const Geometry& g : places)
+      for (int64_t i = 0; i < g.sizes[0]; ++i) next.push_back(selected(g, 0, i));
+    places = std::move(next);
+  }
+  std::vector<Expr> found;
+  for (Geometry& g : places) found.push_back(x.through(std::move(g)));
+  return found;
+}
+
+}  // namespace
+
+/// (elements, test_elements, assume_unique, invert), where few numbers are looked for.
+void lower_isin(Lowering& l) {
+  const DType common = l.common_dtype({0, 1});
+  const bool invert = l.flag(3);
+  l.require(l.is_memory(0) && !l.refused());
+  if (l.refused()) return;
+  const Expr wanted = l.raw(1);
+  if (!l.require(wanted.numel() > 0 && wanted.numel() <= kFewNumbers)) return;
+  Expr x = l.in(0, common), found = l.builder().integer(DType::b1, 0);
+  for (const Expr& e : wanted.is_number() ? std::vector<Expr>{wanted} : elements(wanted)) {
+    Expr same = x == cast(opmath(common), cast(common, e));
+    found = found.is_number() ? same : either(found, same);
+  }
+  l.set(invert ? apply(Op::not_, found) : found, DType::b1);
+}
+
+/// bucketize (self, boundaries, out_int32, right) and searchsorted (sequence, self, out_int32, right, side, sorter),
+/// with few boundaries: how many of them stand before.
+void lower_bucketize(Lowering& l) {
+  const bool searches = l.name() == "searchsorted";
+  const size_t numbers = searches ? 1 : 0, boundaries = searches ? 0 : 1;
+  const bool right = l.flag(3) || (searches && !l.is_none(4) && l.text(4) == "right");
+  const DType dtype = l.dtype(boundaries);
+  l.require(l.is_memory(numbers) && l.dtype(numbers) == dtype && (!searches || l.is_none(5)));
+  if (l.refused()) return;
+  const Geometry edges = l.memory(boundaries).geometry;
+  const int last = static_cast<int>(edges.sizes.size()) - 1;
+  if (!l.require(last >= 0 && edges.sizes[last] > 0 && edges.sizes[last] <= kFewNumbers)) return;
+  l.require(last == 0 || l.sizes(numbers).size() == edges.sizes.size());
+  if (l.refused()) return;
+  Expr x = l.in(numbers, dtype), count = l.builder().integer(DType::i32, 0);
+  for (int64_t i = 0; i < edges.sizes[last]; ++i) {
+    Geometry edge = last == 0 ? selected(edges, 0, i) : narrowed(edges, last, i, 1);
+    Expr at = cast(opmath(dtype), l.raw(boundaries).through(std::move(edge)));
+    Expr stands_before = apply(Op::not_, right ? at > x : at >= x);
+    count = count + cast(DType::i32, stands_before);
+  }
+  l.set(cast(l.result_dtype(), count), l.result_dtype());
+}
+
 }  // namespace braze

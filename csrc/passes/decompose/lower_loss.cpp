@@ -40,6 +40,16 @@ Classes classes_of(Lowering& l, size_t target, size_t weight, int64_t ignored, i
   return {position, is_ignored, select(is_ignored, like(weights, 0), weights)};
 }
 
+/// `x` where `condition` holds. Where it does not, eager raises: a load out of range makes the kernel report that.
+Expr checked(Lowering& l, const Expr& condition, const Expr& x, size_t argument) {
+  Builder& b = l.builder();
+  if (!l.require(l.is_memory(argument) && !x.is_number()) || l.refused()) return x;
+  const std::vector<int64_t> sizes = x.sizes();
+  Access any{l.memory(argument).value, {l.memory(argument).geometry.offset, sizes, std::vector<int64_t>(sizes.size())}};
+  Expr position = select(condition, b.integer(DType::i64, 0), b.integer(DType::i64, 1));
+  return select(condition, x, cast(x.dtype(), b.gather(any, {{1, 0}}, {position})));
+}
+
 }  // namespace
 
 void lower_mse_loss(Lowering& l) {
@@ -74,6 +84,53 @@ void lower_bce_with_logits(Lowering& l) {
   Expr loss = (1.0 - target) * x - log_sigmoid;
   if (!l.is_none(2)) loss = loss * l.in(2, common);
   set_reduced(l, loss, l.integer(4), common);
+}
+
+/// (self, target, weight, reduction): logarithms are cut at -100, and probabilities outside [0, 1] are an error.
+void lower_binary_cross_entropy(Lowering& l) {
+  const DType common = l.dtype(0);
+  l.require(is_floating(common) && opmath(common) == common && l.dtype(1) == common && l.sizes(0) == l.sizes(1));
+  l.require(l.is_memory(0) && l.memory(0).geometry.numel() > 0);
+  if (l.refused()) return;
+  Expr x = l.in(0, common), target = l.in(1, common);
+  auto log = [](const Expr& p, Op op) { return apply(Op::maximum_, apply(op, p), like(p, -100)); };
+  Expr loss = (target - 1) * log(-x, Op::log1p_) - target * log(x, Op::log_);
+  auto is_share = [](const Expr& p) { return both(p >= 0, p <= 1); };
+  loss = checked(l, both(is_share(x), is_share(target)), loss, 0);
+  if (!l.is_none(2)) loss = loss * l.in(2, common);
+  set_reduced(l, loss, l.integer(3), common);
+}
+
+/// (self, target, reduction)
+void lower_soft_margin(Lowering& l) {
+  const DType common = l.common_dtype({0, 1});
+  l.require(is_floating(common) && opmath(common) == common);
+  Expr z = apply(Op::exp_, -l.in(0, common) * l.in(1, common));
+  set_reduced(l, apply(Op::log1p_, z), l.integer(2), common);
+}
+
+/// (self, target, p, margin, weight, reduction)
+void lower_multi_margin(Lowering& l) {
+  const DType dtype = l.dtype(0);
+  const Geometry g = l.memory(0).geometry;
+  const double power = l.real(2);
+  l.require(is_floating(dtype) && opmath(dtype) == dtype && g.sizes.size() == 2 && g.numel() > 0);
+  l.require(power == 1 || power == 2);
+  if (l.refused()) return;
+  Classes c = classes_of(l, 1, 4, -1, g.sizes[1], dtype);
+  if (l.refused() || !l.require(l.sizes(1)[0] == g.sizes[0])) return;
+  auto by_row = [](const Expr& x) { return x.is_number() ? x : x.through(unsqueezed(x.geometry(), 1)); };
+  Builder& b = l.builder();
+  Expr place = l.raw(1);
+  Expr position = select(place < 0, b.integer(DType::i64, g.sizes[1]), place);
+  Access rows{l.memory(0).value, {g.offset, {g.sizes[0]}, {g.strides[0]}}};
+  Expr wanted = b.gather(rows, {{g.sizes[1], g.strides[1]}}, {position});
+  Expr distance = l.coefficient(3, dtype) - by_row(wanted) + l.in(0, dtype);
+  Expr loss = (power == 1 ? distance : distance * distance) * by_row(c.weight);
+  Expr counts = both(distance > 0, b.index(g.sizes, 1) != by_row(place));
+  Expr total = b.reduce(Op::sum_, select(counts, loss, like(loss, 0)), {1});
+  if (l.refused()) return;
+  set_reduced(l, total.through(selected(total.geometry(), 1, 0)) / static_cast<double>(g.sizes[1]), l.integer(5), dtype);
 }
 
 /// (self, target, weight, reduction, ignore) -> (output, total_weight)

@@ -34,7 +34,7 @@ void set_empty(Lowering& l, size_t k) {
 
 /// The statistics of a batch, and its share of the running ones (the variance there is the unbiased one).
 template <typename Parameter>
-Statistics training_statistics(Lowering& l, const Expr& x, double eps, Parameter parameter) {
+Statistics training_statistics(Lowering& l, const Expr& x, double eps, size_t momentum_argument, Parameter parameter) {
   std::vector<int> dims = all_dims(x.sizes().size());
   dims.erase(dims.begin() + 1);
   const double count = static_cast<double>(x.numel() / x.sizes()[1]);
@@ -42,7 +42,7 @@ Statistics training_statistics(Lowering& l, const Expr& x, double eps, Parameter
   Expr distance = x - mean;
   Expr squares = x.builder().reduce(Op::sum_, distance * distance, dims);
   if (!l.is_none(3)) {
-    Expr momentum = l.coefficient(6, x.dtype());
+    Expr momentum = l.coefficient(momentum_argument, x.dtype());
     auto moved = [&](size_t i, const Expr& fresh) {
       Expr old = parameter(i);
       return l.require(old.dtype() == fresh.dtype()) ? momentum * fresh + (1.0 - momentum) * old : old;
@@ -127,21 +127,24 @@ void lower_group_norm(Lowering& l) {
     if (l.wanted(k)) l.set(k, cast(l.result_dtype(k), k == 1 ? s.mean : s.rstd), l.result_dtype(k));
 }
 
-/// native_batch_norm (input, weight, bias, running_mean, running_var, training, momentum, eps), and the operator that
-/// only infers, which has no `training`.
+/// native_batch_norm (input, weight, bias, running_mean, running_var, training, momentum, eps), and the operators that
+/// only infer or only train, which have no `training`.
 void lower_batch_norm(Lowering& l) {
-  const bool inference_only = l.name() != "native_batch_norm";
+  const bool inference_only = l.name() == "_native_batch_norm_legit_no_training";
+  const bool trains_only = l.name() == "_batch_norm_with_update";
   const DType dtype = l.dtype(0);
   const std::vector<int64_t> sizes = l.sizes(0);
-  const bool training = !inference_only && l.flag(5);
+  const bool training = trains_only || (!inference_only && l.flag(5));
+  const size_t momentum = inference_only || trains_only ? 5 : 6;
+  l.require(l.overload() != "no_stats");
   l.require(is_floating(dtype) && sizes.size() >= 2);
   l.require(!training || opmath(dtype) == dtype);  // eager rounds half statistics on the way
   if (l.refused()) return;
-  const double eps = l.real(inference_only ? 6 : 7);
+  const double eps = l.real(momentum + 1);
   Expr x = l.in(0, dtype);
   if (!l.require(x.numel() > 0)) return;
   auto parameter = [&](size_t i) { return l.channel_parameter(i, sizes.size(), l.dtype(i)); };
-  Statistics s = training ? training_statistics(l, x, eps, parameter)
+  Statistics s = training ? training_statistics(l, x, eps, momentum, parameter)
                           : Statistics{parameter(3), reciprocal_root(parameter(4), eps)};
   Expr scale = l.is_none(1) ? s.rstd : s.rstd * parameter(1);
   Expr shift = l.is_none(2) ? -s.mean * scale : fma(-s.mean, scale, parameter(2));
@@ -152,6 +155,7 @@ void lower_batch_norm(Lowering& l) {
     else if (l.wanted(k))
       l.set(k, cast(l.result_dtype(k), k == 1 ? s.mean : s.rstd), l.result_dtype(k));
   }
+  set_empty(l, 3);
 }
 
 }  // namespace braze

@@ -177,16 +177,20 @@ void lower_variance(Lowering& l) {
 
 namespace {
 
-void set_norm(Lowering& l, Expr x, const std::vector<int>& dims, double order, DType dtype) {
-  if (l.refused() || !l.require(x.numel() > 0 && is_floating(dtype))) return;
-  Builder& b = l.builder();
+Expr norm_over(const Expr& x, const std::vector<int>& dims, double order) {
+  Builder& b = x.builder();
   Expr magnitude = apply(Op::abs_, x);
-  if (order == 2) return l.set(apply(Op::sqrt_, sum(x * x, dims)), dtype);
-  if (order == 1) return l.set(sum(magnitude, dims), dtype);
-  if (order == 0) return l.set(sum(cast(x.dtype(), x != 0), dims), dtype);
-  if (order == HUGE_VAL) return l.set(b.reduce(Op::max_, magnitude, dims), dtype);
-  if (order == -HUGE_VAL) return l.set(b.reduce(Op::min_, magnitude, dims), dtype);
-  l.set(apply(Op::pow_, sum(apply(Op::pow_, magnitude, like(x, order)), dims), like(x, 1 / order)), dtype);
+  if (order == 2) return apply(Op::sqrt_, sum(x * x, dims));
+  if (order == 1) return sum(magnitude, dims);
+  if (order == 0) return sum(cast(x.dtype(), x != 0), dims);
+  if (order == HUGE_VAL) return b.reduce(Op::max_, magnitude, dims);
+  if (order == -HUGE_VAL) return b.reduce(Op::min_, magnitude, dims);
+  return apply(Op::pow_, sum(apply(Op::pow_, magnitude, like(x, order)), dims), like(x, 1 / order));
+}
+
+void set_norm(Lowering& l, const Expr& x, const std::vector<int>& dims, double order, DType dtype) {
+  if (l.refused() || !l.require(x.numel() > 0 && is_floating(dtype))) return;
+  l.set(norm_over(x, dims, order), dtype);
 }
 
 }  // namespace
@@ -209,6 +213,30 @@ void lower_norm(Lowering& l) {
   const double order = l.is_none(1) ? 2 : l.real(1);
   if (l.refused()) return;
   set_norm(l, l.in(0, dtype), dims, order, dtype);
+}
+
+/// (self, other, p): the norm of what lies between them.
+void lower_dist(Lowering& l) {
+  const DType dtype = l.common_dtype({0, 1});
+  const double order = l.real(2);
+  Expr x = cast(opmath(dtype), cast(dtype, l.in(0, dtype) - l.in(1, dtype)));
+  if (l.refused() || !l.require(!x.is_number())) return;
+  set_norm(l, x, all_dims(x.sizes().size()), order, dtype);
+}
+
+/// (self, p, dim, maxnorm): slices along a dim, those of larger norm made smaller. Norms are taken at f64.
+void lower_renorm(Lowering& l) {
+  const DType dtype = l.dtype(0);
+  const size_t rank = l.sizes(0).size();
+  const double order = l.real(1), most = l.real(3);
+  const int dim = l.dim(2, rank);
+  l.require(is_floating(dtype) && opmath(dtype) == dtype && rank >= 2 && l.memory(0).geometry.numel() > 0);
+  if (l.refused()) return;
+  Expr x = l.in(0, dtype);
+  std::vector<int> dims = all_dims(rank);
+  dims.erase(dims.begin() + dim);
+  Expr norm = norm_over(cast(DType::f64, x), dims, order);
+  l.set(x * cast(dtype, select(norm > most, most / (norm + 1e-7), like(norm, 1))), dtype);
 }
 
 /// (self, dim, keepdim)

@@ -1,6 +1,7 @@
 // Operators of three operands, element by element.
 #include <cmath>
 
+#include "graph/geometry.h"
 #include "passes/decompose/aten.h"
 
 namespace braze {
@@ -63,6 +64,40 @@ void lower_addcmul(Lowering& l) {
   Expr scaled = l.coefficient(3, common) * l.in(1, common);
   Expr other = l.in(2, common);
   l.set(divides ? l.in(0, common) + scaled / other : fma(scaled, other, l.in(0, common)), common);
+}
+
+/// (self, vec1, vec2, beta, alpha): beta * self + alpha * vec1 vec2^T
+void lower_addr(Lowering& l) {
+  const DType common = l.common_dtype({0, 1, 2});
+  l.require(common != DType::b1 && opmath(common) == common && l.sizes(1).size() == 1 && l.sizes(2).size() == 1);
+  if (l.refused()) return;
+  Expr column = l.in(1, common), row = l.in(2, common);
+  Expr scaled = l.coefficient(4, common) * column.through(unsqueezed(column.geometry(), 1));
+  Expr beta = l.coefficient(3, common);
+  if (l.refused() || !l.require(!scaled.is_number())) return;
+  if (beta.number().as_double() == 0) return l.set(scaled * row, common);
+  l.set(fma(scaled, row, beta * l.in(0, common)), common);
+}
+
+/// (self, other, dim): along a dim of three.
+void lower_cross(Lowering& l) {
+  const DType common = l.common_dtype({0, 1});
+  const Geometry shape = l.result_shape();
+  const int dim = l.dim(2, shape.sizes.size());
+  l.require(l.is_functional() && common != DType::b1 && opmath(common) == common && common == l.result_dtype());
+  if (l.refused() || !l.require(shape.numel() > 0 && shape.sizes[dim] == 3)) return;
+  auto part = [&](size_t argument, int at) {
+    auto seen = broadcast_to(l.memory(argument).geometry, shape.sizes);
+    if (!l.require(seen.has_value())) return l.builder().refuse();
+    return cast(common, l.raw(argument).through(narrowed(*seen, dim, at % 3, 1)));
+  };
+  Expr whole = l.builder().empty(common, shape);
+  for (int at = 0; at < 3; ++at) {
+    Expr product = part(0, at + 1) * part(1, at + 2) - part(0, at + 2) * part(1, at + 1);
+    if (l.refused()) return;
+    whole = l.builder().update(whole, narrowed(shape, dim, at, 1), product);
+  }
+  l.set(whole);
 }
 
 }  // namespace braze

@@ -9,14 +9,22 @@ namespace {
 
 Expr sign(const Expr& x) { return select(x > 0, like(x, 1), like(x, 0)) - select(x < 0, like(x, 1), like(x, 0)); }
 
+void round_decimals(Lowering& l, const Expr& x, DType dtype) {
+  const int64_t decimals = l.integer(1);
+  l.require(is_floating(dtype) && opmath(dtype) == dtype);
+  if (decimals == 0) return l.set(apply(Op::round_, x), dtype);
+  const double power = std::pow(10.0, static_cast<double>(std::abs(decimals)));
+  l.set(decimals > 0 ? apply(Op::round_, x * power) / power : apply(Op::round_, x / power) * power, dtype);
+}
+
 }  // namespace
 
 /// Operators that keep the dtype of their operand, integers included.
 void lower_unary(Lowering& l) {
   const DType dtype = l.dtype(0);
   const std::string_view name = l.name();
-  l.require(l.overload() != "decimals" && l.overload() != "decimals_out");
   Expr x = l.in(0, dtype);
+  if (l.overload() == "decimals" || l.overload() == "decimals_out") return round_decimals(l, x, dtype);
   if (dtype == DType::b1) {
     l.require(name == "sign" || name == "sgn");
     return l.set(x, dtype);
@@ -46,6 +54,31 @@ void lower_float_unary(Lowering& l) {
   if (name == "deg2rad") return l.set(x * (M_PI / 180.0), dtype);
   if (name == "rad2deg") return l.set(x * (180.0 / M_PI), dtype);
   l.set(apply(*op_from_name(name), x), dtype);
+}
+
+void lower_angle(Lowering& l) {
+  const DType source = l.dtype(0), dtype = is_floating(source) ? source : DType::f32;
+  Expr x = l.in(0, dtype);
+  Expr angle = select(x < 0, like(x, M_PI), like(x, 0));
+  l.set(is_floating(source) ? select(apply(Op::is_nan_, x), x, angle) : angle, dtype);
+}
+
+void lower_sinc(Lowering& l) {
+  DType dtype = l.dtype(0);
+  if (!is_floating(dtype)) dtype = DType::f32;
+  Expr x = l.in(0, dtype);
+  Expr product = x * M_PI;
+  l.set(select(x == 0, like(x, 1), apply(Op::sin_, product) / product), dtype);
+}
+
+/// -x log x, 0 at 0, and no entropy below.
+void lower_entr(Lowering& l) {
+  DType dtype = l.dtype(0);
+  if (!is_floating(dtype)) dtype = DType::f32;
+  Expr x = l.in(0, dtype);
+  Expr rest = select(x == 0, like(x, 0), like(x, -std::numeric_limits<double>::infinity()));
+  Expr entropy = select(x > 0, -x * apply(Op::log_, x), rest);
+  l.set(select(apply(Op::is_nan_, x), x, entropy), dtype);
 }
 
 /// (self, eps)
