@@ -7,6 +7,7 @@
 #include <pybind11/pybind11.h>
 
 #include <algorithm>
+#include <exception>
 
 #include "compiler.h"
 #include "frontend/call/compiled_call.h"
@@ -87,7 +88,8 @@ class Way {
   size_t turn_ = 0;
 };
 
-bool own_is_faster(const ProductCall& product, const Options& options) {
+/// A trial that fails, for want of memory say, is one the library wins.
+bool own_is_faster(const ProductCall& product, const Options& options) try {
   const pybind11::gil_scoped_acquire calls_need_it;
   const at::AutoDispatchBelowADInplaceOrView below_autograd;
   std::vector<int64_t> lengths;
@@ -96,6 +98,8 @@ bool own_is_faster(const ProductCall& product, const Options& options) {
   Way library(graph, lengths, options, nullptr);
   const auto [own_seconds, library_seconds] = seconds_in_turn([&] { own.run(); }, [&] { library.run(); });
   return own_seconds <= library_seconds * kWorthFusion;
+} catch (const std::exception&) {
+  return false;
 }
 
 std::string question(const ProductCall& product, const Options& options) {
