@@ -18,11 +18,11 @@ struct Family {
   Expr (*next)(double k, const Expr& x, const Expr& now, const Expr& before);
 };
 
-Expr chebyshev(double, const Expr& x, const Expr& now, const Expr& before) { return (x + x) * now - before; }
+Expr chebyshev(double, const Expr& x, const Expr& now, const Expr& before) { return fma(x + x, now, -before); }
 
 Expr shifted_chebyshev(double, const Expr& x, const Expr& now, const Expr& before) {
   Expr y = x + x - 1.0;
-  return (y + y) * now - before;
+  return fma(y + y, now, -before);
 }
 
 const std::unordered_map<std::string_view, Family>& families() {
@@ -39,20 +39,20 @@ const std::unordered_map<std::string_view, Family>& families() {
       {"special_shifted_chebyshev_polynomial_w",
        {[](const Expr& x) { return (x + x - 1.0) + (x + x - 1.0) + 1.0; }, shifted_chebyshev}},
       {"special_hermite_polynomial_h",
-       {[](const Expr& x) { return x + x; },
-        [](double k, const Expr& x, const Expr& now, const Expr& before) { return (x + x) * now - 2 * k * before; }}},
+       {[](const Expr& x) { return x + x; }, [](double k, const Expr& x, const Expr& now,
+                                                const Expr& before) { return fma(x + x, now, -(2 * k * before)); }}},
       {"special_hermite_polynomial_he",
        {[](const Expr& x) { return x; },
-        [](double k, const Expr& x, const Expr& now, const Expr& before) { return x * now - k * before; }}},
+        [](double k, const Expr& x, const Expr& now, const Expr& before) { return fma(x, now, -(k * before)); }}},
       {"special_laguerre_polynomial_l",
        {[](const Expr& x) { return 1.0 - x; },
         [](double k, const Expr& x, const Expr& now, const Expr& before) {
-          return ((2 * k + (1.0 - x)) * now - k * before) / (k + 1);
+          return fma(2 * k + (1.0 - x), now, -(k * before)) / (k + 1);
         }}},
       {"special_legendre_polynomial_p",
        {[](const Expr& x) { return x; },
         [](double k, const Expr& x, const Expr& now, const Expr& before) {
-          return ((2 * k + 1) * x * now - k * before) / (k + 1);
+          return fma((2 * k + 1) * x, now, -(k * before)) / (k + 1);
         }}},
   };
   return found;

@@ -216,3 +216,30 @@ TEST_CASE("numbers are looked up among few") {
                      {{14, 15, -26}}),
                 {10, 20, -30});
 }
+
+TEST_CASE("scans along a short dim") {
+  auto scanned = [](const std::string& results, const std::string& output) {
+    return call("%0: f32[5:1]", results + " of %0[5:1]\noutputs " + output + "\n", {{2, 1, 2, kNan, 3}});
+  };
+  check_numbers(scanned("%1: f32[5:1] = extern aten::cumsum($0, 0, none)", "%1"), {2, 3, 5, kNan, kNan});
+  check_numbers(scanned("%1: f32[5:1] = extern aten::cumprod($0, 0, none)", "%1"), {2, 2, 4, kNan, kNan});
+  const std::string largest = "%1: f32[5:1], %2: i64[5:1] = extern aten::cummax($0, 0) returns(0, 1)";
+  check_numbers(scanned(largest, "%1"), {2, 2, 2, kNan, kNan});
+  check_numbers(scanned(largest, "%2"), {0, 0, 2, 3, 3});
+}
+
+TEST_CASE("orthogonal polynomials, up to a degree") {
+  auto polynomial = [](const std::string& name, double degree) {
+    return call("%0: f64[2:1], %1: f64[1:1]",
+                "%2: f64[2:1] = extern aten::special_" + name + "($0, $1) of %0[2:1], %1[1:1]\noutputs %2\n",
+                {{0.5, 2}, {degree}});
+  };
+  check_numbers(polynomial("chebyshev_polynomial_t", 3), {-1, 26});
+  check_numbers(polynomial("chebyshev_polynomial_u", 2), {0, 15});
+  check_numbers(polynomial("hermite_polynomial_h", 2), {-1, 14});
+  check_numbers(polynomial("hermite_polynomial_he", 3), {0.125 - 1.5, 2});
+  check_numbers(polynomial("laguerre_polynomial_l", 2), {0.125, -1});
+  check_numbers(polynomial("legendre_polynomial_p", 2), {-0.125, 5.5});
+  check_numbers(polynomial("legendre_polynomial_p", -1), {0, 0});
+  CHECK_THROWS_AS(polynomial("legendre_polynomial_p", 13), Error);
+}
