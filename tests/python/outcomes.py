@@ -1,8 +1,8 @@
-"""What became of a compiled callable, read from `braze.explain`: kernels, extern ops only, refused, or nothing yet."""
+"""What became of a compiled callable, read from `braze.explain`: kernels, only views, extern ops, refused, or nothing."""
 
 import braze
 
-COMPILED, EXTERN, REFUSED, EAGER = "compiled", "extern", "refused", "eager"
+COMPILED, VIEW, EXTERN, REFUSED, EAGER = "compiled", "view", "extern", "refused", "eager"
 
 
 def outcome(compiled):
@@ -10,7 +10,7 @@ def outcome(compiled):
     if any(entry.kernels for entry in entries):
         return COMPILED
     if entries:
-        return EXTERN
+        return EXTERN if any(entry.externs for entry in entries) else VIEW
     return REFUSED if braze.explain(compiled).report.refusals else EAGER
 
 

@@ -1,6 +1,7 @@
 """Every operator of PyTorch's database, compiled, equals eager: values, layout, aliasing, effects, errors, RNG.
 
-A test an operator. BRAZE_FULL_SWEEP=1 runs every sample instead of a few.
+A test an operator. BRAZE_FULL_SWEEP=1 runs every sample instead of a few; --operator-table=FILE writes what became of
+each operator's samples.
 """
 
 import collections
@@ -47,7 +48,7 @@ def check(sample, undefined, ulps):
 
 
 @pytest.mark.parametrize("op", ops(), ids=op_id)
-def test_op(op, tally):
+def test_op(op, tally, record_property):
     counts = collections.Counter()
     complaints = []
     kernels = 0
@@ -67,6 +68,7 @@ def test_op(op, tally):
             complaints += found
     tally("operator samples", **counts)
     tally("operators", **{verdict(counts): 1})
+    record_property("operator", [op_id(op), dict(counts)])
     assert not complaints, "\n".join(complaints[:20])
     if op.name in MUST_BECOME_KERNELS:
         assert kernels, f"no f32 sample of {op.name} became a kernel: {dict(counts)}"
@@ -74,7 +76,7 @@ def test_op(op, tally):
 
 def verdict(counts):
     """An operator counts as its best outcome, unless a sample was wrong."""
-    for result in ("wrong", "faulty", "compiled", "extern", "refused", "eager", "raises"):
+    for result in ("wrong", "faulty", "compiled", "view", "extern", "refused", "eager", "raises"):
         if counts[result]:
             return result
     return "no sample"

@@ -40,16 +40,6 @@ Classes classes_of(Lowering& l, size_t target, size_t weight, int64_t ignored, i
   return {position, is_ignored, select(is_ignored, like(weights, 0), weights)};
 }
 
-/// `x` where `condition` holds. Where it does not, eager raises: a load out of range makes the kernel report that.
-Expr checked(Lowering& l, const Expr& condition, const Expr& x, size_t argument) {
-  Builder& b = l.builder();
-  if (!l.require(l.is_memory(argument) && !x.is_number()) || l.refused()) return x;
-  const std::vector<int64_t> sizes = x.sizes();
-  Access any{l.memory(argument).value, {l.memory(argument).geometry.offset, sizes, std::vector<int64_t>(sizes.size())}};
-  Expr position = select(condition, b.integer(DType::i64, 0), b.integer(DType::i64, 1));
-  return select(condition, x, cast(x.dtype(), b.gather(any, {{1, 0}}, {position})));
-}
-
 }  // namespace
 
 void lower_mse_loss(Lowering& l) {
@@ -96,7 +86,7 @@ void lower_binary_cross_entropy(Lowering& l) {
   auto log = [](const Expr& p, Op op) { return apply(Op::maximum_, apply(op, p), like(p, -100)); };
   Expr loss = (target - 1) * log(-x, Op::log1p_) - target * log(x, Op::log_);
   auto is_share = [](const Expr& p) { return both(p >= 0, p <= 1); };
-  loss = checked(l, both(is_share(x), is_share(target)), loss, 0);
+  loss = l.checked(both(is_share(x), is_share(target)), loss, 0);
   if (!l.is_none(2)) loss = loss * l.in(2, common);
   set_reduced(l, loss, l.integer(3), common);
 }
@@ -130,7 +120,8 @@ void lower_multi_margin(Lowering& l) {
   Expr counts = both(distance > 0, b.index(g.sizes, 1) != by_row(place));
   Expr total = b.reduce(Op::sum_, select(counts, loss, like(loss, 0)), {1});
   if (l.refused()) return;
-  set_reduced(l, total.through(selected(total.geometry(), 1, 0)) / static_cast<double>(g.sizes[1]), l.integer(5), dtype);
+  set_reduced(l, total.through(selected(total.geometry(), 1, 0)) / static_cast<double>(g.sizes[1]), l.integer(5),
+              dtype);
 }
 
 /// (self, target, weight, reduction, ignore) -> (output, total_weight)

@@ -12,7 +12,7 @@ constexpr int64_t kLarge = 1 << 20;  // bytes
 
 struct PaddedDim {
   int dim = 0;
-  int64_t before = 0, size = 0;  // of the source
+  int64_t before = 0, size = 0;   // of the source
   int64_t start = 0, inside = 0;  // where the copied part stands in the result
 };
 

@@ -246,7 +246,8 @@ Expr reduced_windows(Lowering& l, const std::vector<Axis>& axes, DType computed,
   return made.through(seen);
 }
 
-/// Windows of several sizes, an axis after the other, at computed positions. Averages are sums to be divided at the end.
+/// Windows of several sizes, an axis after the other, at computed positions. Averages are sums to be divided at the
+/// end.
 Expr uneven_windows(Lowering& l, const std::vector<Axis>& axes, DType computed, bool averages) {
   Expr x = l.raw(0);
   for (size_t i = axes.size(); i-- > 0;) {

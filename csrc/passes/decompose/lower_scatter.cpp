@@ -102,8 +102,7 @@ void lower_scatter(Lowering& l) {
   if (l.refused() || !l.require(!sizes.empty() && l.is_memory(2) && l.sizes(2).size() == sizes.size())) return;
   const Geometry written = l.memory(2).geometry;
   if (!l.require(written.numel() > 0)) return;
-  for (size_t d = 0; d < sizes.size(); ++d)
-    l.require(static_cast<int>(d) == dim || written.sizes[d] == sizes[d]);
+  for (size_t d = 0; d < sizes.size(); ++d) l.require(static_cast<int>(d) == dim || written.sizes[d] == sizes[d]);
   Expr value = l.raw(3);
   if (l.refused()) return;
   if (!value.is_number()) {
@@ -143,7 +142,9 @@ void lower_index_write(Lowering& l) {
   Writes w{dim, count, position.through(lined_up), value};
   if (l.name() == "index_add") {
     w.combine = Combine::Sum;
-    l.require(l.is_none(4) || l.real(4) == 1);
+    const DType dtype = l.dtype(0);
+    const double alpha = l.is_none(4) ? 1 : l.real(4);
+    if (alpha != 1 && l.require(opmath(dtype) == dtype && dtype != DType::b1)) w.value = l.in(3, dtype) * alpha;
   }
   if (l.name() == "index_reduce") {
     w.combine = combine_named(l, l.text(4));

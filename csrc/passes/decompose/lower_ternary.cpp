@@ -93,7 +93,7 @@ void lower_cross(Lowering& l) {
   };
   Expr whole = l.builder().empty(common, shape);
   for (int at = 0; at < 3; ++at) {
-    Expr product = part(0, at + 1) * part(1, at + 2) - part(0, at + 2) * part(1, at + 1);
+    Expr product = fma(part(0, at + 1), part(1, at + 2), -(part(0, at + 2) * part(1, at + 1)));
     if (l.refused()) return;
     whole = l.builder().update(whole, narrowed(shape, dim, at, 1), product);
   }

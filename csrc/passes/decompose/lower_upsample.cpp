@@ -74,7 +74,7 @@ std::vector<Tap> linear_taps(Lowering& l, const Axis& a, bool align_corners, DTy
   Expr low = apply(Op::minimum_, cast(DType::i64, at), l.builder().integer(DType::i64, a.input - 1));
   Expr share = at - cast(computed, low);
   share = apply(Op::minimum_, apply(Op::maximum_, share, like(share, 0)), like(share, 1));
-  return {{low, 1.0 - share}, {within(a, low + 1.0), share}};
+  return {{within(a, low + 1.0), share}, {low, 1.0 - share}};
 }
 
 /// Keys' cubic convolution with a = -0.75: the inner two taps, then the outer ones.

@@ -138,6 +138,15 @@ Expr Lowering::channel_parameter(size_t i, size_t rank, DType common) {
   return x.through(g);
 }
 
+/// A load out of range is what makes a kernel report failure.
+Expr Lowering::checked(const Expr& condition, const Expr& x, size_t i) {
+  if (!require(is_memory(i) && !x.is_number() && memory(i).geometry.numel() > 0) || refused()) return x;
+  const std::vector<int64_t> sizes = x.sizes();
+  Access any{memory(i).value, {memory(i).geometry.offset, sizes, std::vector<int64_t>(sizes.size())}};
+  Expr position = select(condition, builder_.integer(DType::i64, 0), builder_.integer(DType::i64, 1));
+  return select(condition, x, cast(x.dtype(), builder_.gather(any, {{1, 0}}, {position})));
+}
+
 DType Lowering::dtype(size_t i) {
   if (!require(is_memory(i))) return DType::f32;
   DType dtype = graph_.value(memory(i).value).dtype;

@@ -43,6 +43,9 @@ class Lowering {
   Expr coefficient(size_t i, DType common);
   /// A tensor of one number a channel, lined up with dim 1 of a tensor of `rank` dims.
   Expr channel_parameter(size_t i, size_t rank, DType common);
+  /// `x` where `condition` holds; where it does not the kernel reports failure, and the call runs eagerly. `i`: any
+  /// tensor with elements.
+  Expr checked(const Expr& condition, const Expr& x, size_t i);
   /// The tensor's own dtype; refuses for stored-only ones.
   DType dtype(size_t i);
   const std::vector<int64_t>& sizes(size_t i);
