@@ -483,5 +483,5 @@ def test_memory_stays_small_over_many_sizes():
         for size in range(100, 1100):
             compiled(torch.randn(size, 16))
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    assert grown < 30 * 1024, f"{grown} KiB"
+    assert grown < 50 * 1024, f"{grown} KiB"
     assert len(compiled.entries) == 1

@@ -91,8 +91,7 @@ def test_windows_of_a_view():
 
 def test_pools_that_pytorch_runs():
     x = images(2, 5, 14, 14)
-    compiled_like_eager(lambda x: F.max_pool2d(x, 7, 1, 3), x, kernels=False)  # too many windows are cut
-    compiled_like_eager(lambda x: F.max_pool2d(x, 2, return_indices=True)[1], x, kernels=False)
+    compiled_like_eager(lambda x: F.max_pool2d(x, 13, 1, 6), x, kernels=False)  # too many windows are cut
     compiled_like_eager(lambda x: F.avg_pool2d(x, 3, 2, 1, ceil_mode=True), x, kernels=False)
 
 

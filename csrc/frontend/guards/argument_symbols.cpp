@@ -72,12 +72,7 @@ class ArgumentSpec::Substituter {
     switch (node.kind) {
       case Kind::Number: return PyRef::borrow(values_[node.index]);
       case Kind::Tuple: return tuple(object, node);
-      case Kind::KeptTuple: {
-        ++containers_;
-        PyRef made = tuple(object, node);
-        fits &= made.get() == object;  // another tuple would be told from it
-        return made;
-      }
+      case Kind::KeptTuple: ++containers_; return tuple(object, node);
       case Kind::List: {
         const size_t container = containers_++;
         for (uint32_t i = 0; i < node.index; ++i)

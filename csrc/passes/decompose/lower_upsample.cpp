@@ -104,11 +104,34 @@ bool is_same_at_f32(const Axis& a, bool exact) {
   return true;
 }
 
+/// By a power of two rounding cannot pick another pixel: each is written to the places it stands for, seen as a dim of
+/// their own. False when an axis grows otherwise.
+bool repeat_pixels(Lowering& l) {
+  Geometry from = l.memory(0).geometry, to = l.result_shape();
+  if (!l.is_functional() || from.sizes.size() != to.sizes.size() || from.numel() == 0) return false;
+  for (size_t dim = to.sizes.size(); dim-- > 2;) {
+    const int64_t factor = to.sizes[dim] / from.sizes[dim];
+    if (factor * from.sizes[dim] != to.sizes[dim] || factor <= 0 || (factor & (factor - 1)) != 0) return false;
+    if (!l.is_none(dim) && l.real(dim) != static_cast<double>(factor)) return false;
+    const auto at = static_cast<std::ptrdiff_t>(dim);
+    to.sizes[dim] = from.sizes[dim];
+    to.sizes.insert(to.sizes.begin() + at + 1, factor);
+    to.strides.insert(to.strides.begin() + at + 1, to.strides[dim]);
+    to.strides[dim] *= factor;
+    from.sizes.insert(from.sizes.begin() + at + 1, factor);
+    from.strides.insert(from.strides.begin() + at + 1, 0);
+  }
+  if (!to.is_dense()) return false;
+  l.set_in_shape(0, l.builder().fill(l.result_dtype(), to, l.raw(0).through(from)), l.dtype(0), to);
+  return true;
+}
+
 }  // namespace
 
 /// (self, output_size, a scale for each axis): upsample_nearest and _upsample_nearest_exact.
 void lower_upsample_nearest(Lowering& l) {
   l.dtype(0);
+  if (l.refused() || repeat_pixels(l)) return;
   const bool exact = l.name().starts_with("_");
   const std::vector<Axis> axes = axes_of(l, 2, false, DType::f64);
   if (l.refused()) return;

@@ -6,9 +6,10 @@ import weakref
 
 from braze import _C
 from braze.errors import NotCompiledError
-from braze.report import EntryReport, ExternReport, FunctionReport, KernelReport, RefusalReport, StageReport
+from braze.report import FunctionReport, RefusalReport, StageReport
 from braze.tracing import children, freezing, layout, proof, rehearsal
 from braze.tracing.argument_memory import ArgumentMemory, is_within
+from braze.tracing.entry_report import entry_report
 from braze.tracing.kept_places import KeptPlaces
 from braze.tracing.race import is_faster
 from braze.tracing.reachable import snapshot
@@ -625,49 +626,6 @@ def takes_keywords(function):
     except (TypeError, ValueError):
         return True
     return any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
-
-
-def entry_report(published):
-    entry, compiled, times = published.entry, published.compiled, published.step_microseconds
-    work = compiled.work
-
-    def cost(steps):
-        """Microseconds, bytes and floating-point operations of some steps together."""
-        time = sum(times[step] for step in steps) if times else None
-        return {
-            "microseconds": time,
-            "bytes": sum(work[step][0] for step in steps),
-            "flops": sum(work[step][1] for step in steps),
-        }
-
-    kernels = tuple(
-        KernelReport(
-            kernel["name"],
-            tuple(kernel["ops"]),
-            kernel["shape"],
-            launches=len(kernel["steps"]),
-            **cost(kernel["steps"]),
-        )
-        for kernel in compiled.kernels
-    )
-    generated = {step for kernel in compiled.kernels for step in kernel["steps"]}
-    calls = {}
-    for step, op in zip((step for step in range(len(work)) if step not in generated), compiled.externs):
-        calls.setdefault(op, []).append(step)
-    return EntryReport(
-        inputs=", ".join(entry.describe_arguments()),
-        kernels=kernels,
-        externs=tuple(ExternReport(op, len(steps), **cost(steps)) for op, steps in calls.items()),
-        guards="\n".join(entry.describe_guards()),
-        captured=tuple(published.paths),
-        hits=entry.compiled_calls,
-        compiled_microseconds=entry.compiled_microseconds,
-        eager_microseconds=entry.eager_microseconds,
-        state=entry.state,
-        freezing=published.freezing,
-        path=tuple(published.shapes.in_words()) if published.shapes else (),
-        sizes=published.shapes.range_in_words() if published.shapes else "",
-    )
 
 
 def refusal_report(reason, detail, where, count, is_final):
