@@ -40,11 +40,19 @@ TWO_ULPS = {
 
 # A compiler that runs these as extern ops has lost its way: at least one f32 sample each must become a kernel.
 MUST_BECOME_KERNELS = {
-    "abs", "add", "ceil", "clamp", "clamp_max", "clamp_min", "cos", "div", "eq", "erf", "exp", "floor", "ge", "gt",
-    "isnan", "le", "log", "log1p", "logical_and", "logical_not", "logical_or", "lt", "masked_fill", "maximum", "mean",
-    "minimum", "mul", "ne", "neg", "nn.functional.gelu", "nn.functional.layer_norm", "nn.functional.relu",
-    "nn.functional.silu", "pow", "reciprocal", "rsqrt", "sigmoid", "sin", "softmax", "sqrt", "sub", "sum", "tanh",
-    "where",
+    "abs", "add", "addr", "angle", "block_diag", "bucketize", "ceil", "clamp", "clamp_max", "clamp_min", "cos", "cross",
+    "cummax", "cummin", "cumprod", "cumsum", "diag_embed", "diagonal_copy", "diagonal_scatter", "dist", "div", "eq",
+    "erf", "exp", "floor", "ge", "gt", "heaviside", "index_add", "index_copy", "index_fill", "index_put", "isin",
+    "isnan", "ldexp", "le", "linalg.cross", "log", "log1p", "logical_and", "logical_not", "logical_or", "lt",
+    "masked_fill", "maximum", "mean", "minimum", "mul", "narrow_copy", "ne", "neg", "nn.functional.adaptive_avg_pool2d",
+    "nn.functional.adaptive_max_pool2d", "nn.functional.binary_cross_entropy", "nn.functional.celu",
+    "nn.functional.channel_shuffle", "nn.functional.gelu", "nn.functional.interpolate", "nn.functional.layer_norm",
+    "nn.functional.max_pool2d", "nn.functional.multi_margin_loss", "nn.functional.pad", "nn.functional.relu",
+    "nn.functional.silu", "nn.functional.soft_margin_loss", "nn.functional.upsample_bilinear",
+    "nn.functional.upsample_nearest", "permute_copy", "pow", "reciprocal", "renorm", "rot90", "rsqrt", "scatter",
+    "scatter_add", "scatter_reduce", "sigmoid", "sin", "sinc", "softmax", "special.chebyshev_polynomial_t",
+    "special.entr", "special.legendre_polynomial_p", "special.xlog1py", "split_with_sizes_copy", "sqrt", "sub", "sum",
+    "t_copy", "take", "tanh", "trace", "transpose_copy", "unbind_copy", "unfold_copy", "view_copy", "where",
 }  # fmt: skip
 
 

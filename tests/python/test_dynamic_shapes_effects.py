@@ -321,7 +321,7 @@ def test_numbers_inside_containers():
         assert returned is settings
         assert settings == {"low": n, "rest": (n + 5, "name")}
         assert type(settings["low"]) is int
-    assert compiled.counters["misses"] == 3
+    assert compiled.counters["misses"] == 4  # the first shows that a tuple among the arguments is returned
 
 
 def test_two_numbers_that_stop_going_together():

@@ -89,6 +89,42 @@ def test_windows_of_a_view():
     compiled_like_eager(lambda x: F.max_pool2d(x[:, 1:, ::2, 3:], 2), images(2, 5, 12, 13))
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize(("kernel", "stride", "padding", "dilation"), [(2, 2, 0, 1), (3, 2, 1, 1), (3, 1, 0, 2)])
+def test_where_the_maxima_are(kernel, stride, padding, dilation, layout):
+    x = images(2, 5, 11, 13, layout=layout)
+    compiled_like_eager(lambda x: F.max_pool2d(x, kernel, stride, padding, dilation, return_indices=True)[1], x)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("size", (1, 3, 5, (7, 4), (14, 15)))
+def test_adaptive_pools(size, layout):
+    x = torch.randn(2, 5, 14, 15).contiguous(memory_format=layout)
+    compiled_like_eager(lambda x: F.adaptive_max_pool2d(x, size), x)
+    compiled_like_eager(lambda x: F.adaptive_avg_pool2d(x, size), x, exact=False)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("size", ((28, 30), (20, 11), (14, 45)))
+def test_resampling(size, layout):
+    x = images(2, 5, 14, 15, layout=layout)
+    compiled_like_eager(lambda x: F.interpolate(x, size=size, mode="nearest"), x)
+    compiled_like_eager(lambda x: F.interpolate(x, size=size, mode="nearest-exact"), x)
+    y = torch.randn(2, 5, 14, 15).contiguous(memory_format=layout)
+    ours = layout is torch.contiguous_format  # with channels innermost, PyTorch's own kernel is faster
+    for corners in (False, True):
+        resize = lambda y: F.interpolate(y, size=size, mode="bilinear", align_corners=corners)  # noqa: E731, B023
+        compiled_like_eager(resize, y, kernels=ours, exact=False)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("mode", ("reflect", "replicate"))
+@pytest.mark.parametrize("pad", ((1, 1, 1, 1), (3, 0, 0, 2), (0, 4, 0, 0)))
+def test_pads_of_the_image_itself(pad, mode, layout):
+    x = images(2, 5, 9, 7, layout=layout)
+    compiled_like_eager(lambda x: F.pad(x, pad, mode=mode), x)
+
+
 def test_pools_that_pytorch_runs():
     x = images(2, 5, 14, 14)
     compiled_like_eager(lambda x: F.max_pool2d(x, 13, 1, 6), x, kernels=False)  # too many windows are cut

@@ -34,6 +34,18 @@ Expr python_floor_div(const Expr& x, const Expr& y) {
   return select(y == 0, x / y, select(div == 0, signed_zero, nearest));
 }
 
+/// The divisor of an integer division, where eager raises on a zero.
+Expr divisor(Lowering& l, DType common) {
+  Expr y = l.in(1, common);
+  if (y.is_number()) return l.require(y.number().as_int() != 0) ? y : like(y, 1);
+  return l.checked(y != 0, y, 1);
+}
+
+Expr integer_floor_div(const Expr& x, const Expr& y) {
+  Expr mod = apply(Op::fmod_, x, y), quotient = x / y;
+  return select(both(mod != 0, apply(Op::xor_, y < 0, mod < 0)), quotient - 1, quotient);
+}
+
 Expr log_add_exp(const Expr& x, const Expr& y, Op exp, Expr (*log_one_plus)(const Expr&)) {
   Expr low = apply(Op::minimum_, x, y), high = apply(Op::maximum_, x, y);
   Expr both_infinite = both(x == y, apply(Op::abs_, x) == std::numeric_limits<double>::infinity());
@@ -75,7 +87,8 @@ void lower_binary(Lowering& l) {
     if (common == DType::b1) return l.set(largest ? either(x, y) : both(x, y), common);
     return l.set(apply(largest ? Op::maximum_ : Op::minimum_, x, y), common);
   }
-  if (!l.require(floating)) return;  // integer remainders raise on zero
+  if (!floating && !l.require(common != DType::b1 && (name == "fmod" || name == "remainder"))) return;
+  if (!floating) y = divisor(l, common);
   if (name == "fmod") return l.set(apply(Op::fmod_, x, y), common);
   if (name == "remainder") return l.set(python_modulo(x, y), common);
   if (name == "hypot") return l.set(apply(Op::hypot_, x, y), common);
@@ -120,9 +133,13 @@ void lower_div(Lowering& l) {
   DType common = l.common_dtype({0, 1});
   std::string_view rounding = l.name() == "floor_divide" ? "floor" : l.is_none(2) ? "" : l.text(2);
   if (!rounding.empty()) {
-    if (!l.require(is_floating(common) && !is_half(common))) return;  // integer division raises on zero
-    Expr x = l.in(0, common), y = l.in(1, common);
-    l.require(rounding == "trunc" || rounding == "floor");
+    if (!l.require(common != DType::b1 && !is_half(common) && (rounding == "trunc" || rounding == "floor"))) return;
+    Expr x = l.in(0, common);
+    if (!is_floating(common)) {
+      Expr y = divisor(l, common);
+      return l.set(rounding == "trunc" ? x / y : integer_floor_div(x, y), common);
+    }
+    Expr y = l.in(1, common);
     return l.set(rounding == "trunc" ? apply(Op::trunc_, x / y) : python_floor_div(x, y), common);
   }
   if (!is_floating(common)) common = DType::f32;

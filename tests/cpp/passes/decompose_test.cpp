@@ -72,6 +72,18 @@ TEST_CASE("rounding modes of division follow Python") {
       {1, 1, -1, kNan, -0.0, 5});
 }
 
+TEST_CASE("integers are divided as Python divides them, and a zero is left to eager, which raises") {
+  auto divided = [](const std::string& lines, double last) {
+    return call("%0: i64[4:1], %1: i64[4:1]",
+                "%2: i64[4:1] = extern aten::" + lines + " of %0[4:1], %1[4:1]\noutputs %2\n",
+                {{7, -7, 7, 6}, {2, 2, -2, last}});
+  };
+  check_numbers(divided("div.Tensor_mode($0, $1, \"floor\")", 3), {3, -4, -4, 2});
+  check_numbers(divided("div.Tensor_mode($0, $1, \"trunc\")", 3), {3, -3, -3, 2});
+  check_numbers(divided("remainder.Tensor($0, $1)", 3), {1, 1, -1, 0});
+  CHECK_THROWS_AS(divided("floor_divide($0, $1)", 0), Error);
+}
+
 TEST_CASE("clamps keep NaN, and a low bound above the high one gives the high one") {
   auto clamp = [](const std::string& bounds) {
     return call("%0: f32[5:1]", "%1: f32[5:1] = extern aten::clamp($0, " + bounds + ") of %0[5:1]\noutputs %1\n",
