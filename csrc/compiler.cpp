@@ -137,6 +137,7 @@ CompiledPlan compile(Graph graph, const Options& options, const HasOutVariant& h
 Plan plan_of(Graph graph, const Options& options, const HasOutVariant& has_out_variant,
              std::vector<int64_t>& quotients) {
   QuotientNotes notes;
+  graph.sizes_vary = true;
   verify(graph);
   std::vector<std::string> disabled = disabled_passes(options);
   disabled.push_back("exact_reciprocals");

@@ -133,6 +133,7 @@ struct Graph {
   std::vector<ValueId> inputs;
   std::vector<ValueId> outputs;     // buffers handed to the caller, each a fresh allocation
   std::vector<Mutation> mutations;  // at most one an input
+  bool sizes_vary = false;          // nothing may be made that depends on the sizes otherwise than by whole numbers
 
   /// Adds a value (dense `shape`; length is its extent unless given) without a producer.
   ValueId add_value(DType dtype, Geometry shape, int64_t length = -1);

@@ -307,6 +307,7 @@ void lower_avg_pool(Lowering& l) {
 
 /// (self, output_size): _adaptive_avg_pool and adaptive_max_pool.
 void lower_adaptive_pool(Lowering& l) {
+  l.require_one_size();
   const std::vector<Axis> axes = adaptive_axes(l);
   const DType dtype = l.dtype(0), computed = opmath(dtype);
   const bool averages = l.name() == "_adaptive_avg_pool2d" || l.name() == "_adaptive_avg_pool3d";

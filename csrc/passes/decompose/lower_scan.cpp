@@ -13,6 +13,7 @@ struct Scan {
 };
 
 Scan scan_of(Lowering& l) {
+  l.require_one_size();
   const Geometry& g = l.memory(0).geometry;
   const int dim = l.dim(1, g.sizes.size());
   l.require(l.is_functional() && !g.sizes.empty() && g.numel() > 0);

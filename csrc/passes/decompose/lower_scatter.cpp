@@ -53,6 +53,7 @@ Expr at(const Expr& x, int dim, int64_t i) {
 }
 
 void write(Lowering& l, const Writes& w) {
+  l.require_one_size();
   const DType dtype = l.dtype(0);
   const std::vector<int64_t> sizes = l.sizes(0);
   if (l.refused()) return;

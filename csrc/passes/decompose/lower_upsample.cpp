@@ -132,6 +132,7 @@ bool repeat_pixels(Lowering& l) {
 void lower_upsample_nearest(Lowering& l) {
   l.dtype(0);
   if (l.refused() || repeat_pixels(l)) return;
+  l.require_one_size();
   const bool exact = l.name().starts_with("_");
   const std::vector<Axis> axes = axes_of(l, 2, false, DType::f64);
   if (l.refused()) return;
@@ -153,6 +154,7 @@ void lower_upsample_nearest(Lowering& l) {
 
 /// (self, output_size, align_corners, a scale for each axis): linear, bilinear, trilinear and bicubic.
 void lower_upsample_linear(Lowering& l) {
+  l.require_one_size();
   const DType dtype = l.dtype(0), computed = opmath(dtype);
   const bool cubic = l.name() == "upsample_bicubic2d", align_corners = l.flag(2);
   l.require(is_floating(dtype) && l.memory(0).geometry.numel() > 0);

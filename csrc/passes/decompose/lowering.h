@@ -26,6 +26,8 @@ class Lowering {
   std::string_view overload() const { return node_.call.overload; }
   bool refused() const { return builder_.refused(); }
   void refuse() { builder_.refuse(); }
+  /// Refuses a form that other sizes would not have where the program is to hold for many.
+  void require_one_size() { require(!graph_.sizes_vary); }
   /// Refuses unless `condition` holds.
   bool require(bool condition);
 
