@@ -184,6 +184,7 @@ class KernelBuilder {
     if (in.op == Op::cast_ && body[in.args[0]].dtype == in.dtype) return in.args[0];
     if (std::all_of(in.args.begin(), in.args.end(), [&](int a) { return body[a].kind == InstrKind::Constant; })) {
       std::vector<Scalar> operands;
+      operands.reserve(in.args.size());
       for (int arg : in.args) operands.push_back(body[arg].immediate);
       return constant(evaluate(in.op, in.dtype, operands));
     }

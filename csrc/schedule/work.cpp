@@ -67,8 +67,9 @@ double flops_of(const ExternStep& step) {
     const size_t weight = step.call.overload == "binary" ? 2 : 1;
     if (step.operands.size() <= weight || sizes(weight).size() < 3 || sizes(weight)[0] == 0) return 0;
     auto* transposed = step.call.args.size() > 6 ? std::get_if<bool>(&step.call.args[6]) : nullptr;
-    const double taps = static_cast<double>(step.operands[weight].geometry.numel() / sizes(weight)[0]);
-    return 2 * taps * (transposed && *transposed ? static_cast<double>(step.operands[0].geometry.numel()) : made);
+    const int64_t taps = step.operands[weight].geometry.numel() / sizes(weight)[0];
+    return 2 * static_cast<double>(taps) *
+           (transposed && *transposed ? static_cast<double>(step.operands[0].geometry.numel()) : made);
   }
   if (op.find("scaled_dot_product") != op.npos && step.operands.size() >= 3 && sizes(1).size() >= 2)
     return 4 * made * static_cast<double>(sizes(1)[sizes(1).size() - 2]);

@@ -97,6 +97,7 @@ void lower_index(Lowering& l) {
   const size_t lead = neighbours ? indexed_dims.front() : 0;
   Access table{l.memory(0).value, {g.offset, {}, {}}};
   std::vector<IndexedDim> indexed;
+  indexed.reserve(indexed_dims.size());
   for (int d : indexed_dims) indexed.push_back({g.sizes[d], g.strides[d]});
   size_t trail = 0;
   auto add_positions = [&] {
@@ -151,6 +152,7 @@ std::vector<Expr> elements(const Expr& x) {
     places = std::move(next);
   }
   std::vector<Expr> found;
+  found.reserve(places.size());
   for (Geometry& g : places) found.push_back(x.through(std::move(g)));
   return found;
 }

@@ -37,7 +37,8 @@ template <typename Parameter>
 Statistics training_statistics(Lowering& l, const Expr& x, double eps, size_t momentum_argument, Parameter parameter) {
   std::vector<int> dims = all_dims(x.sizes().size());
   dims.erase(dims.begin() + 1);
-  const double count = static_cast<double>(x.numel() / x.sizes()[1]);
+  const int64_t elements = x.numel() / x.sizes()[1];
+  const double count = static_cast<double>(elements);
   Expr mean = mean_of(x, dims);
   Expr distance = x - mean;
   Expr squares = x.builder().reduce(Op::sum_, distance * distance, dims);

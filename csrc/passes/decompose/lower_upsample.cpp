@@ -90,6 +90,7 @@ std::vector<Tap> cubic_taps(Lowering& l, const Axis& a, bool align_corners, DTyp
   const Expr weights[4] = {outer(share + 1.0), inner(share), inner(rest), outer(rest + 1.0)};
   Expr low = cast(DType::i64, floor);
   std::vector<Tap> taps;
+  taps.reserve(4);
   for (int i = 0; i < 4; ++i) taps.push_back({within(a, low + static_cast<double>(i - 1)), weights[i]});
   return taps;
 }

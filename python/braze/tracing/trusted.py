@@ -123,6 +123,7 @@ PLAIN_TYPES = words(
     functools._lru_cache_wrapper re.Pattern re.Match _thread.lock _thread.RLock weakref.ReferenceType
     weakref.ProxyType _io.StringIO _io.BytesIO datetime.timedelta datetime.datetime datetime.date datetime.time
     datetime.timezone decimal.Decimal fractions.Fraction types.SimpleNamespace types.GenericAlias
+    collections.abc._CallableGenericAlias
     types.MappingProxyType types.UnionType itertools.count itertools.chain itertools.cycle itertools.repeat
     """
 )
@@ -200,7 +201,8 @@ STATELESS_TYPES = words(
     builtins.builtin_function_or_method builtins.method_descriptor builtins.wrapper_descriptor
     builtins.method-wrapper builtins.getset_descriptor builtins.member_descriptor
     builtins.classmethod_descriptor builtins.code builtins.ellipsis builtins.NotImplementedType re.Pattern
-    _thread.lock _thread.RLock types.GenericAlias types.UnionType typing.TypeVar typing.ParamSpec
+    _thread.lock _thread.RLock types.GenericAlias collections.abc._CallableGenericAlias types.UnionType
+    typing.TypeVar typing.ParamSpec
     typing.TypeVarTuple typing.ParamSpecArgs typing.ParamSpecKwargs typing.TypeAliasType typing.Generic
     _abc._abc_data _collections._tuplegetter datetime.timedelta datetime.datetime datetime.date datetime.time
     datetime.timezone decimal.Decimal operator.itemgetter numpy.ufunc
