@@ -8,7 +8,8 @@ of the call itself, operator for operator, before it is used.
 import copy
 
 from braze import _C
-from braze.tracing import proof
+from braze.options import PER_CALL
+from braze.tracing import layout, proof
 from braze.tracing.refusal import Refusal
 from braze.tracing.results import classifier, collector, described
 from braze.tracing.stage_source import StagedSource
@@ -219,8 +220,18 @@ class ValueSizes:
         )
         if key not in self.stages:
             name = f"stage {len(self.stages) + 1} of {self.session.name}"
-            self.stages[key] = compiled_callable(function.made(name), self.session.options, name)
+            self.stages[key] = compiled_callable(function.made(name), options_of_stages(self.session.options), name)
         return self.stages[key]
+
+
+def options_of_stages(options):
+    """Products and convolutions as eager has them: where a value decides about a size, its last bit may."""
+    made = _C.Options()
+    for name in PER_CALL:
+        setattr(made, name, getattr(options, name))
+    made.products = "library"
+    made.disabled_passes = ",".join(filter(None, (options.disabled_passes, layout.PASS)))
+    return made
 
 
 def differ_in_tensors(a, b):
