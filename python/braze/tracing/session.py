@@ -18,7 +18,7 @@ from braze.tracing.results import classifier, collector, described
 from braze.tracing.stage_source import PathLeft
 from braze.tracing.told import same_sayings
 from braze.tracing.trace import trace_call
-from braze.tracing.value_sizes import CallAtHand, ValueSizes
+from braze.tracing.value_sizes import CallAtHand, ValueSizes, chooses_by_rank
 from braze.tracing.varying_sizes import VaryingSizes
 
 # Tracing is many times slower than a call, so a callable that keeps changing is left alone after this many traces that led to nothing.
@@ -321,6 +321,8 @@ class Session:
         if isinstance(program, tuple):
             kind.executed = trace.executed  # the next call is watched for attributes that it replaces
             return Refusal(*program)
+        if op := chooses_by_rank(program):
+            return Refusal("data_dependent", f"{op}: the last bit of a score may decide")
         tree = _C.OutputTree.build(result, classifier(results, program.outputs), state.objects, memory.containers)
         if isinstance(tree, tuple):
             return Refusal(*tree)
