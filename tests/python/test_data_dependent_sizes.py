@@ -107,6 +107,12 @@ def test_sizes_that_vary(name):
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
+def test_sizes_that_vary_on_trial(name, monkeypatch):
+    monkeypatch.setattr(braze.options, "trial", True)
+    check(FUNCTIONS[name], masks(14, VARIED))
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
 def test_nothing_one_and_all(name):
     check(FUNCTIONS[name], masks(18, (0.5, 0.0, 0.3, 1.0, "one", 0.6)))
 
