@@ -85,8 +85,6 @@ std::vector<at::TensorImpl*> impls_of(const std::vector<at::Tensor>& tensors) {
   return impls;
 }
 
-bool has_out_variant(const ExternCall& call) { return find_out_variant(call).has_value(); }
-
 /// What both kinds of compiled programs show of themselves.
 template <typename Call, typename Class>
 void bind_compiled(Class& bound) {
@@ -244,6 +242,8 @@ void bind_program(py::module_& m) {
         "The program with its weights folded and packed, as a FrozenProgram; None when it has none to put to use.");
   m.def("count_freezable", &count_freezable, py::arg("program"), py::arg("inputs"),
         "Linear layers and convolutions that freezing would look at.");
+
+  m.attr("LAYOUT_PASS") = kLayoutPass;
 
   m.def(
       "lay_out_program",

@@ -24,8 +24,6 @@ constexpr int64_t kCachedElements = int64_t{2} << 20;  // the copies of a weight
 constexpr int64_t kMostCopies = 8;
 constexpr double kWorthFusion = 1.03;  // what follows is done on the way, so a little slower is still faster
 
-bool has_out(const ExternCall& call) { return find_out_variant(call).has_value(); }
-
 /// A program that is nothing but the call.
 Graph program_of(const ProductCall& product, std::vector<int64_t>& lengths) {
   Graph graph;
@@ -68,7 +66,7 @@ CallBoundary boundary_of_trial(const Graph& graph) {
 class Way {
  public:
   Way(const Graph& graph, const std::vector<int64_t>& lengths, const Options& options, const PrefersOwn& prefers)
-      : call_(compile(graph, options, has_out, prefers), boundary_of_trial(graph)) {
+      : call_(compile(graph, options, has_out_variant, prefers), boundary_of_trial(graph)) {
     const int64_t copies = std::clamp<int64_t>(kCachedElements / lengths.back(), 1, kMostCopies);
     for (int64_t length : lengths) tensors_.push_back(at::ones({length}));
     for (int64_t i = 0; i < copies; ++i) weights_.push_back(tensors_.back().clone());

@@ -28,7 +28,6 @@ void evaluate_constants(Freezing& freezing, const Options& options) {
     constants.outputs.push_back(
         {TensorOutput::Kind::Buffer, static_cast<int>(i), value.dtype, Geometry::contiguous({value.length})});
   }
-  auto has_out_variant = [](const ExternCall& call) { return find_out_variant(call).has_value(); };
   CompiledCall call(compile(part.graph, options, has_out_variant), boundary_of(constants));
   std::vector<at::Tensor> results;
   check_internal(call.run(inputs.data(), inputs.size(), results), "constants could not be computed");

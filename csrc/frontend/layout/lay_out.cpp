@@ -2,6 +2,7 @@
 
 #include <ATen/ops/ones.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "compiler.h"
@@ -60,10 +61,12 @@ void choose_forms(Graph& graph) {
 }  // namespace
 
 std::optional<LaidOutProgram> lay_out(const CapturedProgram& original, const Options& options) {
+  const std::vector<std::string> disabled = disabled_passes(options);
+  if (std::find(disabled.begin(), disabled.end(), kLayoutPass) != disabled.end()) return std::nullopt;
   LaidOutProgram made{.program = original};
   made.convolutions = move_convolutions(made.program.graph);
   if (made.convolutions == 0) return std::nullopt;
-  run_passes(made.program.graph, disabled_passes(options));
+  run_passes(made.program.graph, disabled);
   choose_forms(made.program.graph);
   return made;
 }

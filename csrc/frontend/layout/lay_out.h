@@ -9,6 +9,9 @@
 
 namespace braze {
 
+/// Among Options::disabled_passes this name turns it off.
+inline constexpr const char* kLayoutPass = "channels_last";
+
 struct LaidOutProgram {
   CapturedProgram program;
   int convolutions = 0;  // moved

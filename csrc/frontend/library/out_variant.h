@@ -16,4 +16,7 @@ c10::OperatorHandle find_operator(const ExternCall& call);
 /// arguments are the functional one's, then one written tensor a result.
 std::optional<c10::OperatorHandle> find_out_variant(const ExternCall& call);
 
+/// What the scheduler asks of an operator: whether its result may go where the memory plan wants it.
+inline bool has_out_variant(const ExternCall& call) { return find_out_variant(call).has_value(); }
+
 }  // namespace braze

@@ -2,8 +2,6 @@
 
 from braze import _C
 
-PASS = "channels_last"
-
 
 class LaidOut:
     """A program with convolutions moved, compiled."""
@@ -18,8 +16,6 @@ class LaidOut:
 
 def laid_out(program, options):
     """The program with convolutions where they are faster; None when it has none that would gain."""
-    if PASS in options.disabled_passes.split(","):
-        return None
     made = _C.lay_out_program(program, options)
     if made is None:
         return None

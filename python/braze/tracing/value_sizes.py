@@ -9,7 +9,7 @@ import copy
 
 from braze import _C
 from braze.options import PER_CALL
-from braze.tracing import layout, proof
+from braze.tracing import proof
 from braze.tracing.refusal import Refusal
 from braze.tracing.results import classifier, collector, described
 from braze.tracing.stage_source import StagedSource
@@ -238,7 +238,7 @@ def options_of_stages(options):
     for name in PER_CALL:
         setattr(made, name, getattr(options, name))
     made.products = "library"
-    made.disabled_passes = ",".join(filter(None, (options.disabled_passes, layout.PASS)))
+    made.disabled_passes = ",".join(filter(None, (options.disabled_passes, _C.LAYOUT_PASS)))
     return made
 
 
