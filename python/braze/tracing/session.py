@@ -8,7 +8,7 @@ from braze import _C
 from braze.errors import NotCompiledError
 from braze.report import FunctionReport, RefusalReport, StageReport
 from braze.tracing import children, freezing, layout, proof, rehearsal
-from braze.tracing.argument_memory import ArgumentMemory, is_within
+from braze.tracing.argument_memory import REORDERED, ArgumentMemory, is_within
 from braze.tracing.entry_report import entry_report
 from braze.tracing.kept_places import KeptPlaces
 from braze.tracing.race import is_faster
@@ -308,7 +308,7 @@ class Session:
             return Refusal("side_effect", f"an argument was {changed}")
         outcome = memory.outcome(trace.result, trace.told)
         if outcome is None:
-            return Refusal("side_effect", "a dict among the arguments was put in another order")
+            return Refusal("side_effect", REORDERED)
         result, effects = outcome
         if self.returns_tuples(kind, memory, args, kwargs, result):
             return None

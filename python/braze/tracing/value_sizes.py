@@ -188,7 +188,7 @@ class ValueSizes:
 
     def prove(self, steps, call, start):
         """The steps without the user's code must be, recorded, the program of the call, and give its results."""
-        with start.rewound() as as_the_call_left_them:
+        with start.rewound() as as_the_call_left_them, _C.TraceScope():
             if not _C.start_recording():
                 raise Unlearnable("another trace is running")
             try:
