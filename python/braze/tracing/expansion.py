@@ -9,6 +9,7 @@ import logging
 import operator
 import os
 import sys
+import threading
 import types
 import weakref
 
@@ -151,7 +152,16 @@ class Expansion:
 
     def expand_context_variable(self, variable, path):
         self.guards.add_context_variable(variable, path)
-        self.visit(variable.get(None), path)
+        try:
+            value = variable.get()  # its default counts
+        except LookupError:
+            return
+        self.visit(value, path)
+
+    def expand_lock(self, lock, path):
+        """Code may ask whether somebody holds it."""
+        if self.may_read(trusted.LOCK_NAMES):
+            self.guards.add_answer(lock.locked, f"{path}.locked()")
 
     def expand_cell(self, cell, path):
         contents = cell_contents(cell)
@@ -354,6 +364,7 @@ HANDLERS = {
     classmethod: Expansion.expand_static,
     property: Expansion.expand_property,
     types.CellType: Expansion.expand_cell,
+    type(threading.Lock()): Expansion.expand_lock,
     contextvars.ContextVar: Expansion.expand_context_variable,
     list: Expansion.expand_list,
     tuple: Expansion.expand_tuple,
