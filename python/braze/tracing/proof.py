@@ -4,6 +4,8 @@ import contextlib
 
 import torch
 
+from braze.tracing.generator_states import GeneratorStates
+
 # Largest difference allowed, relative to the largest magnitude of the eager result. Reductions may add up in another order and
 # transcendental functions differ in the last bits; anything coarser is a wrong kernel.
 TOLERANCE = {
@@ -35,7 +37,7 @@ class CallStart:
         self.inputs = inputs
         self.versions = [version_of(tensor) for tensor in inputs]
         self.tensors = []
-        self.generators = [(generator, generator.get_state()) for generator in program.drawn]
+        self.generators = GeneratorStates(program.drawn)
         with torch.no_grad():
             for tensor in inputs:
                 address = tensor.untyped_storage().data_ptr()
@@ -62,14 +64,10 @@ class CallStart:
         return twin
 
     def begin_again(self):
-        """Puts the generators back; returns where they were."""
-        ends = [generator.get_state() for generator, _ in self.generators]
-        for generator, before in self.generators:
-            generator.set_state(before)
+        """Puts the generators back; returns the GeneratorStates where they were."""
+        ends = GeneratorStates(self.generators.generators)
+        self.generators.put_back()
         return ends
-
-    def ended_as(self, ends):
-        return all(torch.equal(generator.get_state(), end) for (generator, _), end in zip(self.generators, ends))
 
     @contextlib.contextmanager
     def rewound(self):
@@ -78,10 +76,9 @@ class CallStart:
         """
         after = self.begin_again()
         try:
-            yield lambda: self.ended_as(after)
+            yield after.hold
         finally:
-            for (generator, _), state in zip(self.generators, after):
-                generator.set_state(state)
+            after.put_back()
 
 
 def version_of(tensor):

@@ -10,6 +10,8 @@ import copy
 from braze import _C
 from braze.options import PER_CALL
 from braze.tracing import layout, proof
+from braze.tracing.call_kind import KnownCall, Published
+from braze.tracing.publishing import entry_of, guard_containers
 from braze.tracing.refusal import Refusal
 from braze.tracing.results import classifier, collector, described
 from braze.tracing.stage_source import StagedSource
@@ -55,17 +57,17 @@ class ValueSizes:
         """Whether the call at hand, the second of its kind, shows that an entry for one size will not do."""
         if not (program.sized_by_values or program.value_guards) or self.failures >= MOST_FAILURES:
             return False
-        return kind.paths > 0 or not program.same_as(kind.program)
+        return kind.paths > 0 or not program.same_as(kind.known.program)
 
     def take(self, callable_, kind, call):
         """Puts a confirming call into stages and publishes that. A Refusal, None when it did, or False: not yet."""
         if len(self.known(lambda other: other.spec.describe() == kind.spec.describe())) >= MOST_PATHS:
             return Refusal("too_many_paths", "sizes or values that Python reads keep changing")
-        if not call.trace.executed.is_within(kind.executed):
-            call.trace.executed.codes.update(kind.executed.codes)  # the next call is watched for both ways
+        if not call.trace.executed.is_within(kind.known.executed):
+            call.trace.executed.codes.update(kind.known.executed.codes)  # the next call is watched for both ways
             return False
         try:
-            if getattr(call.trace.executed, "operators_in_python", False):
+            if call.trace.executed.operators_in_python:
                 raise Unlearnable("an operator written in Python runs")  # it would be run more often than asked
             if call.trace.told:
                 raise Unlearnable("the call prints, warns or logs")
@@ -79,22 +81,21 @@ class ValueSizes:
 
     def publish(self, callable_, kind, call):
         session = self.session
-        start = start_of(call, kind.captured)
+        start = start_of(call, kind.known.captured)
         staged = self.staged(call, start)
-        kind.program, kind.tree, kind.captured = call.program, call.tree, call.captured
-        kind.effects, kind.executed = call.effects, call.trace.executed
         described_spec = kind.spec.describe()
         for other in list(session.entries):
             is_of_one_size = other.program.sized_by_values and not isinstance(other.compiled, StagedCall)
             if is_of_one_size and other.spec.describe() == described_spec:
                 session.remove_entry(callable_, other.entry)
-        paths = [call.before.path_of(tensor) for tensor in call.captured]
-        if session.passed_containers(kind, call.memory):
-            call.before.guards.add_reached(list(call.before.seen.values()))
-        executable, spec, effects = staged.executable, kind.spec, call.effects
-        entry = session.entry_of(kind, spec, call.before, call.captured, executable, call.tree, paths, effects)
-        session.add_entry(callable_, entry, staged, spec, paths, kind, [], None, effects)
+        self.add_entry(callable_, kind, kind.spec, call, staged)
         session.kinds.remove(kind)
+
+    def add_entry(self, callable_, kind, spec, call, staged):
+        guard_containers(kind, call)
+        entry = entry_of(kind, spec, call, staged.executable, call.tree)
+        known = KnownCall(kind, call)
+        self.session.add_entry(callable_, Published(callable_, entry, staged, spec, call.paths(), known))
 
     def relative_of(self, kind):
         """The kind of a call in stages that differs from this one in sizes of its arguments only, or None."""
@@ -119,7 +120,8 @@ class ValueSizes:
         tensors = known.tensors()
         if len(tensors) != len(call.captured) or any(a is not b for a, b in zip(tensors, call.captured)):
             return False
-        if known.result != kind.result or known.integers != kind.integers or kind.told:
+        fresh = kind.known
+        if known.result != fresh.result or known.integers != fresh.integers or fresh.told:
             return False
         if described(call.effects) != described(known.effects):
             return False
@@ -130,13 +132,9 @@ class ValueSizes:
             return False
         session, staged = self.session, other.compiled
         staged = StagedCall(staged.function, staged.steps, call.program, staged.parts)
-        paths = [call.before.path_of(tensor) for tensor in call.captured]
-        if session.passed_containers(kind, call.memory):
-            call.before.guards.add_reached(list(call.before.seen.values()))
-        executable, effects = staged.executable, call.effects
-        entry = session.entry_of(kind, spec, call.before, call.captured, executable, call.tree, paths, effects)
+        call.state = call.before
         session.remove_entry(callable_, other.entry)
-        session.add_entry(callable_, entry, staged, spec, paths, kind, [], None, effects)
+        self.add_entry(callable_, kind, spec, call, staged)
         return True
 
     def staged(self, call, start):
@@ -259,16 +257,6 @@ def start_of(call, known_captured):
     start.tensors = [beginning.get(id(tensor), tensor) for tensor in start.inputs]
     if any(start.tensors[slot] is start.inputs[slot] for slot in call.program.mutated_slots):
         raise Unlearnable("two calls write different tensors")
-    if any(all(generator != other for other, _ in start.generators) for generator in call.program.drawn):
+    if any(generator not in start.generators.generators for generator in call.program.drawn):
         raise Unlearnable("two calls draw from different generators")
     return start
-
-
-class CallAtHand:
-    """What is known of the call that is being learned from."""
-
-    def __init__(self, args, kwargs, memory, trace, before, start, state, program, tree, captured, effects, results):
-        self.args, self.kwargs, self.memory, self.trace = args, kwargs, memory, trace
-        self.before, self.start, self.state = before, start, state
-        self.program, self.tree, self.captured, self.effects = program, tree, captured, effects
-        self.results = results
