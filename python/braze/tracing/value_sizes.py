@@ -21,7 +21,7 @@ from braze.tracing.tape import Unlearnable
 from braze.tracing.trace import plain_paths
 
 MOST_FAILURES = 4
-CHOOSE_BY_RANK = ("torchvision::nms",)
+CHOOSE_BY_RANK = {"torchvision::nms"}
 # Entries for calls of one kind that differ in the way Python takes; and how many calls they must answer for each that
 # takes yet another way, for they have to be tried first.
 MOST_PATHS = 4
@@ -227,7 +227,7 @@ def chooses_by_rank(program):
     """An operator that keeps some rows and drops others by the order of floats, as its name; else nothing. What rounding
     did to the last bit of a score may change which: only eager's own bits will do.
     """
-    return next((op for op in CHOOSE_BY_RANK if program.sized_by_values and op in program.text), None)
+    return next(iter(program.operators & CHOOSE_BY_RANK), None) if program.sized_by_values else None
 
 
 def options_of_stages(options):
