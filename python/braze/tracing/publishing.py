@@ -17,7 +17,8 @@ def publish(session, callable_, kind, known, call):
     """Makes an entry of a call that confirms a known one; a Refusal when it may not be one."""
     if kind.paths >= MOST_PATHS:
         return Refusal("too_many_paths", "values that Python reads keep changing")
-    options, program, start, results = session.options, call.program, call.start, call.results
+    options, program, results = session.options, call.program, call.results
+    start = call.start = call.start.narrowed(call.arguments, call.captured, program)
     program.version_moves = start.version_moves()
     if known.executed.operators_in_python and program.value_guards:
         return Refusal("impure_call", "an operator written in Python, and values are read that may ask for another run")

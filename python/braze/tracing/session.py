@@ -11,12 +11,12 @@ from braze.tracing.argument_matching import ArgumentMatching
 from braze.tracing.argument_memory import REORDERED, ArgumentMemory
 from braze.tracing.call_kind import CallAtHand, CallKind
 from braze.tracing.entry_report import entry_report, refusal_report
+from braze.tracing.executed_code import ExecutedCode
 from braze.tracing.publishing import publish
 from braze.tracing.reachable import snapshot
 from braze.tracing.refusal import Refusal
-from braze.tracing.results import classifier, collector, described
+from braze.tracing.results import classifier, collector
 from braze.tracing.stage_source import PathLeft
-from braze.tracing.told import same_sayings
 from braze.tracing.trace import trace_call
 from braze.tracing.value_sizes import ValueSizes, chooses_by_rank
 from braze.tracing.varying_sizes import VaryingSizes
@@ -29,6 +29,8 @@ WASTED_ON_PLACES = 8
 MOST_EVICTED = 32
 # Calls of one kind are traced this often before they count as not replayable: the first may warm up caches that the code keeps.
 ATTEMPTS = 4
+# ... or this often where each was traced well and did something else: ways that alternate take that many to come again.
+MOST_UNCONFIRMED = 6
 # So many calls that differ in a float alone, none of them made twice, show that there will be ever more.
 MOST_FLOATS = 6
 # A reason that no further trace of the same call will lift.
@@ -102,12 +104,15 @@ class Session:
         memory = ArgumentMemory(kind.spec, args, kwargs, self.matching.places.by_owner())
         call = CallAtHand(args, kwargs, memory, kind.spec.tensors(args, kwargs))
         kind.paths = self.count_entries(args, kwargs, for_many_sizes=False)
-        known = kind.known or self.relative_of(kind, args, kwargs)
-        executed = known.executed if known is not None else kind.executed
-        if executed is not None:
-            call.before = self.state_of(executed, kind.spec, call)
-        if known is not None:
-            call.start = proof.CallStart(call.arguments + known.tensors(), known.program)
+        kind.expect(call)
+        relative = None if call.expected else self.relative_of(kind, args, kwargs)
+        if known := call.expected or [relative] * (relative is not None):
+            call.code = ExecutedCode.of_any([other.executed for other in known])
+            call.start = proof.CallStart.of_any(call.arguments, known)
+        else:
+            call.code = kind.executed
+        if call.code is not None:
+            call.before = self.state_of(call.code, kind.spec, call)
         try:
             call.trace = trace_call(self.function, args, kwargs)
         except PathLeft:  # a stage, at sizes that are none of its own
@@ -120,7 +125,7 @@ class Session:
         if call.trace is None:
             return self.function(*args, **kwargs)
         try:
-            refusal = self.learn(callable_, kind, known, call)
+            refusal = self.learn(callable_, kind, relative, call)
         except Exception as error:  # a bug of ours must not cost the user the result
             refusal = Refusal("internal", f"{type(error).__name__}: {error}")
             if _C.Options().log:
@@ -189,7 +194,7 @@ class Session:
         places = self.matching.places.by_owner()
         return snapshot(self.function, executed, spec.objects, call.arguments, spec.container_types, places)
 
-    def learn(self, callable_, kind, known, call):
+    def learn(self, callable_, kind, relative, call):
         """Brings the kind of call one step further; a Refusal when this trace cannot be replayed."""
         trace, matching = call.trace, self.matching
         if trace.refusal:
@@ -197,8 +202,7 @@ class Session:
         if matching.look_into_changed(call.memory):
             self.kinds.remove(kind)
             return None
-        confirming = known is not None and known is kind.known
-        watched = call.before if known is None or confirming else None
+        watched = call.before if relative is None else None
         call.state = watched if watched is not None else self.state_of(trace.executed, kind.spec, call)
         if call.state.refusal:
             return call.state.refusal
@@ -222,16 +226,18 @@ class Session:
             return None
         if refusal := capture(kind, call, result):
             return refusal
-        if not confirming:
-            return self.keep(callable_, kind, known, call)
-        if self.value_sizes.is_due(kind, call.program):
+        if not call.expected:
+            return self.keep(callable_, kind, relative, call)
+        if self.value_sizes.is_due(kind, call):
             outcome = self.value_sizes.take(callable_, kind, call)
             if outcome is not False:
                 return outcome
-        if confirms(call, known):
+        if known := kind.repeated_by(call):
             return publish(self, callable_, kind, known, call)
         kind.keep(call)
-        return Refusal("unconfirmed", "") if kind.attempts >= ATTEMPTS else None
+        if kind.attempts < MOST_UNCONFIRMED:
+            return None
+        return Refusal("unconfirmed", f"{kind.attempts} calls with equal arguments")
 
     def keep(self, callable_, kind, relative, call):
         """Remembers the first call of its kind. A relative at other sizes may make an entry for many of it."""
@@ -372,19 +378,6 @@ def capture(kind, call, result):
     call.program, call.tree, call.results = program, tree, results
     call.captured = [candidates[i] for i in program.captured]
     return None
-
-
-def confirms(call, known):
-    """Whether a call did what the known one did."""
-    return (
-        call.program.same_as(known.program)
-        and call.tree.describe() == known.tree.describe()
-        and described(call.effects) == described(known.effects)
-        and same_sayings(call.trace.told, known.told)
-        and len(call.captured) == len(known.captured)
-        and all(a is b for a, b in zip(call.captured, known.captured))
-        and call.trace.executed.is_within(known.executed)
-    )
 
 
 def takes_keywords(function):

@@ -128,18 +128,12 @@ PLAIN_TYPES = words(
     """
 )
 
-# Methods of these types whose answer changes from call to call, or hangs on what no guard sees.
+# Methods of these types whose answer changes from call to call.
 REFUSED_METHODS = frozenset(
-    {
-        ("datetime", "now"),
-        ("datetime", "today"),
-        ("datetime", "utcnow"),
-        ("date", "today"),
-        ("type", "__subclasses__"),
-        ("RLock", "acquire"),
-        ("RLock", "_is_owned"),
-    }
+    {("datetime", "now"), ("datetime", "today"), ("datetime", "utcnow"), ("date", "today"), ("type", "__subclasses__")}
 )
+# ... and those whose answer hangs on the running thread, which the standard library may ask for.
+REFUSED_TO_USERS = frozenset({("RLock", "acquire"), ("RLock", "_is_owned")})
 
 # C modules the standard library itself may not call in a traced call either: their answer changes or their effect is
 # seen.

@@ -5,8 +5,6 @@ kept as stages (stage_source.py): a run over its steps, with the user's code out
 of the call itself, operator for operator, before it is used.
 """
 
-import copy
-
 from braze import _C
 from braze.options import PER_CALL
 from braze.tracing import layout, proof
@@ -53,18 +51,19 @@ class ValueSizes:
         if isinstance(published.compiled, StagedCall):
             self.failures += MOST_FAILURES // 2
 
-    def is_due(self, kind, program):
+    def is_due(self, kind, call):
         """Whether the call at hand, the second of its kind, shows that an entry for one size will not do."""
+        program = call.program
         if not (program.sized_by_values or program.value_guards) or self.failures >= MOST_FAILURES:
             return False
-        return kind.paths > 0 or not program.same_as(kind.known.program)
+        return kind.paths > 0 or not any(program.same_as(known.program) for known in call.expected)
 
     def take(self, callable_, kind, call):
         """Puts a confirming call into stages and publishes that. A Refusal, None when it did, or False: not yet."""
         if len(self.known(lambda other: other.spec.describe() == kind.spec.describe())) >= MOST_PATHS:
             return Refusal("too_many_paths", "sizes or values that Python reads keep changing")
-        if not call.trace.executed.is_within(kind.known.executed):
-            call.trace.executed.codes.update(kind.known.executed.codes)  # the next call is watched for both ways
+        if not call.trace.executed.is_within(call.code):
+            call.trace.executed.codes.update(call.code.codes)  # the next call is watched for both ways
             return False
         try:
             if call.trace.executed.operators_in_python:
@@ -81,7 +80,7 @@ class ValueSizes:
 
     def publish(self, callable_, kind, call):
         session = self.session
-        start = start_of(call, kind.known.captured)
+        start = start_of(call)
         staged = self.staged(call, start)
         described_spec = kind.spec.describe()
         for other in list(session.entries):
@@ -120,13 +119,13 @@ class ValueSizes:
         tensors = known.tensors()
         if len(tensors) != len(call.captured) or any(a is not b for a, b in zip(tensors, call.captured)):
             return False
-        fresh = kind.known
+        fresh = kind.newest
         if known.result != fresh.result or known.integers != fresh.integers or fresh.told:
             return False
         if described(call.effects) != described(known.effects):
             return False
         try:
-            self.prove(other.compiled.steps, call, start_of(call, tensors).twin(call.program))
+            self.prove(other.compiled.steps, call, start_of(call).twin(call.program))
         except Unlearnable as problem:
             self.problem = str(problem)
             return False
@@ -247,16 +246,11 @@ def differ_in_tensors(a, b):
     return all(x == y or ("strides [" in x and "strides [" in y) for x, y in zip(a.describe(), b.describe()))
 
 
-def start_of(call, known_captured):
-    """What the call began with. It may have taken another way than the one before, which read other tensors; but what it
+def start_of(call):
+    """What the call began with. It may have taken another way than those before, which read other tensors; but what it
     writes, and the generators it moves, were seen to before it began.
     """
-    start = copy.copy(call.start)
-    beginning = {id(tensor): tensor_before for tensor, tensor_before in zip(start.inputs, start.tensors)}
-    start.inputs = start.inputs[: len(start.inputs) - len(known_captured)] + call.captured
-    start.tensors = [beginning.get(id(tensor), tensor) for tensor in start.inputs]
-    if any(start.tensors[slot] is start.inputs[slot] for slot in call.program.mutated_slots):
-        raise Unlearnable("two calls write different tensors")
-    if any(generator not in start.generators.generators for generator in call.program.drawn):
-        raise Unlearnable("two calls draw from different generators")
+    start = call.start.narrowed(call.arguments, call.captured, call.program)
+    if start is None:
+        raise Unlearnable("calls write different tensors, or draw from different generators")
     return start

@@ -72,7 +72,7 @@ class VaryingSizes:
         for waiting in self.waiting:
             if waiting.is_proved_by(kind, args, kwargs):
                 return waiting
-        known = [other.known for other in reversed(self.session.kinds) if other.known is not None]
+        known = [other.newest for other in reversed(self.session.kinds) if other.pending]
         known += [published.kind for published in reversed(self.session.entries)]
         for other in known:
             if (
@@ -94,7 +94,7 @@ class VaryingSizes:
             raise
 
     def bring_together(self, callable_, kind, relative, call):
-        known = kind.known
+        known = kind.newest
         if not known.program.is_generalisable or known.guards is None:
             return False
         if known.told or known.executed.operators_in_python:  # the learning run would say and do it again
@@ -108,6 +108,7 @@ class VaryingSizes:
             return False
         if call.program.mutated_slots != relative.program.mutated_slots:
             return False
+        call.start = call.start.narrowed(call.arguments, call.captured, call.program)
         call.program.version_moves = call.start.version_moves()
         if isinstance(relative, Generalisation):
             return self.prove(callable_, kind, relative, call)
@@ -181,7 +182,7 @@ class VaryingSizes:
 
     def prove(self, callable_, kind, waiting, call):
         self.waiting.remove(waiting)
-        if not waiting.call.agrees(self.planned(kind.known), waiting.sizes):
+        if not waiting.call.agrees(self.planned(kind.newest), waiting.sizes):
             return self.stay_static("the program at a third size is another one")
         waiting.call.compile(self.session.options)
         numbers = waiting.shapes(waiting.call, waiting.sizes)
@@ -194,7 +195,7 @@ class VaryingSizes:
             return self.stay_static("the program does not hold at a third size")
         if problem := proof.disproves(compiled, call.program, call.start, call.results):
             return self.stay_static(f"at a third size, {problem}")
-        publish_symbolic(self.session, callable_, kind, kind.known, waiting, compiled, call)
+        publish_symbolic(self.session, callable_, kind, kind.newest, waiting, compiled, call)
         self.failures = 0
         return True
 
