@@ -8,6 +8,8 @@
 #include <ATen/PythonTorchFunctionTLS.h>
 
 #include <algorithm>
+#include <set>
+#include <string>
 
 namespace py = pybind11;
 
@@ -15,6 +17,14 @@ namespace braze {
 namespace {
 
 py::object as_python(const Refusal& refusal) { return py::make_tuple(std::string(refusal.reason), refusal.detail); }
+
+/// The names of the operators that PyTorch or the user runs for the program.
+std::set<std::string> operators_of(const CapturedProgram& program) {
+  std::set<std::string> names;
+  for (const Node& node : program.graph.nodes)
+    if (node.op == Op::extern_) names.insert(node.call.op);
+  return names;
+}
 
 /// Around a trace: whatever ends it, an interrupt between two lines of our own too, nothing of it stays switched on.
 class TraceScope {
@@ -64,13 +74,24 @@ void bind_capture(py::module_& m) {
       .def_readonly("captured", &CapturedProgram::captured)
       .def_property_readonly("value_guards", [](const CapturedProgram& p) { return p.value_guards.size(); })
       .def_property_readonly(
+          "values_read",
+          [](const CapturedProgram& p) {
+            py::list values;
+            for (const ValueGuard& guard : p.value_guards)
+              values.append(py::bytes(guard.value.bytes.data(), guard.value.bytes.size()));
+            return values;
+          },
+          "The numbers that Python read from tensors, in order, as bytes.")
+      .def_property_readonly("operators", &operators_of,
+                             "The names of the operators that PyTorch or the user runs for the program.")
+      .def_property_readonly(
           "is_generalisable",
           [](const CapturedProgram& p) {
-            const bool own_operators = std::any_of(p.graph.nodes.begin(), p.graph.nodes.end(), [](const Node& node) {
-              return node.op == Op::extern_ && !node.call.op.starts_with("aten::");
-            });
+            const auto operators = operators_of(p);
+            const bool are_known = std::all_of(operators.begin(), operators.end(),
+                                               [](const std::string& name) { return name.starts_with("aten::"); });
             return !p.shares_memory && !p.sized_by_values && p.value_guards.empty() && p.slot_offsets.empty() &&
-                   !own_operators;
+                   are_known;
           },
           "Whether the program may hold at other sizes: inputs share no memory, no value is read or decides a size, "
           "and no operator of the user's own is run.")

@@ -127,7 +127,7 @@ def html_parts(report):
             tag = "td" if position else "th"
             cells = "".join(f"<{tag} style='text-align:left'>{html.escape(cell)}</{tag}>" for cell in row)
             yield f"<tr>{cells}</tr>"
-        yield f"</table><p>{html.escape(entry.freezing)}</p>"
+        yield f"</table><p>{html.escape('; '.join(filter(None, (entry.layout, entry.freezing))))}</p>"
         for name, items in (
             ("sizes", [entry.sizes, *entry.path] if entry.sizes else ()),
             ("captured tensors", entry.captured),
@@ -200,8 +200,7 @@ def costs(row):
 def entry_facts(entry):
     """Lines on what the entry reads and relies on; long lists are cut."""
     guards = entry.guards.splitlines()
-    if entry.freezing:
-        yield entry.freezing
+    yield from filter(None, (entry.layout, entry.freezing))
     if entry.sizes:
         yield f"for sizes {entry.sizes}" + (f", where {'; '.join(cut(entry.path))}" if entry.path else "")
     if entry.captured:

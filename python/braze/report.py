@@ -40,6 +40,7 @@ class EntryReport:
     compiled_microseconds: float | None = None
     eager_microseconds: float | None = None
     state: str = "published"
+    layout: str = ""  # what was moved to another layout of memory
     freezing: str = ""  # what freeze=True did with the weights, or would look at
     path: tuple[str, ...] = ()  # of an entry for many sizes: what Python asked about them
     sizes: str = ""  # those it was verified for

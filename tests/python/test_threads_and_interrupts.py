@@ -2,6 +2,7 @@
 
 import builtins
 import gc
+import itertools
 import logging
 import signal
 import sys
@@ -196,6 +197,44 @@ def test_interrupted_anywhere():
     finally:
         signal.signal(signal.SIGALRM, previous)
     assert interrupts > 0
+
+
+@pytest.mark.parametrize(
+    "function, inputs, least",
+    [
+        (lambda x: x.relu() * x.shape[0], [torch.ones(size) for size in (4, 5, 6)], 6),
+        (lambda x: x[x > 0] * 2, [torch.tensor(row) for row in ([1.0, 0, 2], [1.0, 1, 1], [0.0, 0, 3])], 4),
+    ],
+    ids=["sizes of arguments", "sizes of values"],
+)
+def test_interrupted_once_recording_has_begun(function, inputs, least, monkeypatch):
+    """A KeyboardInterrupt on the way out of start_recording: neither the recording nor a function mode goes on."""
+    start, before, interrupts = _C.start_recording, untouched(), 0
+    modes = torch._C._len_torch_function_stack()
+    for nth in range(1, 50):
+        compiled, starts, interrupted = braze.compile(function), itertools.count(1), False
+
+        def interrupted_start(nth=nth, starts=starts):
+            started = start()
+            if next(starts) == nth:
+                raise KeyboardInterrupt
+            return started
+
+        for x in inputs:
+            monkeypatch.setattr(_C, "start_recording", interrupted_start)
+            try:
+                assert torch.equal(compiled(x), function(x))
+            except KeyboardInterrupt:
+                interrupted = True
+            monkeypatch.undo()
+            assert untouched() == before
+            assert torch._C._len_torch_function_stack() == modes
+        for x in inputs:
+            assert torch.equal(compiled(x), function(x))
+        if not interrupted:
+            break
+        interrupts += 1
+    assert interrupts >= least
 
 
 def test_dropped_models_leave_nothing():

@@ -5,6 +5,7 @@ import types
 
 from braze import _C
 
+REORDERED = "a dict among the arguments was put in another order"  # the one change that no replay repeats
 _ABSENT = object()
 
 

@@ -1,6 +1,8 @@
-"""What braze.explain shows of one entry, read from the compiled program and what was measured when it was proved."""
+"""What braze.explain shows of one entry, read from the compiled program and what was measured when it was proved; and of
+a refusal.
+"""
 
-from braze.report import EntryReport, ExternReport, KernelReport
+from braze.report import EntryReport, ExternReport, KernelReport, RefusalReport
 
 
 def entry_report(published):
@@ -20,10 +22,16 @@ def entry_report(published):
         compiled_microseconds=entry.compiled_microseconds,
         eager_microseconds=entry.eager_microseconds,
         state=entry.state,
+        layout=published.layout,
         freezing=published.freezing,
         path=tuple(published.shapes.in_words()) if published.shapes else (),
         sizes=published.shapes.range_in_words() if published.shapes else "",
     )
+
+
+def refusal_report(reason, detail, where, count, is_final):
+    file, _, line = (where or "").rpartition(":")
+    return RefusalReport(reason, detail, file, int(line) if line.isdigit() else 0, count, is_final)
 
 
 def programs_of(compiled):

@@ -61,6 +61,20 @@ class ExecutedCode(Temporary):
         elif self.refusal is None:
             self.refusal = Refusal("profiler", "the traced call replaced it")
 
+    @classmethod
+    def of_any(cls, several):
+        """What ran in one of several calls."""
+        if len(several) == 1:
+            return several[0]
+        whole = cls()
+        for executed in several:
+            whole.codes.update(executed.codes)
+            whole.context_variables |= executed.context_variables
+            whole.asks_abstract_classes |= executed.asks_abstract_classes
+            whole.operators_in_python |= executed.operators_in_python
+            whole.warns |= executed.warns
+        return whole
+
     def is_within(self, other):
         """Nothing ran here that did not run there."""
         return self.codes.keys() <= other.codes.keys()
@@ -152,7 +166,8 @@ def problem_of_method(function, caller):
     if owner is sys.stdout or owner is sys.stderr:
         return f"{type(owner).__name__}.{name} of a standard stream"
     for cls in (owner if isinstance(owner, type) else type(owner)).__mro__:
-        if (cls.__name__, name) in trusted.REFUSED_METHODS:
+        method = cls.__name__, name
+        if method in trusted.REFUSED_METHODS or (caller == "user" and method in trusted.REFUSED_TO_USERS):
             return f"{cls.__name__}.{name}"
         if type(cls.__dict__.get(name)) in C_METHODS:
             full = f"{cls.__module__}.{cls.__qualname__}"

@@ -9,6 +9,7 @@ import logging
 import operator
 import os
 import sys
+import threading
 import types
 import weakref
 
@@ -18,22 +19,24 @@ from braze import _C
 from braze.tracing import trusted
 from braze.tracing.argument_memory import cell_contents, contents_of
 from braze.tracing.executed_code import problem_of_c_call
-from braze.tracing.visible import instance_kind, is_python_class, slots_of
+from braze.tracing.state_paths import path_of_self, short
+from braze.tracing.visible import (
+    cached_results,
+    class_module,
+    class_name,
+    instance_kind,
+    is_code,
+    is_python_class,
+    is_special,
+    slots_of,
+)
 
 MOST_ITEMS = 100_000
 _get_mro = type.__dict__["__mro__"].__get__
 _get_class_dict = type.__dict__["__dict__"].__get__
 _CONTAINER_ATTRIBUTES = ("._modules", "._parameters", "._buffers")
-_OF_NO_USE = frozenset(
-    {
-        "__dict__",
-        "__weakref__",
-        "__annotations__",
-        "__doc__",
-        "__dataclass_fields__",
-        "__dataclass_params__",
-        "__match_args__",
-    }
+_OF_NO_USE = trusted.words(
+    "__dict__ __weakref__ __annotations__ __doc__ __dataclass_fields__ __dataclass_params__ __match_args__"
 )
 _LOGGER_STATE = ("level", "disabled", "propagate", "parent", "handlers", "filters")
 
@@ -151,7 +154,16 @@ class Expansion:
 
     def expand_context_variable(self, variable, path):
         self.guards.add_context_variable(variable, path)
-        self.visit(variable.get(None), path)
+        try:
+            value = variable.get()  # its default counts
+        except LookupError:
+            return
+        self.visit(value, path)
+
+    def expand_lock(self, lock, path):
+        """Code may ask whether somebody holds it."""
+        if self.may_read(trusted.LOCK_NAMES):
+            self.guards.add_answer(lock.locked, f"{path}.locked()")
 
     def expand_cell(self, cell, path):
         contents = cell_contents(cell)
@@ -354,6 +366,7 @@ HANDLERS = {
     classmethod: Expansion.expand_static,
     property: Expansion.expand_property,
     types.CellType: Expansion.expand_cell,
+    type(threading.Lock()): Expansion.expand_lock,
     contextvars.ContextVar: Expansion.expand_context_variable,
     list: Expansion.expand_list,
     tuple: Expansion.expand_tuple,
@@ -381,41 +394,3 @@ CONTENTS = {
     "property": Expansion.expand_property,
     "static": Expansion.expand_static,
 }
-
-
-def class_name(cls):
-    return type.__dict__["__qualname__"].__get__(cls)
-
-
-def class_module(cls):
-    module = _get_class_dict(cls).get("__module__") if cls.__flags__ & 1 << 9 else cls.__module__
-    return module if isinstance(module, str) else ""
-
-
-def is_special(name):
-    return name.startswith("__") and name.endswith("__") and len(name) > 4
-
-
-def is_code(value):
-    return isinstance(value, (types.FunctionType, property, staticmethod, classmethod, functools.partial))
-
-
-def cached_results(wrapper, cache):
-    """The results a functools cache holds: in its dict, or for a bounded one in links, which tell only the wrapper."""
-    if not any(is_link(value) for value in cache.values()):
-        return cache.values()
-    return [value for value in gc.get_referents(wrapper) if value is not cache and not is_link(value)]
-
-
-def is_link(value):
-    return type(value).__name__ == "_lru_list_elem"
-
-
-def path_of_self(method, path):
-    name = method.__func__.__name__ if hasattr(method.__func__, "__name__") else ""
-    return path.removesuffix(f".{name}") if path.endswith(f".{name}") and path.count(".") > 1 else "self"
-
-
-def short(key):
-    text = repr(key) if _C.is_immutable_value(key) else type(key).__name__
-    return text if len(text) <= 40 else text[:37] + "..."

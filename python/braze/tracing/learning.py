@@ -5,6 +5,7 @@ thrown away.
 import torch
 
 from braze import _C
+from braze.tracing.argument_memory import REORDERED
 from braze.tracing.second_eye import SecondEye
 from braze.tracing.symbolic_size import PathGuards, SymbolicSize, hint_of
 from braze.tracing.tape import Tape, Unlearnable, attribute_name
@@ -18,12 +19,11 @@ class Lesson:
     effects as the output tree is built from them.
     """
 
-    def __init__(self, eye, result, recording, outcome):
+    def __init__(self, eye, outcome, recording):
         self.tape = eye.tape
         self.guards = eye.guards
-        self.result = result
-        self.recording = recording
         self.outcome = outcome
+        self.recording = recording
 
 
 class LearningEye(SecondEye):
@@ -51,7 +51,7 @@ class LearningEye(SecondEye):
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
-        result = super().__torch_function__(func, types, plain_values(args), plain_values(kwargs))
+        result = super().__torch_function__(func, types, with_sizes(args, hint_of), with_sizes(kwargs, hint_of))
         if type(result) is TUPLE_ITERATOR:  # of Tensor.__iter__
             result = tuple(result)
             self.note(func, args, kwargs, result)
@@ -99,19 +99,17 @@ class LearningEye(SecondEye):
         return value if source is None else SymbolicSize(self.guards, source, value)
 
 
-def plain_values(value):
-    """The value with plain numbers for sizes."""
+def with_sizes(value, number_of):
+    """The value with numbers for the sizes in it."""
     kind = type(value)
     if kind is SymbolicSize:
-        return hint_of(value)
-    if kind is tuple or kind is torch.Size:
-        return kind([plain_values(item) for item in value])
-    if kind is list:
-        return [plain_values(item) for item in value]
+        return number_of(value)
+    if kind in (tuple, list, torch.Size):
+        return kind([with_sizes(item, number_of) for item in value])
     if kind is dict:
-        return {key: plain_values(item) for key, item in value.items()}
+        return {key: with_sizes(item, number_of) for key, item in value.items()}
     if kind is slice:
-        return slice(plain_values(value.start), plain_values(value.stop), plain_values(value.step))
+        return slice(*(with_sizes(item, number_of) for item in (value.start, value.stop, value.step)))
     return value
 
 
@@ -119,27 +117,34 @@ def learn(function, args, kwargs, arguments, spec, memory, start):
     """A Lesson, or a text that says why there is none. `memory` and `start`: of the call, which is made once more."""
     eye = LearningEye(arguments, spec)
     values = [eye.named(f"s{i}", second) for i, (_, second) in enumerate(spec.symbols)]
-    with start.rewound(), memory.rewound(start), _C.TraceScope():
+    with start.rewound(), memory.rewound(start):
         substituted = spec.substitute(args, kwargs, values)
         if substituted is None:
             return "a number is in a tuple of its own type"
         args, kwargs, inside = substituted
         before = memory.put(inside)
+        learned = once_more(function, args, kwargs, eye, lambda result: memory.outcome(result, before=before))
+    return learned if isinstance(learned, str) else Lesson(eye, *learned)
+
+
+def once_more(function, args, kwargs, eye, outcome_of):
+    """(outcome, recording) of a call that is made once more, from where it began; a text when nothing can be learned
+    from it. `eye` sees the call and, until it is told to stop, what `outcome_of` does with the result.
+    """
+    with _C.TraceScope():
         if not _C.start_recording():
             return "another trace is running"
         try:
             with arguments_decide_overrides(), plain_paths(), eye:
                 result = function(*args, **kwargs)
+            outcome = outcome_of(result)
         except Exception as error:
             return f"the code does not take sizes that vary: {type(error).__name__}: {error}".partition("\n")[0]
         finally:
             recording = _C.stop_recording()
             eye.guards.stop()
-        outcome = memory.outcome(result, before=before)
     if eye.problem is not None:
         return eye.problem
     if recording.refusal:
         return ": ".join(recording.refusal)
-    if outcome is None:
-        return "a dict among the arguments was put in another order"
-    return Lesson(eye, result, recording, outcome)
+    return REORDERED if outcome is None else (outcome, recording)

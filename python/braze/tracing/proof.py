@@ -1,8 +1,11 @@
 """The proof step: a compiled entry is run beside the confirming call and must agree with it."""
 
 import contextlib
+import copy
 
 import torch
+
+from braze.tracing.generator_states import GeneratorStates
 
 # Largest difference allowed, relative to the largest magnitude of the eager result. Reductions may add up in another order and
 # transcendental functions differ in the last bits; anything coarser is a wrong kernel.
@@ -28,14 +31,14 @@ class CallStart:
     vain; those that the program writes stand on copies of their memory.
     """
 
-    def __init__(self, inputs, program):
-        written = {inputs[slot].untyped_storage().data_ptr() for slot in program.mutated_slots}
+    def __init__(self, inputs, written_slots, drawn):
+        written = {inputs[slot].untyped_storage().data_ptr() for slot in written_slots}
         copies = {}
         self.written = []  # (tensor, its copy), one for each storage
         self.inputs = inputs
         self.versions = [version_of(tensor) for tensor in inputs]
         self.tensors = []
-        self.generators = [(generator, generator.get_state()) for generator in program.drawn]
+        self.generators = GeneratorStates(drawn)
         with torch.no_grad():
             for tensor in inputs:
                 address = tensor.untyped_storage().data_ptr()
@@ -51,25 +54,45 @@ class CallStart:
                 if is_new:
                     self.written.append((tensor, view))
 
+    @classmethod
+    def of_any(cls, arguments, known_calls):
+        """The start of a call that may do what one of these did."""
+        inputs, written, drawn = list(arguments), set(), []
+        for known in known_calls:
+            slots = [*range(len(arguments)), *range(len(inputs), len(inputs) + len(known.tensors()))]
+            inputs += known.tensors()
+            written |= {slots[slot] for slot in known.program.mutated_slots}
+            drawn += [generator for generator in known.program.drawn if generator not in drawn]
+        return cls(inputs, written, drawn)
+
+    def narrowed(self, arguments, captured, program):
+        """The start of a call that did this, or None when it writes or draws from what was not seen to."""
+        start = copy.copy(self)
+        places = {id(tensor): i for i, tensor in enumerate(self.inputs)}
+        start.inputs = [*arguments, *captured]
+        start.tensors = [self.tensors[places[id(t)]] if id(t) in places else t for t in start.inputs]
+        start.versions = [self.versions[places[id(t)]] if id(t) in places else version_of(t) for t in start.inputs]
+        if any(start.tensors[slot] is start.inputs[slot] for slot in program.mutated_slots):
+            return None
+        if any(generator not in self.generators.generators for generator in program.drawn):
+            return None
+        return start
+
     def version_moves(self):
         """By how much the version counter of each input has moved since."""
         return [version_of(tensor) - version for tensor, version in zip(self.inputs, self.versions)]
 
     def twin(self, program):
         """The same start on memory of its own, made before anything ran on this one."""
-        twin = CallStart(self.tensors, program)
+        twin = CallStart(self.tensors, program.mutated_slots, program.drawn)
         twin.inputs, twin.versions, twin.generators = self.inputs, self.versions, self.generators
         return twin
 
     def begin_again(self):
-        """Puts the generators back; returns where they were."""
-        ends = [generator.get_state() for generator, _ in self.generators]
-        for generator, before in self.generators:
-            generator.set_state(before)
+        """Puts the generators back; returns the GeneratorStates where they were."""
+        ends = GeneratorStates(self.generators.generators)
+        self.generators.put_back()
         return ends
-
-    def ended_as(self, ends):
-        return all(torch.equal(generator.get_state(), end) for (generator, _), end in zip(self.generators, ends))
 
     @contextlib.contextmanager
     def rewound(self):
@@ -78,10 +101,9 @@ class CallStart:
         """
         after = self.begin_again()
         try:
-            yield lambda: self.ended_as(after)
+            yield after.hold
         finally:
-            for (generator, _), state in zip(self.generators, after):
-                generator.set_state(state)
+            after.put_back()
 
 
 def version_of(tensor):

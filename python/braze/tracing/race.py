@@ -1,8 +1,18 @@
-"""Which of two compiled programs for one call is faster."""
+"""Whether one compiled program for a call may take the place of another: it has to be right, and faster."""
 
 import time
 
+from braze.tracing import proof
+
 ROUNDS = 3
+NOT_FASTER = "it was not faster"
+
+
+def why_not(contender, other, program, start, results, trial):
+    """Why a contender does not take the other's place; None when it does. Without a trial it need not be faster."""
+    if problem := proof.disproves(contender, program, start, results):
+        return problem
+    return NOT_FASTER if trial and not is_faster(contender, other, start) else None
 
 
 def is_faster(contender, other, start):

@@ -24,8 +24,10 @@ from braze import _C
 from braze.tracing import trusted
 from braze.tracing.argument_memory import contents_of, same
 from braze.tracing.executed_code import imported_modules, names_of, reads_unnamed_attributes
-from braze.tracing.expansion import Expansion, class_name
+from braze.tracing.expansion import Expansion
 from braze.tracing.refusal import Refusal
+from braze.tracing.state_paths import root_name
+from braze.tracing.visible import class_name
 
 MOST_OBJECTS = 200_000
 _MATCH_CLASS = dis.opmap["MATCH_CLASS"]
@@ -286,11 +288,3 @@ def stored_globals(code):
 
 def is_builtin_of_python(value):
     return isinstance(value, (type, types.BuiltinFunctionType)) and getattr(value, "__module__", None) == "builtins"
-
-
-def root_name(function):
-    return (
-        "self"
-        if isinstance(function, torch.nn.Module)
-        else getattr(function, "__qualname__", type(function).__qualname__)
-    )

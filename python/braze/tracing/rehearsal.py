@@ -17,7 +17,7 @@ def shadow(session, entry, args, kwargs):
     if published is None or published.kind.executed.operators_in_python:
         return session.function(*args, **kwargs)
     compiled = published.compiled_for(args, kwargs)
-    memory = ArgumentMemory(published.spec, args, kwargs, session.places.by_owner())
+    memory = ArgumentMemory(published.spec, args, kwargs, session.matching.places.by_owner())
     start = published.start_of(args, kwargs)
     result = session.function(*args, **kwargs)
     results, effects = results_of(result, memory)
@@ -33,7 +33,7 @@ def rehearse(session, entry, args, kwargs):
     published = session.published(entry)
     if published is None:
         return session.function(*args, **kwargs)
-    memory = ArgumentMemory(published.spec, args, kwargs, session.places.by_owner())
+    memory = ArgumentMemory(published.spec, args, kwargs, session.matching.places.by_owner())
     start = published.start_of(args, kwargs)
     if published.shapes is not None:  # verified before the clock runs
         published.shapes(published.compiled, published.spec.symbol_values(args, kwargs))
@@ -50,7 +50,7 @@ def rehearse(session, entry, args, kwargs):
     nanoseconds, outputs = rehearsed
     results, effects = results_of(result, memory)
     problem = proof.differs(outputs, published.program, start, results)
-    if not start.ended_as(ends):
+    if not ends.hold():
         problem = problem or "a random number generator ends in another state"
     look_at(session, published, problem, effects)
     entry.add_trial(nanoseconds, elapsed)

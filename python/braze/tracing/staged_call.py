@@ -7,6 +7,7 @@ taken elsewhere, or that raises, is put back to where it began and runs eagerly.
 import torch
 
 from braze import _C
+from braze.tracing.generator_states import GeneratorStates
 
 QUIET_CALLS = 3  # so many calls in which no stage met anything new, and the trial may begin
 MOST_CALLS = 200  # ... or so many calls at all
@@ -29,14 +30,13 @@ class StagedCall:
     def run(self, tensors):
         """The results; None when the call has to run eagerly, and then nothing has happened."""
         memory = Memory(tensors, self.written)
-        states = [(generator, generator.get_state()) for generator in self.drawn]
+        states = GeneratorStates(self.drawn)
         grad = torch.is_grad_enabled()
         try:
             results = self.function(tensors)
         except Exception:  # eager raises it too, from the user's own line
             memory.put_back()
-            for generator, state in states:
-                generator.set_state(state)
+            states.put_back()
             return None
         finally:
             torch._C._set_grad_enabled(grad)

@@ -11,15 +11,13 @@ import re
 import torch
 
 from braze import _C
-from braze.tracing.learning import plain_values
+from braze.tracing.learning import TUPLE_ITERATOR, once_more, with_sizes
 from braze.tracing.second_eye import SecondEye
-from braze.tracing.symbolic_size import PathGuards, SymbolicSize
+from braze.tracing.symbolic_size import PathGuards, SymbolicSize, hint_of, plain
 from braze.tracing.tape import Tape, Unlearnable, attribute_name, collect_sources, leaves
-from braze.tracing.trace import arguments_decide_overrides, plain_paths
 from braze.tracing.trusted import words
 
 READ_NAME = re.compile(r"\br\d+\b")
-TUPLE_ITERATOR = type(iter(()))
 
 # What a tensor says of itself that follows from the functions that made it, whatever the sizes: with the rank of what
 # squeeze gives, which is checked.
@@ -105,7 +103,7 @@ class StagingEye(SecondEye):
         if _C.inside_operator():
             return func(*args, **kwargs)
         before, grad = _C.recorded_so_far(), torch.is_grad_enabled()
-        result = super().__torch_function__(func, types, plain_values(args), plain_values(kwargs))
+        result = super().__torch_function__(func, types, with_sizes(args, hint_of), with_sizes(kwargs, hint_of))
         is_iterator = type(result) is TUPLE_ITERATOR  # of Tensor.__iter__
         if is_iterator:
             result = tuple(result)
@@ -236,36 +234,12 @@ class StagedLesson:
 def learn_steps(function, args, kwargs, arguments, memory, start):
     """A StagedLesson of the call, made once more from where it began; or a text that says why there is none."""
     eye = StagingEye(arguments)
+
+    def outcome_of(result):
+        """Its sizes are numbers, which they are guarded to be."""
+        outcome = memory.outcome(result)
+        return outcome and (with_sizes(outcome[0], plain), outcome[1])
+
     with start.rewound(), memory.rewound(start):
-        if not _C.start_recording():
-            return "another trace is running"
-        try:
-            with arguments_decide_overrides(), plain_paths(), eye:
-                result = function(*args, **kwargs)
-            outcome = memory.outcome(result)
-            if outcome is not None:
-                outcome = with_plain_sizes(outcome[0]), outcome[1]
-        except Exception as error:
-            return f"the code does not take sizes that vary: {type(error).__name__}: {error}".partition("\n")[0]
-        finally:
-            recording = _C.stop_recording()
-            eye.guards.stop()
-    if eye.problem is not None:
-        return eye.problem
-    if recording.refusal:
-        return ": ".join(recording.refusal)
-    if outcome is None:
-        return "a dict among the arguments was put in another order"
-    return StagedLesson(eye, outcome, recording)
-
-
-def with_plain_sizes(value):
-    """A result whose sizes are numbers, which they are guarded to be."""
-    kind = type(value)
-    if kind is SymbolicSize:
-        return value._plain()
-    if kind in (tuple, list, torch.Size):
-        return kind(with_plain_sizes(item) for item in value)
-    if kind is dict:
-        return {key: with_plain_sizes(item) for key, item in value.items()}
-    return value
+        learned = once_more(function, args, kwargs, eye, outcome_of)
+    return learned if isinstance(learned, str) else StagedLesson(eye, *learned)

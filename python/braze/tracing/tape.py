@@ -14,6 +14,7 @@ import weakref
 import torch
 
 from braze import _C
+from braze.tracing.generator_states import GeneratorStates
 from braze.tracing.proof import version_of
 from braze.tracing.symbolic_size import SymbolicSize
 from braze.tracing.trace import plain_paths
@@ -181,7 +182,7 @@ class Tape:
             arguments.append(tensors[index])
         candidates = [tensors[index] for index in captured]
         versions = [version_of(tensor) for tensor in arguments + candidates]
-        states = [(generator, generator.get_state()) for generator in self.drawn]
+        states = GeneratorStates(self.drawn)
         with _C.TraceScope():
             if not _C.start_recording():
                 raise Busy
@@ -195,8 +196,7 @@ class Tape:
                 raise Diverged(f"{type(error).__name__}: {error}".partition("\n")[0]) from error
             finally:
                 recording = _C.stop_recording()
-                for generator, state in states:
-                    generator.set_state(state)
+                states.put_back()
         results = [tensors[index] for index in self.results]
         program = recording.functionalise(arguments, candidates, results, self.generators)
         if isinstance(program, tuple):

@@ -132,6 +132,8 @@ PLAIN_TYPES = words(
 REFUSED_METHODS = frozenset(
     {("datetime", "now"), ("datetime", "today"), ("datetime", "utcnow"), ("date", "today"), ("type", "__subclasses__")}
 )
+# ... and those whose answer hangs on the running thread, which the standard library may ask for.
+REFUSED_TO_USERS = frozenset({("RLock", "acquire"), ("RLock", "_is_owned")})
 
 # C modules the standard library itself may not call in a traced call either: their answer changes or their effect is
 # seen.
@@ -176,6 +178,8 @@ WHOLE_OBJECT_ACCESS = words(
 )
 # Names by which code makes text of an object, or compares it with others.
 TEXT_NAMES = words("repr str format print index count remove")
+# Names by which code asks whether a lock is held.
+LOCK_NAMES = words("locked acquire")
 # Names by which code reads what a function or class is called, and what a function is made of.
 LABELS = words("__name__ __qualname__ __doc__ __annotations__")
 FUNCTION_PARTS = words("__code__ __defaults__ __kwdefaults__ __closure__ cell_contents")

@@ -5,11 +5,11 @@ kept as stages (stage_source.py): a run over its steps, with the user's code out
 of the call itself, operator for operator, before it is used.
 """
 
-import copy
-
 from braze import _C
 from braze.options import PER_CALL
 from braze.tracing import proof
+from braze.tracing.call_kind import KnownCall, Published
+from braze.tracing.publishing import entry_of, guard_containers
 from braze.tracing.refusal import Refusal
 from braze.tracing.results import classifier, collector, described
 from braze.tracing.stage_source import StagedSource
@@ -19,7 +19,7 @@ from braze.tracing.tape import Unlearnable
 from braze.tracing.trace import plain_paths
 
 MOST_FAILURES = 4
-CHOOSE_BY_RANK = ("torchvision::nms",)
+CHOOSE_BY_RANK = {"torchvision::nms"}
 # Entries for calls of one kind that differ in the way Python takes; and how many calls they must answer for each that
 # takes yet another way, for they have to be tried first.
 MOST_PATHS = 4
@@ -51,21 +51,22 @@ class ValueSizes:
         if isinstance(published.compiled, StagedCall):
             self.failures += MOST_FAILURES // 2
 
-    def is_due(self, kind, program):
+    def is_due(self, kind, call):
         """Whether the call at hand, the second of its kind, shows that an entry for one size will not do."""
+        program = call.program
         if not (program.sized_by_values or program.value_guards) or self.failures >= MOST_FAILURES:
             return False
-        return kind.paths > 0 or not program.same_as(kind.program)
+        return kind.paths > 0 or not any(program.same_as(known.program) for known in call.expected)
 
     def take(self, callable_, kind, call):
         """Puts a confirming call into stages and publishes that. A Refusal, None when it did, or False: not yet."""
         if len(self.known(lambda other: other.spec.describe() == kind.spec.describe())) >= MOST_PATHS:
             return Refusal("too_many_paths", "sizes or values that Python reads keep changing")
-        if not call.trace.executed.is_within(kind.executed):
-            call.trace.executed.codes.update(kind.executed.codes)  # the next call is watched for both ways
+        if not call.trace.executed.is_within(call.code):
+            call.trace.executed.codes.update(call.code.codes)  # the next call is watched for both ways
             return False
         try:
-            if getattr(call.trace.executed, "operators_in_python", False):
+            if call.trace.executed.operators_in_python:
                 raise Unlearnable("an operator written in Python runs")  # it would be run more often than asked
             if call.trace.told:
                 raise Unlearnable("the call prints, warns or logs")
@@ -79,22 +80,21 @@ class ValueSizes:
 
     def publish(self, callable_, kind, call):
         session = self.session
-        start = start_of(call, kind.captured)
+        start = start_of(call)
         staged = self.staged(call, start)
-        kind.program, kind.tree, kind.captured = call.program, call.tree, call.captured
-        kind.effects, kind.executed = call.effects, call.trace.executed
         described_spec = kind.spec.describe()
         for other in list(session.entries):
             is_of_one_size = other.program.sized_by_values and not isinstance(other.compiled, StagedCall)
             if is_of_one_size and other.spec.describe() == described_spec:
                 session.remove_entry(callable_, other.entry)
-        paths = [call.before.path_of(tensor) for tensor in call.captured]
-        if session.passed_containers(kind, call.memory):
-            call.before.guards.add_reached(list(call.before.seen.values()))
-        executable, spec, effects = staged.executable, kind.spec, call.effects
-        entry = session.entry_of(kind, spec, call.before, call.captured, executable, call.tree, paths, effects)
-        session.add_entry(callable_, entry, staged, spec, paths, kind, [], None, effects)
+        self.add_entry(callable_, kind, kind.spec, call, staged)
         session.kinds.remove(kind)
+
+    def add_entry(self, callable_, kind, spec, call, staged):
+        guard_containers(kind, call)
+        entry = entry_of(kind, spec, call, staged.executable, call.tree)
+        known = KnownCall(kind, call)
+        self.session.add_entry(callable_, Published(callable_, entry, staged, spec, call.paths(), known))
 
     def relative_of(self, kind):
         """The kind of a call in stages that differs from this one in sizes of its arguments only, or None."""
@@ -119,24 +119,21 @@ class ValueSizes:
         tensors = known.tensors()
         if len(tensors) != len(call.captured) or any(a is not b for a, b in zip(tensors, call.captured)):
             return False
-        if known.result != kind.result or known.integers != kind.integers or kind.told:
+        fresh = kind.newest
+        if known.result != fresh.result or known.integers != fresh.integers or fresh.told:
             return False
         if described(call.effects) != described(known.effects):
             return False
         try:
-            self.prove(other.compiled.steps, call, start_of(call, tensors).twin(call.program))
+            self.prove(other.compiled.steps, call, start_of(call).twin(call.program))
         except Unlearnable as problem:
             self.problem = str(problem)
             return False
         session, staged = self.session, other.compiled
         staged = StagedCall(staged.function, staged.steps, call.program, staged.parts)
-        paths = [call.before.path_of(tensor) for tensor in call.captured]
-        if session.passed_containers(kind, call.memory):
-            call.before.guards.add_reached(list(call.before.seen.values()))
-        executable, effects = staged.executable, call.effects
-        entry = session.entry_of(kind, spec, call.before, call.captured, executable, call.tree, paths, effects)
+        call.state = call.before
         session.remove_entry(callable_, other.entry)
-        session.add_entry(callable_, entry, staged, spec, paths, kind, [], None, effects)
+        self.add_entry(callable_, kind, spec, call, staged)
         return True
 
     def staged(self, call, start):
@@ -188,7 +185,7 @@ class ValueSizes:
 
     def prove(self, steps, call, start):
         """The steps without the user's code must be, recorded, the program of the call, and give its results."""
-        with start.rewound() as as_the_call_left_them:
+        with start.rewound() as as_the_call_left_them, _C.TraceScope():
             if not _C.start_recording():
                 raise Unlearnable("another trace is running")
             try:
@@ -229,7 +226,7 @@ def chooses_by_rank(program):
     """An operator that keeps some rows and drops others by the order of floats, as its name; else nothing. What rounding
     did to the last bit of a score may change which: only eager's own bits will do.
     """
-    return next((op for op in CHOOSE_BY_RANK if program.sized_by_values and op in program.text), None)
+    return next(iter(program.operators & CHOOSE_BY_RANK), None) if program.sized_by_values else None
 
 
 def options_of_stages(options):
@@ -249,26 +246,11 @@ def differ_in_tensors(a, b):
     return all(x == y or ("strides [" in x and "strides [" in y) for x, y in zip(a.describe(), b.describe()))
 
 
-def start_of(call, known_captured):
-    """What the call began with. It may have taken another way than the one before, which read other tensors; but what it
+def start_of(call):
+    """What the call began with. It may have taken another way than those before, which read other tensors; but what it
     writes, and the generators it moves, were seen to before it began.
     """
-    start = copy.copy(call.start)
-    beginning = {id(tensor): tensor_before for tensor, tensor_before in zip(start.inputs, start.tensors)}
-    start.inputs = start.inputs[: len(start.inputs) - len(known_captured)] + call.captured
-    start.tensors = [beginning.get(id(tensor), tensor) for tensor in start.inputs]
-    if any(start.tensors[slot] is start.inputs[slot] for slot in call.program.mutated_slots):
-        raise Unlearnable("two calls write different tensors")
-    if any(all(generator != other for other, _ in start.generators) for generator in call.program.drawn):
-        raise Unlearnable("two calls draw from different generators")
+    start = call.start.narrowed(call.arguments, call.captured, call.program)
+    if start is None:
+        raise Unlearnable("calls write different tensors, or draw from different generators")
     return start
-
-
-class CallAtHand:
-    """What is known of the call that is being learned from."""
-
-    def __init__(self, args, kwargs, memory, trace, before, start, state, program, tree, captured, effects, results):
-        self.args, self.kwargs, self.memory, self.trace = args, kwargs, memory, trace
-        self.before, self.start, self.state = before, start, state
-        self.program, self.tree, self.captured, self.effects = program, tree, captured, effects
-        self.results = results

@@ -1,7 +1,10 @@
-"""Which objects show all their state: what lies in an instance dict, in slots, or in a base type we can list."""
+"""Which objects show all their state: what lies in an instance dict, in slots, or in a base type we can list; and what
+classes and caches say of themselves to one who runs no code of theirs.
+"""
 
 import collections
 import functools
+import gc
 import types
 import weakref
 
@@ -108,3 +111,31 @@ def slots_of(cls):
         for name, value in _get_class_dict(base).items()
         if type(value) is types.MemberDescriptorType
     )
+
+
+def class_name(cls):
+    return type.__dict__["__qualname__"].__get__(cls)
+
+
+def class_module(cls):
+    module = _get_class_dict(cls).get("__module__") if cls.__flags__ & 1 << 9 else cls.__module__
+    return module if isinstance(module, str) else ""
+
+
+def is_special(name):
+    return name.startswith("__") and name.endswith("__") and len(name) > 4
+
+
+def is_code(value):
+    return isinstance(value, (types.FunctionType, property, staticmethod, classmethod, functools.partial))
+
+
+def cached_results(wrapper, cache):
+    """The results a functools cache holds: in its dict, or for a bounded one in links, which tell only the wrapper."""
+    if not any(is_link(value) for value in cache.values()):
+        return cache.values()
+    return [value for value in gc.get_referents(wrapper) if value is not cache and not is_link(value)]
+
+
+def is_link(value):
+    return type(value).__name__ == "_lru_list_elem"

@@ -2,6 +2,7 @@
 
 import io
 import logging
+import threading
 import types
 import warnings
 
@@ -371,8 +372,6 @@ def iterator_argument_consumed(compile):
 
 @program
 def lock_taken_inside(compile):
-    import threading
-
     lock = threading.Lock()
 
     def f(x):
@@ -382,6 +381,33 @@ def lock_taken_inside(compile):
     compiled = compile(f)
     for rows in phases(4, 5):
         yield compiled(data(rows, 8)), lock.locked()
+
+
+@program
+def lock_asked_for(compile):
+    lock = threading.Lock()
+
+    def f(x):
+        if lock.acquire(blocking=False):
+            lock.release()
+            return x + 1
+        return x - (2 if lock.locked() else 3)
+
+    compiled = compile(f)
+    for is_held, first in first_of_phase([False, True, False]):
+        if first and (is_held or lock.locked()):
+            (lock.acquire if is_held else lock.release)()
+        yield compiled(data(4, 8)), lock.locked()
+
+
+@program(refusable="who owns a reentrant lock is asked of the running thread")
+def condition_asked_for(compile):
+    condition = threading.Condition()
+    compiled = compile(lambda x: x * (2 if condition._is_owned() else 3))
+    for is_held, first in first_of_phase([False, True]):
+        if first and is_held:
+            condition.acquire()
+        yield compiled(data(4, 8))
 
 
 @program

@@ -411,6 +411,29 @@ def context_variable(compile):
 
 
 @program
+def default_of_a_context_variable(compile):
+    """The object that the variable gives where nobody has set it."""
+    settings = types.SimpleNamespace(factor=1.0)
+    variable = contextvars.ContextVar("settings", default=settings)
+    compiled = compile(lambda x: x * variable.get().factor)
+    for factor in phases(1.0, 2.0):
+        settings.factor = factor
+        yield compiled(data(4, 8))
+    variable.set(types.SimpleNamespace(factor=5.0))
+    yield compiled(data(4, 8))
+
+
+@program
+def context_variable_in_other_contexts(compile):
+    variable = contextvars.ContextVar("level", default=1.0)
+    compiled = compile(lambda x: x * variable.get())
+    first, second = contextvars.copy_context(), contextvars.copy_context()
+    second.run(variable.set, 5.0)
+    for context in phases(first, second, first):
+        yield context.run(compiled, data(4, 8))
+
+
+@program
 def module_looked_up_in_sys_modules(compile):
     name = "braze_test_settings"
     compiled = compile(lambda x: x * sys.modules[name].factor)
