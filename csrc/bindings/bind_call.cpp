@@ -4,6 +4,7 @@
 #include <torch/csrc/autograd/python_variable.h>
 
 #include "bindings/bindings.h"
+#include "bindings/tensor_lists.h"
 #include "frontend/call/callable.h"
 #include "frontend/call/entry.h"
 #include "frontend/call/passthrough.h"
@@ -243,10 +244,7 @@ void bind_entry(py::module_& module) {
                                               arguments.keyword_names.get(), tensors, outputs);
             if (PyErr_Occurred()) throw py::error_already_set();
             if (!nanoseconds) return py::none();
-            py::list result;
-            for (const auto& output : outputs)
-              result.append(output.defined() ? py::cast(output) : py::object(py::none()));
-            return py::make_tuple(*nanoseconds, result);
+            return py::make_tuple(*nanoseconds, list_of(outputs));
           },
           "Answers a call on other tensors and without effects: (nanoseconds, outputs), or None when it is not one of "
           "its "

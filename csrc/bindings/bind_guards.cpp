@@ -5,6 +5,7 @@
 #include <torch/csrc/autograd/python_variable.h>
 
 #include "bindings/bindings.h"
+#include "bindings/tensor_lists.h"
 #include "frontend/call/vector_arguments.h"
 #include "frontend/guards/arguments.h"
 #include "frontend/guards/cpython_objects.h"
@@ -42,12 +43,6 @@ py::list object_list(const std::vector<std::pair<std::string, PyObject*>>& objec
   py::list list;
   for (auto& [path, object] : objects) list.append(py::make_tuple(path, py::reinterpret_borrow<py::object>(object)));
   return list;
-}
-
-std::vector<at::TensorImpl*> impls_of(const std::vector<at::Tensor>& tensors) {
-  std::vector<at::TensorImpl*> impls;
-  for (const at::Tensor& tensor : tensors) impls.push_back(tensor.unsafeGetTensorImpl());
-  return impls;
 }
 
 void bind_arguments(py::module_& module) {

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "frontend/guards/cpython_objects.h"
+#include "frontend/guards/dict_access.h"
 
 namespace braze {
 namespace {
@@ -77,8 +78,7 @@ void StateGuards::add_dict(PyObject* dict, Scope scope, PyObject* keys, const st
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(keys); ++i)
       content.items.emplace_back(PyTuple_GET_ITEM(keys, i), lookup(dict, PyTuple_GET_ITEM(keys, i)));
   } else if (PyODict_Check(dict) && scope == Scope::All) {
-    PyRef iterator = PyRef::steal(PyODict_Type.tp_iter(dict));
-    PyRef order = PyRef::steal(iterator ? PySequence_Tuple(iterator.get()) : nullptr);
+    PyRef order = keys_of(dict);
     for (Py_ssize_t i = 0; order && i < PyTuple_GET_SIZE(order.get()); ++i) {
       content.items.emplace_back(PyTuple_GET_ITEM(order.get(), i), lookup(dict, PyTuple_GET_ITEM(order.get(), i)));
     }
@@ -317,8 +317,7 @@ bool StateGuards::recheck_all(PyObject* dict, const DictContent& content, std::s
 bool StateGuards::recheck(Order& order) {
   const DictContent& content = contents_[order.content];
   size_t counter = *order.counter;
-  PyRef iterator = PyRef::steal(PyODict_Type.tp_iter(order.dict));
-  PyRef keys = PyRef::steal(iterator ? PySequence_Tuple(iterator.get()) : nullptr);
+  PyRef keys = keys_of(order.dict);
   PyErr_Clear();
   if (!keys || static_cast<size_t>(PyTuple_GET_SIZE(keys.get())) != content.items.size()) return false;
   for (size_t i = 0; i < content.items.size(); ++i) {
