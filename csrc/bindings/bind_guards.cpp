@@ -280,7 +280,11 @@ void bind_state_guards(py::module_& module) {
       .def("changed", &StateGuards::changed)
       .def("describe", &StateGuards::describe)
       .def("__len__", &StateGuards::size)
-      .def_property_readonly("dict_count", &StateGuards::dict_count);
+      .def_property_readonly("dict_count", &StateGuards::dict_count)
+      .def_property_readonly("watched_dict_count", &StateGuards::watched_dict_count,
+                             "Dicts of which Python tells when they change.")
+      .def_property_readonly("noted_dict_count", &StateGuards::noted_dict_count,
+                             "Those that may have changed, by what Python told, since they were last looked at.");
 }
 
 }  // namespace
