@@ -95,11 +95,11 @@ class PublishedKind:
         self.spec, self.state, self.program, self.planned = kind.spec, kind.state, kind.program, kind.planned
         self.result, self.executed, self.state_holds = kind.result, kind.executed, entry.state_holds
         self.integers, self.effects = kind.integers, kind.effects
-        self.captured = [weakref.ref(tensor) for tensor in kind.captured]
+        self.entry, self.captured_count = entry, len(kind.captured)
 
     def tensors(self):
-        tensors = [reference() for reference in self.captured]
-        return None if any(tensor is None for tensor in tensors) else tensors
+        tensors = self.entry.captured  # none once it is retired
+        return tensors if len(tensors) == self.captured_count else None
 
 
 class Published:
