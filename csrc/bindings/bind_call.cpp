@@ -4,6 +4,7 @@
 #include <torch/csrc/autograd/python_variable.h>
 
 #include "bindings/bindings.h"
+#include "bindings/tensor_lists.h"
 #include "frontend/call/callable.h"
 #include "frontend/call/entry.h"
 #include "frontend/call/passthrough.h"
@@ -169,13 +170,13 @@ std::shared_ptr<Entry> make_entry(std::shared_ptr<ArgumentSpec> arguments, const
                                   std::shared_ptr<FrozenTensors> frozen,
                                   const std::vector<std::pair<std::string, py::object>>& watched,
                                   std::shared_ptr<SymbolicCall> symbolic) {
-  auto tensors = std::make_shared<CapturedTensors>();
+  auto tensors = std::make_shared<CapturedTensors>(/*with_offsets=*/false);
   for (size_t i = 0; i < captured.size(); ++i) {
     Refusal refusal;
     if (!tensors->add(i < paths.size() ? paths[i] : "captured tensor", captured[i].ptr(), refusal))
       throw py::value_error("Entry: " + refusal.detail);
   }
-  auto others = std::make_shared<CapturedTensors>();
+  auto others = std::make_shared<CapturedTensors>(/*with_offsets=*/true);  // Python may have asked
   for (const auto& [path, tensor] : watched) {
     Refusal refusal;  // of a sparse tensor, say: that it is the same object has to do
     others->add(path, tensor.ptr(), refusal);
@@ -243,10 +244,7 @@ void bind_entry(py::module_& module) {
                                               arguments.keyword_names.get(), tensors, outputs);
             if (PyErr_Occurred()) throw py::error_already_set();
             if (!nanoseconds) return py::none();
-            py::list result;
-            for (const auto& output : outputs)
-              result.append(output.defined() ? py::cast(output) : py::object(py::none()));
-            return py::make_tuple(*nanoseconds, result);
+            return py::make_tuple(*nanoseconds, list_of(outputs));
           },
           "Answers a call on other tensors and without effects: (nanoseconds, outputs), or None when it is not one of "
           "its "

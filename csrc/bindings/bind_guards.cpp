@@ -5,6 +5,7 @@
 #include <torch/csrc/autograd/python_variable.h>
 
 #include "bindings/bindings.h"
+#include "bindings/tensor_lists.h"
 #include "frontend/call/vector_arguments.h"
 #include "frontend/guards/arguments.h"
 #include "frontend/guards/cpython_objects.h"
@@ -42,12 +43,6 @@ py::list object_list(const std::vector<std::pair<std::string, PyObject*>>& objec
   py::list list;
   for (auto& [path, object] : objects) list.append(py::make_tuple(path, py::reinterpret_borrow<py::object>(object)));
   return list;
-}
-
-std::vector<at::TensorImpl*> impls_of(const std::vector<at::Tensor>& tensors) {
-  std::vector<at::TensorImpl*> impls;
-  for (const at::Tensor& tensor : tensors) impls.push_back(tensor.unsafeGetTensorImpl());
-  return impls;
 }
 
 void bind_arguments(py::module_& module) {
@@ -285,7 +280,11 @@ void bind_state_guards(py::module_& module) {
       .def("changed", &StateGuards::changed)
       .def("describe", &StateGuards::describe)
       .def("__len__", &StateGuards::size)
-      .def_property_readonly("dict_count", &StateGuards::dict_count);
+      .def_property_readonly("dict_count", &StateGuards::dict_count)
+      .def_property_readonly("watched_dict_count", &StateGuards::watched_dict_count,
+                             "Dicts of which Python tells when they change.")
+      .def_property_readonly("noted_dict_count", &StateGuards::noted_dict_count,
+                             "Those that may have changed, by what Python told, since they were last looked at.");
 }
 
 }  // namespace

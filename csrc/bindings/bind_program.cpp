@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "bindings/bindings.h"
+#include "bindings/tensor_lists.h"
 #include "frontend/call/compiled_call.h"
 #include "frontend/call/product_choice.h"
 #include "frontend/call/symbolic_call.h"
@@ -77,12 +78,6 @@ py::list stages_of(const CompileRecord& record) {
   stages.append(py::make_tuple("schedule", record.schedule_ms));
   stages.append(py::make_tuple("codegen", record.codegen_ms));
   return stages;
-}
-
-std::vector<at::TensorImpl*> impls_of(const std::vector<at::Tensor>& tensors) {
-  std::vector<at::TensorImpl*> impls;
-  for (const auto& tensor : tensors) impls.push_back(tensor.unsafeGetTensorImpl());
-  return impls;
 }
 
 /// What both kinds of compiled programs show of themselves.
@@ -209,10 +204,7 @@ void bind_program(py::module_& m) {
             std::vector<at::Tensor> outputs;
             auto impls = impls_of(inputs);
             if (!call.run(impls.data(), impls.size(), outputs)) return py::none();
-            py::list result;
-            for (const auto& output : outputs)
-              result.append(output.defined() ? py::cast(output) : py::object(py::none()));
-            return result;
+            return list_of(outputs);
           },
           "The output tensors (None where an input itself is the output), or None when the call must run eagerly.")
       .def(

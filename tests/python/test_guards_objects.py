@@ -55,6 +55,67 @@ def attribute_of_a_metaclass():
 
 
 @case
+def property_made_anew():
+    class Thing:
+        @property
+        def scale(self):
+            return 2.0
+
+    thing = Thing()
+    return lambda x: x * thing.scale, lambda: Thing.__dict__["scale"].__init__(lambda self: 3.0)
+
+
+@case
+def static_method_made_anew():
+    class Thing:
+        @staticmethod
+        def apply(x):
+            return x * 2
+
+    return lambda x: Thing.apply(x), lambda: Thing.__dict__["apply"].__init__(lambda x: x * 3)
+
+
+@case
+def class_method_made_anew():
+    class Thing:
+        @classmethod
+        def apply(cls, x):
+            return x * 2
+
+    return lambda x: Thing.apply(x), lambda: Thing.__dict__["apply"].__init__(lambda cls, x: x * 3)
+
+
+@case
+def property_of_a_kind_of_its_own_made_anew():
+    class Cached(property):
+        pass
+
+    class Thing:
+        scale = Cached(lambda self: 2.0)
+
+    thing = Thing()
+    return lambda x: x * thing.scale, lambda: Thing.__dict__["scale"].__init__(lambda self: 3.0)
+
+
+@case
+def class_behind_an_alias():
+    class Thing(list):
+        scale = 2.0
+
+    alias = types.GenericAlias(Thing, (int,))
+    return lambda x: x * alias.__origin__.scale, lambda: setattr(Thing, "scale", 3.0)
+
+
+@case
+def class_in_a_union():
+    class Thing:
+        scale = 2.0
+
+    union = Thing | int
+    return lambda x: x * union.__args__[0].scale, lambda: setattr(Thing, "scale", 3.0)
+
+
+@case
 def keywords_of_a_partial_method():
     class Thing:
         def plain(self, x, factor):

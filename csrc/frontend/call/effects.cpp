@@ -1,31 +1,15 @@
 #include "frontend/call/effects.h"
 
-#include "frontend/guards/cpython_objects.h"
+#include "frontend/guards/dict_access.h"
 
 namespace braze {
 namespace {
 
-/// The dict itself, or the one of an instance's attributes.
-PyObject* dict_of(PyObject* container) {
-  if (PyDict_Check(container)) return container;
-  PyObject** slot = cpython::dict_slot(container);
-  if (slot != nullptr && *slot != nullptr) return *slot;
-  PyErr_SetString(PyExc_RuntimeError, "an argument lost its attributes while a compiled call ran");
-  return nullptr;
-}
-
-int set(PyObject* dict, PyObject* key, PyObject* value) {
-  return PyODict_Check(dict) ? PyODict_SetItem(dict, key, value) : PyDict_SetItem(dict, key, value);
-}
-
-int remove(PyObject* dict, PyObject* key) {
-  return PyODict_Check(dict) ? PyODict_DelItem(dict, key) : PyDict_DelItem(dict, key);
-}
-
-void clear(PyObject* dict) {
-  if (!PyODict_Check(dict)) return PyDict_Clear(dict);
-  PyRef nothing = PyRef::steal(PyObject_CallMethod(dict, "clear", nullptr));
-  PyErr_Clear();
+/// As dict_of, with a Python error set when there is none.
+PyObject* writable_dict_of(PyObject* container) {
+  PyObject* dict = dict_of(container);
+  if (dict == nullptr) PyErr_SetString(PyExc_RuntimeError, "an argument lost its attributes while a compiled call ran");
+  return dict;
 }
 
 }  // namespace
@@ -46,17 +30,17 @@ bool Effects::apply(const Change& change, PyObject* container, PyObject* values,
   if (change.kind == Kind::Replace)
     return PyList_SetSlice(container, 0, PyList_GET_SIZE(container), PyTuple_GET_ITEM(values, next++)) == 0;
   const bool is_cell = PyCell_Check(container);
-  PyObject* dict = is_cell ? nullptr : dict_of(container);
+  PyObject* dict = is_cell ? nullptr : writable_dict_of(container);
   if (dict == nullptr && !is_cell) return false;
   if (change.kind == Kind::Refill) {
     PyObject *keys = change.key.get(), *items = PyTuple_GET_ITEM(values, next++);
-    clear(dict);
+    clear_items(dict);
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(keys); ++i)
-      if (set(dict, PyTuple_GET_ITEM(keys, i), PyTuple_GET_ITEM(items, i)) < 0) return false;
+      if (set_item(dict, PyTuple_GET_ITEM(keys, i), PyTuple_GET_ITEM(items, i)) < 0) return false;
     return true;
   }
   if (change.kind == Kind::Delete) {
-    if (remove(dict, change.key.get()) < 0) PyErr_Clear();  // another thread was first
+    if (remove_item(dict, change.key.get()) < 0) PyErr_Clear();  // another thread was first
     return true;
   }
   PyRef value = PyRef::borrow(PyTuple_GET_ITEM(values, next++));
@@ -66,7 +50,7 @@ bool Effects::apply(const Change& change, PyObject* container, PyObject* values,
     value = PyRef::steal(PyNumber_Add(before, value.get()));
   }
   if (is_cell) return value && PyCell_Set(container, value.get()) == 0;
-  return value && set(dict, change.key.get(), value.get()) == 0;
+  return value && set_item(dict, change.key.get(), value.get()) == 0;
 }
 
 std::string Effects::describe() const {

@@ -3,23 +3,10 @@
 
 #include <algorithm>
 
-#include "frontend/guards/cpython_objects.h"
+#include "frontend/guards/dict_access.h"
 
 namespace braze {
 namespace {
-
-/// The dict itself, or the one of an instance's attributes; null when there is none.
-PyObject* dict_of(PyObject* container) {
-  if (PyDict_Check(container)) return container;
-  PyObject** slot = cpython::dict_slot(container);
-  return slot != nullptr ? *slot : nullptr;
-}
-
-/// In their order.
-PyRef keys_of(PyObject* dict) {
-  PyRef iterator = PyRef::steal(PyODict_Check(dict) ? PyODict_Type.tp_iter(dict) : PyDict_Type.tp_iter(dict));
-  return PyRef::steal(iterator ? PySequence_Tuple(iterator.get()) : nullptr);
-}
 
 /// What the container holds, or of a dict and of attributes those of some names; nothing where that cannot change.
 PyRef contents_of(PyObject* container, PyObject* names) {
@@ -55,20 +42,6 @@ bool are_same(PyObject* now, PyObject* contents) {
   return true;
 }
 
-void set(PyObject* dict, PyObject* key, PyObject* value) {
-  if (PyODict_Check(dict))
-    PyODict_SetItem(dict, key, value);
-  else
-    PyDict_SetItem(dict, key, value);
-}
-
-void remove(PyObject* dict, PyObject* key) {
-  if (PyODict_Check(dict))
-    PyODict_DelItem(dict, key);
-  else
-    PyDict_DelItem(dict, key);
-}
-
 void put(PyObject* container, PyObject* names, PyObject* contents) {
   if (PyList_Check(container)) {
     PyList_SetSlice(container, 0, PyList_GET_SIZE(container), contents);
@@ -83,11 +56,11 @@ void put(PyObject* container, PyObject* names, PyObject* contents) {
   for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(now.get()); ++i) {
     PyObject* key = PyTuple_GET_ITEM(now.get(), i);
     const bool stays = names != nullptr && PyDict_Contains(contents, key) == 1;
-    if (!stays && PyDict_Contains(dict, key) == 1) remove(dict, key);
+    if (!stays && PyDict_Contains(dict, key) == 1) remove_item(dict, key);
   }
   Py_ssize_t position = 0;
   PyObject *key, *value;
-  while (PyDict_Next(contents, &position, &key, &value)) set(dict, key, value);
+  while (PyDict_Next(contents, &position, &key, &value)) set_item(dict, key, value);
 }
 
 }  // namespace

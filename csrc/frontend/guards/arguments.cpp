@@ -7,6 +7,7 @@
 #include <unordered_set>
 
 #include "frontend/guards/cpython_objects.h"
+#include "frontend/guards/dict_access.h"
 #include "frontend/guards/plain_instance.h"
 
 namespace braze {
@@ -17,12 +18,6 @@ constexpr size_t most_nodes = 4096;
 /// Items of a tuple type are all there is to it: no instance dict beside them.
 bool is_plain_tuple(PyObject* object) {
   return PyTuple_Check(object) && (PyTuple_CheckExact(object) || _PyObject_GetDictPtr(object) == nullptr);
-}
-
-/// The keys in the order in which iteration gives them, without any code of a subclass.
-PyRef keys_of(PyObject* dict) {
-  PyRef iterator = PyRef::steal((PyODict_Check(dict) ? PyODict_Type : PyDict_Type).tp_iter(dict));
-  return iterator ? PyRef::steal(PySequence_Tuple(iterator.get())) : PyRef();
 }
 
 /// An OrderedDict has an order of its own, which is the dict's until something is moved.
@@ -262,13 +257,9 @@ class ArgumentSpec::Matcher {
       case Kind::AnyFloat: return PyFloat_CheckExact(object);
       case Kind::Object: return object == spec_.objects_[node.index].get();
       case Kind::Tuple:
-        if (Py_TYPE(object) != node.type || PyTuple_GET_SIZE(object) != node.index) return false;
-        for (uint32_t i = 0; i < node.index; ++i) {
-          if (!match(PyTuple_GET_ITEM(object, i), nested)) return false;
-        }
-        return true;
       case Kind::KeptTuple:
-        if (Py_TYPE(object) != node.type || PyTuple_GET_SIZE(object) != node.index || !enter(object)) return false;
+        if (Py_TYPE(object) != node.type || PyTuple_GET_SIZE(object) != node.index) return false;
+        if (node.kind == Kind::KeptTuple && !enter(object)) return false;
         for (uint32_t i = 0; i < node.index; ++i) {
           if (!match(PyTuple_GET_ITEM(object, i), nested)) return false;
         }

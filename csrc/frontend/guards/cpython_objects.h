@@ -6,12 +6,20 @@
 
 namespace braze::cpython {
 
-/// Changes, process-wide unique, with every change of the dict (PEP 509).
-inline uint64_t version_tag(const PyDictObject* dict) {
+/// The word that holds the version tag, and from Python 3.12 on, in its low bits, who watches the dict.
+inline const uint64_t* version_word(const PyDictObject* dict) {
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
-  return dict->ma_version_tag;
+  return &dict->ma_version_tag;
 #pragma GCC diagnostic pop
+}
+
+/// Whether nothing but the tag is in that word, so that it only grows.
+inline constexpr bool kVersionWordIsTag = PY_VERSION_HEX < 0x030C0000;
+
+/// Grows, to a number that is unique in the process, with every change of the dict (PEP 509).
+inline uint64_t version_tag(const PyDictObject* dict) {
+  return kVersionWordIsTag ? *version_word(dict) : *version_word(dict) & ~uint64_t{0xFF};
 }
 
 /// The counter in an OrderedDict that every change of its order increments; see struct _odictobject.

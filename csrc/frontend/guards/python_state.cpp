@@ -3,22 +3,20 @@
 
 #include <structmember.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "frontend/guards/cpython_objects.h"
+#include "frontend/guards/dict_access.h"
 
 namespace braze {
 namespace {
 
 bool is_special_name(PyObject* key) {
-  if (!PyUnicode_CheckExact(key) || PyUnicode_GET_LENGTH(key) < 5) return false;
-  const char* text = PyUnicode_AsUTF8(key);
-  if (text == nullptr) {
-    PyErr_Clear();
-    return true;
-  }
-  size_t length = std::strlen(text);
-  return length >= 5 && std::strncmp(text, "__", 2) == 0 && std::strcmp(text + length - 2, "__") == 0;
+  if (!PyUnicode_CheckExact(key)) return false;
+  const Py_ssize_t length = PyUnicode_GET_LENGTH(key);
+  auto is_underscore = [&](Py_ssize_t at) { return PyUnicode_READ_CHAR(key, at) == '_'; };
+  return length >= 5 && is_underscore(0) && is_underscore(1) && is_underscore(length - 2) && is_underscore(length - 1);
 }
 
 PyObject* lookup(PyObject* dict, PyObject* key) {
@@ -39,7 +37,13 @@ void StateGuards::own(PyObject* object) {
   owned_.push_back(PyRef::borrow(object));
 }
 
-void StateGuards::set_names(PyObject* names) { names_ = PyRef::borrow(names); }
+void StateGuards::set_names(PyObject* names) {
+  names_ = PyRef::borrow(names);
+  Py_ssize_t position = 0;
+  PyObject* name;
+  Py_hash_t hash;
+  while (_PySet_NextEntry(names, &position, &name, &hash)) name_hashes_.insert(hash);
+}
 
 void StateGuards::add_weak_root(PyObject* object) {
   PyRef weak = PyRef::steal(PyWeakref_NewRef(object, nullptr));
@@ -52,6 +56,7 @@ void StateGuards::add_weak_root(PyObject* object) {
 
 void StateGuards::add_pointer(PyObject** address, const std::string& path) {
   own(*address);
+  words_.add(address, place_of(WordOf::Pointer, pointers_.size()));
   pointers_.push_back({address, *address});
   pointer_paths_.push_back(path);
 }
@@ -70,22 +75,22 @@ PyObject* StateGuards::add_instance_dict(PyObject* object, const std::string& pa
 }
 
 void StateGuards::add_dict(PyObject* dict, Scope scope, PyObject* keys, const std::string& path) {
-  own(dict);
-  DictContent content{scope, {}, path};
+  DictContent content{scope, {}, path, {}};
   PyObject *key, *value;
   if (scope == Scope::Listed) {
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(keys); ++i)
       content.items.emplace_back(PyTuple_GET_ITEM(keys, i), lookup(dict, PyTuple_GET_ITEM(keys, i)));
   } else if (PyODict_Check(dict) && scope == Scope::All) {
-    PyRef iterator = PyRef::steal(PyODict_Type.tp_iter(dict));
-    PyRef order = PyRef::steal(iterator ? PySequence_Tuple(iterator.get()) : nullptr);
+    PyRef order = keys_of(dict);
     for (Py_ssize_t i = 0; order && i < PyTuple_GET_SIZE(order.get()); ++i) {
       content.items.emplace_back(PyTuple_GET_ITEM(order.get(), i), lookup(dict, PyTuple_GET_ITEM(order.get(), i)));
     }
     own(order.get());
-    if (content.items.size() > 1)  // else every change of the order is a change of the keys
-      orders_.push_back(
-          {dict, cpython::order_counter(dict), *cpython::order_counter(dict), static_cast<uint32_t>(contents_.size())});
+    if (content.items.size() > 1) {  // else every change of the order is a change of the keys
+      const size_t* counter = cpython::order_counter(dict);
+      words_.add_counter(counter, place_of(WordOf::Order, orders_.size()));
+      orders_.push_back({dict, counter, *counter, static_cast<uint32_t>(contents_.size())});
+    }
   } else {
     Py_ssize_t position = 0;
     while (PyDict_Next(dict, &position, &key, &value)) {
@@ -96,16 +101,48 @@ void StateGuards::add_dict(PyObject* dict, Scope scope, PyObject* keys, const st
     own(item_key);
     own(item_value);
   }
-  auto* raw = reinterpret_cast<PyDictObject*>(dict);
-  dicts_.push_back({raw, cpython::version_tag(raw)});
-  contents_.push_back(std::move(content));
+  guard_dict(dict, std::move(content));
 }
 
 void StateGuards::add_frozen(PyObject* dict, const std::string& path) {
+  guard_dict(dict, {Scope::Frozen, {}, path, {}});
+}
+
+void StateGuards::guard_dict(PyObject* dict, DictContent content) {
   own(dict);
+  const auto index = static_cast<uint32_t>(dicts_.size());
+  const bool is_watched = content.scope != Scope::Frozen && watch_dict(dict, *this, index);
   auto* raw = reinterpret_cast<PyDictObject*>(dict);
-  dicts_.push_back({raw, cpython::version_tag(raw)});
-  contents_.push_back({Scope::Frozen, {}, path});
+  if (is_watched && content.scope == Scope::Listed)
+    for (auto& [key, value] : content.items) content.hashes.insert(PyObject_Hash(key));
+  if (!is_watched) {
+    if (cpython::kVersionWordIsTag)
+      words_.add_counter(cpython::version_word(raw), place_of(WordOf::Dict, index));
+    else
+      words_.add(cpython::version_word(raw), place_of(WordOf::Dict, index));
+  }
+  dicts_.push_back({raw, cpython::version_tag(raw), is_watched, false});
+  contents_.push_back(std::move(content));
+  noted_dicts_.reserve(dicts_.size());
+}
+
+void StateGuards::stop_watching() {
+  for (Dict& dict : dicts_)
+    if (dict.is_watched) unwatch_dict(reinterpret_cast<PyObject*>(dict.dict), *this);
+}
+
+void StateGuards::dict_changes(uint32_t place, PyObject* key) {
+  if (dicts_[place].is_noted || (key != nullptr && !may_matter(contents_[place], key))) return;
+  dicts_[place].is_noted = true;
+  noted_dicts_.push_back(place);
+}
+
+/// As `matters`, without asking Python to compare anything.
+bool StateGuards::may_matter(const DictContent& content, PyObject* key) const {
+  if (content.scope == Scope::All || !PyUnicode_CheckExact(key)) return true;
+  const Py_hash_t hash = PyObject_Hash(key);
+  if (content.scope == Scope::Listed) return content.hashes.count(hash) != 0;
+  return name_hashes_.count(hash) != 0 || (content.scope == Scope::NamedAndSpecial && is_special_name(key));
 }
 
 void StateGuards::add_context_variable(PyObject* variable, const std::string& path) {
@@ -206,17 +243,8 @@ void StateGuards::add_alias_links(at::TensorImpl* const* inputs, size_t count, c
 
 bool StateGuards::check() {
   if (cleared_ || !roots_alive()) return false;
-  for (Pointer& pointer : pointers_) {
-    if (__builtin_expect(*pointer.address != pointer.expected, 0) && !same(*pointer.address, pointer.expected))
-      return false;
-  }
-  for (size_t i = 0; i < dicts_.size(); ++i) {
-    if (__builtin_expect(cpython::version_tag(dicts_[i].dict) != dicts_[i].tag, 0) && !recheck(dicts_[i], contents_[i]))
-      return false;
-  }
-  for (Order& order : orders_) {
-    if (__builtin_expect(*order.counter != order.expected, 0) && !recheck(order)) return false;
-  }
+  if (!noted_dicts_.empty() && !check_noted_dicts()) return false;
+  if (!words_.scan([this](uint32_t place) { return ask(place); })) return false;
   for (const Items& list : lists_) {
     if (!check_list(list)) return false;
   }
@@ -228,6 +256,32 @@ bool StateGuards::check() {
   }
   for (auto& [function, expected] : answers_) {
     if (!check_answer(function, expected)) return false;
+  }
+  return true;
+}
+
+WordScan::Answer StateGuards::ask(uint32_t place) {
+  const size_t index = place / 4;
+  bool holds = false;
+  switch (static_cast<WordOf>(place % 4)) {
+    case WordOf::Pointer:  // an equal object that nobody here keeps: its address may become that of another
+      return same(*pointers_[index].address, pointers_[index].expected) ? WordScan::Answer::Same
+                                                                        : WordScan::Answer::Differs;
+    case WordOf::Dict: holds = recheck(dicts_[index], contents_[index]); break;
+    case WordOf::Order: holds = recheck(orders_[index]); break;
+  }
+  return holds ? WordScan::Answer::SameFromNowOn : WordScan::Answer::Differs;
+}
+
+/// Those that are as they were are no longer noted.
+bool StateGuards::check_noted_dicts() {
+  while (!noted_dicts_.empty()) {
+    const uint32_t index = noted_dicts_.back();
+    noted_dicts_.pop_back();
+    dicts_[index].is_noted = false;
+    if (recheck(dicts_[index], contents_[index])) continue;
+    dict_changes(index, nullptr);
+    return false;
   }
   return true;
 }
@@ -317,8 +371,7 @@ bool StateGuards::recheck_all(PyObject* dict, const DictContent& content, std::s
 bool StateGuards::recheck(Order& order) {
   const DictContent& content = contents_[order.content];
   size_t counter = *order.counter;
-  PyRef iterator = PyRef::steal(PyODict_Type.tp_iter(order.dict));
-  PyRef keys = PyRef::steal(iterator ? PySequence_Tuple(iterator.get()) : nullptr);
+  PyRef keys = keys_of(order.dict);
   PyErr_Clear();
   if (!keys || static_cast<size_t>(PyTuple_GET_SIZE(keys.get())) != content.items.size()) return false;
   for (size_t i = 0; i < content.items.size(); ++i) {
@@ -414,6 +467,10 @@ std::vector<std::string> StateGuards::describe() const {
   return lines;
 }
 
+size_t StateGuards::watched_dict_count() const {
+  return static_cast<size_t>(std::count_if(dicts_.begin(), dicts_.end(), [](auto& dict) { return dict.is_watched; }));
+}
+
 int StateGuards::visit(visitproc visit, void* arg) const {
   for (const PyRef& object : owned_) {
     if (int stop = object.visit(visit, arg)) return stop;
@@ -426,6 +483,9 @@ int StateGuards::visit(visitproc visit, void* arg) const {
 
 void StateGuards::clear() {
   cleared_ = true;
+  stop_watching();
+  words_.clear();
+  noted_dicts_.clear();
   pointers_.clear();
   dicts_.clear();
   orders_.clear();

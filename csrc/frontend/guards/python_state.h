@@ -6,9 +6,10 @@
 // are equal in type and bits are interchangeable.
 //  - Pointer: a word that holds an object (ob_type, __dict__ slot, cell contents, function fields, slots, mro).
 //  Compared directly.
-//  - Dict: its version tag, unique in the process for every change of every dict. Only a moved tag makes us look
-//  inside, and if what matters is
-//    the same the new tag is kept, so `self.step += 1` on a name nobody reads costs one look a call.
+//  - Dict: where Python tells of changes of dicts (dict_watch.h), one that changes is noted, if a key that matters may
+//  be meant; else its version tag is compared, unique in the process for every change of every dict. Only then do we
+//  look inside, and if what matters is the same that is the end of it: `self.step += 1` on a name nobody reads costs
+//  nothing, or one look a call.
 //  - List, set: length and item pointers. OrderedDict: the counter of its order as well, for move_to_end changes no
 //  version tag.
 // Everything is owned, except the weak roots: argument objects, which the guards must not keep alive. Once one has died
@@ -23,17 +24,20 @@
 #include <vector>
 
 #include "frontend/guards/alias_links.h"
+#include "frontend/guards/dict_watch.h"
 #include "frontend/guards/python_value.h"
+#include "frontend/guards/word_scan.h"
 
 namespace braze {
 
-class StateGuards {
+class StateGuards : private DictObserver {
  public:
   /// How much of a dict matters. Listed: the given keys, absent ones included. Named: all keys among the names of
   /// `set_names` (and, for classes, special method names). All: every key and their order.
   enum class Scope : uint8_t { Listed, Named, NamedAndSpecial, All, Frozen };
 
   StateGuards() = default;
+  ~StateGuards() { stop_watching(); }
   StateGuards(const StateGuards&) = delete;
   StateGuards& operator=(const StateGuards&) = delete;
 
@@ -82,6 +86,8 @@ class StateGuards {
   std::vector<std::string> describe() const;
   size_t size() const { return pointers_.size() + dicts_.size() + lists_.size() + sets_.size(); }
   size_t dict_count() const { return dicts_.size(); }
+  size_t watched_dict_count() const;
+  size_t noted_dict_count() const { return noted_dicts_.size(); }
 
   int visit(visitproc visit, void* arg) const;
   /// Breaks reference cycles; no check succeeds afterwards.
@@ -96,11 +102,13 @@ class StateGuards {
   struct Dict {
     PyDictObject* dict;
     uint64_t tag;
+    bool is_watched, is_noted;
   };
   struct DictContent {
     Scope scope;
     std::vector<std::pair<PyObject*, PyObject*>> items;  // key, expected value or null for absent
     std::string path;
+    std::unordered_set<Py_hash_t> hashes;  // of the keys of a watched dict that is Listed
   };
   struct Order {
     PyObject* dict;
@@ -113,9 +121,21 @@ class StateGuards {
     uint32_t start, count;  // in items_
   };
 
+  /// What a word is of: an index into pointers_, dicts_ or orders_.
+  enum class WordOf : uint32_t { Pointer, Dict, Order };
+  static uint32_t place_of(WordOf kind, size_t index) {
+    return static_cast<uint32_t>(index) * 4 + static_cast<uint32_t>(kind);
+  }
+
   void own(PyObject* object);
   void add_pointer(PyObject** address, const std::string& path);
+  void guard_dict(PyObject* dict, DictContent content);
+  void dict_changes(uint32_t place, PyObject* key) override;
+  void stop_watching();
+  bool may_matter(const DictContent& content, PyObject* key) const;
   bool matters(const DictContent& content, PyObject* key) const;
+  WordScan::Answer ask(uint32_t place);
+  bool check_noted_dicts();
   bool recheck(Dict& dict, const DictContent& content, std::string* difference = nullptr);
   bool recheck_all(PyObject* dict, const DictContent& content, std::string* difference) const;
   bool recheck(Order& order);
@@ -125,6 +145,8 @@ class StateGuards {
   static bool check_answer(PyObject* function, PyObject* expected);
   bool roots_alive() const;
 
+  WordScan words_;
+  std::vector<uint32_t> noted_dicts_;  // those that may have changed
   std::vector<Pointer> pointers_;
   std::vector<Dict> dicts_;
   std::vector<Order> orders_;
@@ -139,6 +161,7 @@ class StateGuards {
   std::unordered_set<PyObject*> weak_, owned_index_;
   std::vector<PyRef> owned_;
   PyRef names_;
+  std::unordered_set<Py_hash_t> name_hashes_;
   AliasLinks links_;
   bool has_links_ = false;
   bool cleared_ = false;

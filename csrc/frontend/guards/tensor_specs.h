@@ -69,6 +69,19 @@ class TensorSpecs {
   std::vector<int64_t> geometry_at(size_t index, const std::vector<int64_t>& symbols) const;
   at::ScalarType dtype(size_t index) const { return specs_[index].dtype.toScalarType(); }
 
+  /// What autograd knows of a tensor, as far as it matters.
+  static uint8_t autograd_flags(const torch::autograd::AutogradMeta& meta) {
+    uint8_t flags = meta.fw_grad_ ? ForwardGrad : 0;
+    if (meta.requires_grad_) {
+      flags |= RequiresGrad | Leaf;
+    } else if (meta.grad_fn_ || (meta.is_view_ && meta.requires_grad())) {  // only views ask another tensor
+      flags |= RequiresGrad;
+    } else {
+      return flags;
+    }
+    return meta.is_view_ ? flags | View : flags;
+  }
+
   std::string describe(size_t index) const;
   static std::string describe(const at::TensorImpl* tensor);
 
@@ -85,16 +98,8 @@ class TensorSpecs {
   enum Flag : uint8_t { RequiresGrad = 1, Leaf = 2, View = 4, ForwardGrad = 8, WrappedNumber = 16 };
 
   static uint8_t flags_of(const at::TensorImpl* tensor) {
-    uint8_t flags = tensor->is_wrapped_number() ? WrappedNumber : 0;
     auto* meta = static_cast<torch::autograd::AutogradMeta*>(tensor->autograd_meta());
-    if (meta == nullptr) return flags;
-    if (meta->fw_grad_) flags |= ForwardGrad;
-    if (meta->requires_grad()) {
-      flags |= RequiresGrad;
-      if (meta->requires_grad_) flags |= Leaf;
-      if (meta->is_view_) flags |= View;
-    }
-    return flags;
+    return (tensor->is_wrapped_number() ? WrappedNumber : 0) | (meta == nullptr ? 0 : autograd_flags(*meta));
   }
 
   static constexpr int64_t least_symbol = 2;                   // PyTorch treats 0 and 1 in ways of their own

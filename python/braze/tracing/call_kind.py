@@ -137,11 +137,11 @@ class PublishedKind:
         self.spec, self.state, self.program, self.planned = known.spec, known.state, known.program, known.planned
         self.result, self.executed, self.state_holds = known.result, known.executed, entry.state_holds
         self.integers, self.effects = known.integers, known.effects
-        self.captured = [weakref.ref(tensor) for tensor in known.captured]
+        self.entry, self.captured_count = entry, len(known.captured)
 
     def tensors(self):
-        tensors = [reference() for reference in self.captured]
-        return None if any(tensor is None for tensor in tensors) else tensors
+        tensors = self.entry.captured  # none once it is retired
+        return tensors if len(tensors) == self.captured_count else None
 
 
 class Published:

@@ -145,12 +145,25 @@ class Expansion:
                 self.met_names.update(argument.split("."))
 
     def expand_static(self, method, path):
-        self.visit(method.__func__, path)
+        self.expand_fields(
+            method, staticmethod if isinstance(method, staticmethod) else classmethod, ("__func__",), path
+        )
 
     def expand_property(self, prop, path):
-        for function in (prop.fget, prop.fset, prop.fdel):
-            if function is not None:
-                self.visit(function, path)
+        self.expand_fields(prop, property, ("fget", "fset", "fdel"), path)
+
+    def expand_fields(self, value, cls, names, path):
+        """What a C type keeps in fields: they are written when its __init__ is called once more."""
+        for name in names:
+            field = _get_class_dict(cls)[name]
+            self.guards.add_member(value, field, f"{path}.{name}")
+            self.visit(field.__get__(value), path)
+
+    def expand_alias(self, alias, path):
+        """list[int], int | str: made of classes, which code can reach."""
+        if isinstance(alias, types.GenericAlias):
+            self.visit(alias.__origin__, f"{path}.__origin__")
+        self.visit_items(alias.__args__, f"{path}.__args__")
 
     def expand_context_variable(self, variable, path):
         self.guards.add_context_variable(variable, path)
@@ -365,6 +378,8 @@ HANDLERS = {
     staticmethod: Expansion.expand_static,
     classmethod: Expansion.expand_static,
     property: Expansion.expand_property,
+    types.GenericAlias: Expansion.expand_alias,
+    types.UnionType: Expansion.expand_alias,
     types.CellType: Expansion.expand_cell,
     type(threading.Lock()): Expansion.expand_lock,
     contextvars.ContextVar: Expansion.expand_context_variable,

@@ -27,6 +27,10 @@ LEAKS = {
     "__cuda_array_interface__": "leak",
     "share_memory_": "leak",
     "pin_memory": "leak",
+    "is_shared": "leak",
+    "is_pinned": "leak",
+    "is_set_to": "leak",
+    "_use_count": "leak",
     "from_file": "leak",
     "set_": "metadata_mutation",
     "register_hook": "side_effect",
@@ -39,10 +43,24 @@ LEAKS = {
 }
 
 # Attributes of a tensor, by what reading (get) or assigning (set) them means.
-READS = {"grad_fn": "needs_grad", "_version": "side_effect", "__array_interface__": "leak"}
+READS = {
+    "grad_fn": "needs_grad",
+    "_grad_fn": "needs_grad",
+    "output_nr": "needs_grad",
+    "grad_dtype": "needs_grad",
+    "_has_grad_dtype_override": "needs_grad",
+    "_backward_hooks": "needs_grad",
+    "_post_accumulate_grad_hooks": "needs_grad",
+    "_version": "side_effect",
+    "_cdata": "leak",
+    "name": "leak",
+    "names": "leak",
+    "__array_interface__": "leak",
+}
 # What a tensor may or may not have: a call that finds it absent holds for tensors that lack it too.
 ABSENCES = {
     "grad": (None, _C.Absence.GRADIENT, "needs_grad"),
+    "_grad": (None, _C.Absence.GRADIENT, "needs_grad"),
     "_base": (None, _C.Absence.BASE, "leak"),
     "_is_view": (False, _C.Absence.BASE, "leak"),
     "retains_grad": (False, _C.Absence.RETAINED_GRADIENT, "needs_grad"),
