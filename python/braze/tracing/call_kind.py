@@ -137,11 +137,14 @@ class PublishedKind:
         self.spec, self.state, self.program, self.planned = known.spec, known.state, known.program, known.planned
         self.result, self.executed, self.state_holds = known.result, known.executed, entry.state_holds
         self.integers, self.effects = known.integers, known.effects
-        self.entry, self.captured_count = entry, len(known.captured)
+        self.entry, self.count = entry, len(known.captured)
 
     def tensors(self):
-        tensors = self.entry.captured  # none once it is retired
-        return tensors if len(tensors) == self.captured_count else None
+        """The tensors it captured; None when the entry has let go of them. (A weak reference to a tensor would keep
+        torch.utils.swap_tensors from doing its work.)
+        """
+        tensors = list(self.entry.captured)
+        return tensors if len(tensors) == self.count else None
 
 
 class Published:

@@ -12,6 +12,8 @@ import sys
 import types
 from threading import get_ident
 
+import torch
+
 from braze import _C
 from braze.tracing import trusted
 from braze.tracing.refusal import Refusal
@@ -19,6 +21,7 @@ from braze.tracing.temporary import Temporary
 
 ABSTRACT_CLASS_CHECKS = (_abc._abc_instancecheck, _abc._abc_subclasscheck)
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")
+_TENSOR_HASH = torch.Tensor.__hash__.__code__
 _IMPORT_NAME = dis.opmap["IMPORT_NAME"]
 
 
@@ -39,6 +42,7 @@ class ExecutedCode(Temporary):
         self.operators_in_python = False
         self.warns = False
         self.is_muted = False
+        self.hashing = None  # the frame that has just called hash()
         self.collecting = False
         self.thread = get_ident()
         self.collects = gc.isenabled()
@@ -96,8 +100,13 @@ class ExecutedCode(Temporary):
     def _on_event(self, frame, event, argument):
         if self.collecting or self.is_muted:
             return
+        hashing, self.hashing = self.hashing, None
         if event == "call":
             code = frame.f_code
+            if (
+                code is _TENSOR_HASH and hashing is frame.f_back
+            ):  # a dict that looks for one compares it, too
+                self._refuse("the hash of a tensor, which is its address,", hashing)
             if _C.inside_operator() and not is_ours(frame):
                 self.operators_in_python = True
             if code not in self.codes and not is_unseen(frame):
@@ -108,6 +117,7 @@ class ExecutedCode(Temporary):
             if type(getattr(argument, "__self__", None)) is contextvars.ContextVar:
                 self.context_variables.add(argument.__self__)
                 return
+            self.hashing = frame if argument is hash else None
             self.asks_abstract_classes |= argument in ABSTRACT_CLASS_CHECKS
             caller = trusted.origin(frame.f_code.co_filename)
             if (problem := problem_of_c_call(argument, caller)) and not _C.inside_operator():

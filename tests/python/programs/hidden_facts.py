@@ -463,3 +463,21 @@ def order_of_hooks(compile):
         if first and number:
             net._forward_hooks.move_to_end(next(iter(net._forward_hooks)))
         yield f(data(3, 2))
+
+
+@program(refusable="the hash of a tensor is its address")
+def hash_of_an_argument(compile):
+    kept = data(4)
+    factors = {hash(kept): 2.0}
+    f = compile(lambda x: x * factors.get(hash(x), 3.0))
+    for is_kept in phases(False, True, False):
+        yield f(kept if is_kept else kept.clone())
+
+
+@program
+def argument_as_a_key(compile):
+    kept = data(4)
+    factors = {kept: 2.0}
+    f = compile(lambda x: x * factors.get(x, 3.0))
+    for is_kept in phases(False, True, False):
+        yield f(kept if is_kept else kept.clone())

@@ -304,3 +304,16 @@ def weights_share_one_flat_buffer(compile):
         if first:
             flat.mul_(factor)
         yield net(data(4, 8))
+
+
+@program
+def tensors_swapped(compile):
+    """torch.utils.swap_tensors takes only tensors that nobody refers to weakly."""
+    module, other = nn.Linear(8, 4), nn.Linear(8, 4)
+    for number, parameter in enumerate([*module.parameters(), *other.parameters()], start=1):
+        nn.init.constant_(parameter, number / 4)
+    compiled = compile(module)
+    for _, first in first_of_phase([0, 1, 2]):
+        if first:
+            torch.utils.swap_tensors(module.weight, other.weight)
+        yield compiled(data(2, 8)), module.weight
