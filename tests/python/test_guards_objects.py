@@ -3,6 +3,7 @@ guards must notice.
 """
 
 import collections
+import collections.abc
 import enum
 import functools
 import types
@@ -10,7 +11,7 @@ import weakref
 
 import pytest
 import torch
-from guarded_state import state_of
+from guarded_state import refusal_of, state_of
 from torch import nn
 
 CASES = {}
@@ -20,6 +21,15 @@ def case(make):
     """`make` returns (function, change) or (function, change, further arguments)."""
     CASES[make.__name__] = make
     return make
+
+
+def test_globals_of_another_function_are_refused():
+    def holder():
+        pass
+
+    refusal = refusal_of(lambda x: x * len(holder.__globals__), torch.ones(2))
+    assert refusal is not None
+    assert refusal.reason == "impure_call"
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -104,6 +114,100 @@ def class_behind_an_alias():
 
     alias = types.GenericAlias(Thing, (int,))
     return lambda x: x * alias.__origin__.scale, lambda: setattr(Thing, "scale", 3.0)
+
+
+@case
+def class_behind_a_callable_alias():
+    class Thing:
+        scale = 2.0
+
+    alias = collections.abc.Callable[[Thing], int]
+    return lambda x: x * alias.__args__[0].scale, lambda: setattr(Thing, "scale", 3.0)
+
+
+@case
+def slot_read_by_its_descriptor():
+    class Thing:
+        __slots__ = ("sca" + "le",)
+
+    thing = Thing()
+    setattr(thing, "sca" + "le", 2.0)
+    descriptor = Thing.__dict__["sca" + "le"]
+    return lambda x: x * descriptor.__get__(thing), lambda: setattr(thing, "sca" + "le", 3.0)
+
+
+def hidden_attribute():
+    """An object with an attribute whose name no code spells out, and what changes it."""
+    thing = types.SimpleNamespace()
+    setattr(thing, "hid" + "den", 2.0)
+    return thing, "hid" + "den", lambda: setattr(thing, "hid" + "den", 3.0)
+
+
+@case
+def getattr_in_a_partial():
+    thing, name, change = hidden_attribute()
+    read = functools.partial(getattr, thing, name)
+    return lambda x: x * read(), change
+
+
+@case
+def getattr_by_another_name():
+    thing, name, change = hidden_attribute()
+    read = getattr
+    return lambda x: x * read(thing, name), change
+
+
+@case
+def getattr_in_a_container():
+    thing, name, change = hidden_attribute()
+    functions = {"read": getattr}
+    return lambda x: x * functions["read"](thing, name), change
+
+
+@case
+def getattr_bound_to_an_object():
+    thing, name, change = hidden_attribute()
+    read = types.MethodType(getattr, thing)
+    return lambda x: x * read(name), change
+
+
+@case
+def vars_by_another_name():
+    thing, name, change = hidden_attribute()
+    read = vars
+    return lambda x: x * read(thing)[name], change
+
+
+@case
+def lookup_of_object_by_another_name():
+    thing, name, change = hidden_attribute()
+    read = object.__getattribute__
+    return lambda x: x * read(thing, name), change
+
+
+@case
+def lookup_of_type_by_another_name():
+    class Thing:
+        pass
+
+    name = "hid" + "den"
+    setattr(Thing, name, 2.0)
+    read = type.__getattribute__
+    return lambda x: x * read(Thing, name), lambda: setattr(Thing, name, 3.0)
+
+
+@case
+def format_string_in_a_variable():
+    thing, name, change = hidden_attribute()
+    text = "{0." + name + "}"
+    return lambda x: x * float(text.format(thing)), change
+
+
+@case
+def long_format_string():
+    thing, name, change = hidden_attribute()
+    text = " " * 300 + "{0." + name + "}"
+    return lambda x: x * float(text.format(thing)), change
 
 
 @case

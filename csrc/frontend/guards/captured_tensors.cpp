@@ -3,7 +3,19 @@
 
 #include <algorithm>
 
+#if defined(__x86_64__)
+#define WIDE_VECTORS [[gnu::target_clones("avx2", "default")]]
+#else
+#define WIDE_VECTORS
+#endif
+
 namespace braze {
+
+WIDE_VECTORS bool CapturedTensors::hold() {
+  for (Known& known : known_)
+    if (__builtin_expect(!is_as_known(known), 0) && !look(known)) return false;
+  return true;
+}
 
 bool CapturedTensors::add(const std::string& path, PyObject* tensor, Refusal& refusal) {
   if (!THPVariable_CheckExact(tensor)) {

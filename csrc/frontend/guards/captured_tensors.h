@@ -34,11 +34,7 @@ class CapturedTensors {
   }
 
   /// Hot. Whether they are of the kinds they were.
-  bool hold() {
-    for (Known& known : known_)
-      if (__builtin_expect(!is_as_known(known), 0) && !look(known)) return false;
-    return true;
-  }
+  bool hold();
 
   size_t size() const { return tensors_.size(); }
   const std::vector<std::string>& paths() const { return paths_; }
@@ -69,7 +65,7 @@ class CapturedTensors {
 
   at::TensorImpl* impl(size_t index) const { return THPVariable_Unpack(tensors_[index].get()).unsafeGetTensorImpl(); }
 
-  bool is_as_known(const Known& known) const {
+  [[gnu::always_inline]] bool is_as_known(const Known& known) const {
     const at::TensorImpl* tensor = THPVariable_Unpack(known.object).unsafeGetTensorImpl();
     return tensor == known.impl && known.words != kUnknown && TensorWords::are(known.impl, words_[known.words]) &&
            TensorWords::autograd_meta(known.impl) == known.meta &&

@@ -44,15 +44,25 @@ class TensorWords {
     return words;
   }
 
-  static bool are(const at::TensorImpl* tensor, const Words& words) {
-    constexpr size_t kWide = sizeof(Wide), kWhole = sizeof(Words) / kWide * kWide;
+  /// Inlined into functions that are also compiled for wide vectors.
+  [[gnu::always_inline]] static bool are(const at::TensorImpl* tensor, const Words& words) {
+    constexpr size_t kWhole = sizeof(Words) / sizeof(Wide) * sizeof(Wide);
     const char *now = address(tensor), *then = reinterpret_cast<const char*>(words.data());
-    Wide difference = read<Wide>(now) ^ read<Wide>(then);
-    for (size_t at = kWide; at < kWhole; at += kWide) difference |= read<Wide>(now + at) ^ read<Wide>(then + at);
-    uint64_t rest = 0;
-    for (size_t at = kWhole; at < sizeof(Words); at += sizeof rest)
-      rest |= read<uint64_t>(now + at) ^ read<uint64_t>(then + at);
-    return (rest | difference[0] | difference[1]) == 0;
+    Wide difference = {};
+    for (size_t at = 0; at < kWhole; at += sizeof(Wide)) {
+      Wide a, b;
+      std::memcpy(&a, now + at, sizeof a);
+      std::memcpy(&b, then + at, sizeof b);
+      difference |= a ^ b;
+    }
+    uint64_t rest = difference[0] | difference[1] | difference[2] | difference[3];
+    for (size_t at = kWhole; at < sizeof(Words); at += sizeof rest) {
+      uint64_t a, b;
+      std::memcpy(&a, now + at, sizeof a);
+      std::memcpy(&b, then + at, sizeof b);
+      rest |= a ^ b;
+    }
+    return rest == 0;
   }
 
   /// As TensorImpl::autograd_meta(), inline.
@@ -63,14 +73,7 @@ class TensorWords {
   }
 
  private:
-  typedef uint64_t Wide __attribute__((vector_size(16)));
-
-  template <typename T>
-  static T read(const char* from) {
-    T value;
-    std::memcpy(&value, from, sizeof value);
-    return value;
-  }
+  typedef uint64_t Wide __attribute__((vector_size(32)));
 
   static const char* address(const at::TensorImpl* tensor) {
     return reinterpret_cast<const char*>(tensor) + TensorFields::begin();

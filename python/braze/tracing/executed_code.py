@@ -22,6 +22,7 @@ from braze.tracing.temporary import Temporary
 ABSTRACT_CLASS_CHECKS = (_abc._abc_instancecheck, _abc._abc_subclasscheck)
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")
 _TENSOR_HASH = torch.Tensor.__hash__.__code__
+_FIELD = re.compile(r"\{[^{}]*\}")
 _IMPORT_NAME = dis.opmap["IMPORT_NAME"]
 
 
@@ -227,13 +228,17 @@ def names_of(codes):
         while constants:
             constant = constants.pop()
             if isinstance(constant, str):
-                if len(constant) < 200:  # "{0.scale}" reads an attribute as well
-                    names.update(_IDENTIFIER.findall(constant))
+                names.update(names_in(constant))
             elif isinstance(constant, (tuple, frozenset)):
                 constants.extend(constant)
             elif isinstance(constant, types.CodeType):
                 todo.append(constant)
     return names
+
+
+def names_in(text):
+    """What could be names of attributes in a string; of a long one, those in its format fields: "{0.scale}"."""
+    return _IDENTIFIER.findall(text if len(text) < 200 else " ".join(_FIELD.findall(text)))
 
 
 def imported_modules(code, namespace):

@@ -55,6 +55,8 @@ class Expansion:
             return self.expand_module(value, path)
         if issubclass(cls, type):
             return self.expand_class(value, path)
+        if issubclass(cls, types.GenericAlias):
+            return self.expand_alias(value, path)
         if issubclass(cls, logging.Logger):
             return self.expand_logger(value, path)
         self.expand_instance(value, path)
@@ -87,7 +89,9 @@ class Expansion:
         self.visit(method.__func__, path)
 
     def expand_builtin(self, function, path):
-        owner = function.__self__
+        owner = getattr(function, "__self__", None)
+        if function.__name__ in trusted.ACCESS_BY_NAME:
+            self.met_access = True
         if (
             self.calls_back
             and type(function) is types.BuiltinFunctionType
@@ -158,6 +162,10 @@ class Expansion:
             field = _get_class_dict(cls)[name]
             self.guards.add_member(value, field, f"{path}.{name}")
             self.visit(field.__get__(value), path)
+
+    def expand_descriptor(self, descriptor, path):
+        """Code that has it reads the attribute of its name, which no code need spell out."""
+        self.met_names.add(descriptor.__name__)
 
     def expand_alias(self, alias, path):
         """list[int], int | str: made of classes, which code can reach."""
@@ -370,6 +378,8 @@ HANDLERS = {
     types.MethodType: Expansion.expand_method,
     types.BuiltinFunctionType: Expansion.expand_builtin,
     types.MethodWrapperType: Expansion.expand_builtin,
+    types.WrapperDescriptorType: Expansion.expand_builtin,
+    types.MethodDescriptorType: Expansion.expand_builtin,
     functools.partial: Expansion.expand_partial,
     type(functools.cache(ascii)): Expansion.expand_cached_function,
     _C.Callable: Expansion.expand_compiled,
@@ -380,6 +390,8 @@ HANDLERS = {
     property: Expansion.expand_property,
     types.GenericAlias: Expansion.expand_alias,
     types.UnionType: Expansion.expand_alias,
+    types.MemberDescriptorType: Expansion.expand_descriptor,
+    types.GetSetDescriptorType: Expansion.expand_descriptor,
     types.CellType: Expansion.expand_cell,
     type(threading.Lock()): Expansion.expand_lock,
     contextvars.ContextVar: Expansion.expand_context_variable,

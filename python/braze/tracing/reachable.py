@@ -23,7 +23,7 @@ import torch
 from braze import _C
 from braze.tracing import trusted
 from braze.tracing.argument_memory import contents_of, same
-from braze.tracing.executed_code import imported_modules, names_of, reads_unnamed_attributes
+from braze.tracing.executed_code import imported_modules, names_in, names_of, reads_unnamed_attributes
 from braze.tracing.expansion import Expansion
 from braze.tracing.refusal import Refusal
 from braze.tracing.state_paths import root_name
@@ -49,9 +49,10 @@ def snapshot(function, executed, objects=(), arguments=(), container_types=(), p
     while True:
         state = Snapshot(executed, names | extra, whole, places or {})
         state.walk(function, objects, arguments, container_types)
-        if state.met_names <= names | extra:
+        if state.met_names <= names | extra and whole >= state.met_access:
             return state
         extra |= state.met_names
+        whole |= state.met_access
 
 
 @functools.lru_cache(maxsize=4096)
@@ -78,6 +79,7 @@ class Snapshot(Expansion):
         self.generators = []
         self.refusal = None
         self.met_names = set()
+        self.met_access = False  # a function that reads attributes by names it is given is among the values
         self.executed = executed
         self.names = names
         self.whole = whole
@@ -87,6 +89,7 @@ class Snapshot(Expansion):
         self.watched = set()  # modules whose attributes are compared but not followed
         self.user_names = names_of(code for code in executed.codes if trusted.origin(code.co_filename) == "user")
         self.user_names.add("__getattr__")  # of modules
+        self.formats = not self.user_names.isdisjoint(("format", "format_map"))
         self.matches = any(_MATCH_CLASS in code.co_code[::2] for code in executed.codes)
         # C code compares and prints all of a SimpleNamespace.
         self.compares_objects = any(map(may_compare_objects, executed.codes))
@@ -166,8 +169,8 @@ class Snapshot(Expansion):
 
     def visit(self, value, path):
         if type(value) is str:
-            if self.whole and len(value) < 200:
-                self.met_names.update(part for part in value.split(".") if part.isidentifier())
+            if self.whole or self.formats:
+                self.met_names.update(names_in(value))
             return
         if id(value) in self.seen or _C.is_immutable_value(value):
             if self.whole and type(value) is tuple:

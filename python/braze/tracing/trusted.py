@@ -157,7 +157,7 @@ REFUSED_TORCH = words(
 )
 
 # Names by which code reads the variables of other frames.
-FRAME_NAMES = words("f_back f_locals f_globals gi_frame cr_frame tb_frame currentframe")
+FRAME_NAMES = words("f_back f_locals f_globals gi_frame cr_frame tb_frame currentframe __globals__")
 
 # Names of arithmetic that follows a context of its own.
 DECIMAL_NAMES = words("Decimal decimal")
@@ -175,6 +175,10 @@ WHOLE_OBJECT_ACCESS = words(
     """
     __getstate__ dir vars methodcaller __reduce_ex__ __reduce__ __dict__ __getattribute__ attrgetter
     """
+)
+# Functions of C that read attributes: where code has one as a value, under whatever name.
+ACCESS_BY_NAME = COMPUTED_ACCESS | words(
+    "vars dir __getattribute__ __setattr__ __delattr__ __getstate__ __dir__ __reduce__ __reduce_ex__"
 )
 # Names by which code makes text of an object, or compares it with others.
 TEXT_NAMES = words("repr str format print index count remove")
