@@ -9,10 +9,10 @@
 #include "emit_product.h"
 
 #include <algorithm>
-#include <functional>
 
 #include "code.h"
 #include "emit_loops.h"
+#include "function_emitter.h"
 #include "loop_layout.h"
 #include "product_pack.h"
 #include "product_tile.h"
@@ -20,23 +20,11 @@
 namespace braze::cpu {
 namespace {
 
-using llvm::BasicBlock;
-using llvm::Value;
-
 constexpr int64_t kMostRows = 240;     // of a block
 constexpr int64_t kPackedDepth = 128;  // of a part, where the right factor is packed
 constexpr int64_t kAlongDepth = 1024;  // of a part, where vectors lie along it
 constexpr int64_t kFewRows = 16;       // up to which they do
 constexpr int kTileRows = 6, kTileColumnsAlongDepth = 4;
-
-llvm::Function* add_internal(llvm::Module& module, const std::string& name, const Isa& isa,
-                             llvm::ArrayRef<llvm::Type*> args, llvm::Type* result) {
-  auto* type = llvm::FunctionType::get(result, args, false);
-  auto* function = llvm::Function::Create(type, llvm::Function::InternalLinkage, name, module);
-  function->setDoesNotThrow();
-  function->addFnAttr("prefer-vector-width", std::to_string(isa.vector_bits));
-  return function;
-}
 
 Instr memory_instr(InstrKind kind, int param, std::vector<int64_t> strides) {
   Instr in;
@@ -73,28 +61,25 @@ struct Tiling {
   int64_t part = 1, block = 1;
 };
 
-class ProductEmitter {
+class ProductEmitter : FunctionEmitter {
  public:
   ProductEmitter(llvm::Module& module, const Kernel& kernel, const ProductForm& form, const std::string& name,
                  const Isa& isa, bool fast_math)
-      : module_(module),
-        ir_(module.getContext()),
+      : FunctionEmitter(module, isa),
         kernel_(kernel),
         form_(form),
         name_(name),
-        isa_(isa),
         fast_math_(fast_math),
         tiling_(kernel, form, isa) {}
 
   void run() {
     llvm::Type *i64 = ir_.getInt64Ty(), *pointer = ir_.getPtrTy();
-    llvm::Function* function = add_internal(module_, name_, isa_, {pointer, i64, i64}, i64);
-    function->setLinkage(llvm::Function::ExternalLinkage);
+    llvm::Function* function =
+        add_function(module_, name_, isa_, {pointer, i64, i64}, i64, llvm::Function::ExternalLinkage);
     const int64_t tail = form_.columns % kPanelColumns;
     if (form_.columns >= kPanelColumns) whole_ = make_panel(kPanelColumns);
     if (tail > 0) tail_ = make_panel(tail);
-    function_ = function;
-    ir_.SetInsertPoint(add_block("entry"));
+    enter(function);
     sums_ = on_stack(ir_.getFloatTy(), tiling_.block * kPanelColumns);
     if (tiling_.packs) packed_ = on_stack(ir_.getFloatTy(), tiling_.part * kPanelColumns);
     pointers_ = on_stack(pointer, 2 + static_cast<int64_t>(kernel_.body.size()));
@@ -114,48 +99,12 @@ class ProductEmitter {
     llvm::Function* rest = nullptr;  // a kernel over [rows, width]
   };
 
-  BasicBlock* add_block(const char* name) { return BasicBlock::Create(ir_.getContext(), name, function_); }
-  Value* number(int64_t n) { return ir_.getInt64(static_cast<uint64_t>(n)); }
   Value* least(Value* a, Value* b) { return ir_.CreateSelect(ir_.CreateICmpSLT(a, b), a, b); }
-  Value* floats(Value* base, Value* offset) { return ir_.CreateGEP(ir_.getFloatTy(), base, offset); }
-  Value* times(Value* position, int64_t stride) { return ir_.CreateMul(position, number(stride)); }
 
   Value* on_stack(llvm::Type* type, int64_t count) {
     auto* memory = ir_.CreateAlloca(type, number(count));
     memory->setAlignment(llvm::Align(64));
     return memory;
-  }
-
-  /// Positions begin, begin + step, ... below `end`.
-  void loop(Value* begin, Value* end, int64_t step, const std::function<void(Value*)>& body) {
-    advance(begin, end, [&](Value* position) {
-      body(position);
-      return number(step);
-    });
-  }
-
-  void advance(Value* begin, Value* end, const std::function<Value*(Value*)>& body) {
-    BasicBlock *before = ir_.GetInsertBlock(), *head = add_block("loop"), *inside = add_block("inside"),
-               *after = add_block("after");
-    ir_.CreateBr(head);
-    ir_.SetInsertPoint(head);
-    llvm::PHINode* position = ir_.CreatePHI(ir_.getInt64Ty(), 2);
-    position->addIncoming(begin, before);
-    ir_.CreateCondBr(ir_.CreateICmpSLT(position, end), inside, after);
-    ir_.SetInsertPoint(inside);
-    Value* step = body(position);
-    position->addIncoming(ir_.CreateAdd(position, step), ir_.GetInsertBlock());
-    ir_.CreateBr(head);
-    ir_.SetInsertPoint(after);
-  }
-
-  void when(Value* condition, const std::function<void()>& then) {
-    BasicBlock *some = add_block("some"), *after = add_block("either");
-    ir_.CreateCondBr(condition, some, after);
-    ir_.SetInsertPoint(some);
-    then();
-    ir_.CreateBr(after);
-    ir_.SetInsertPoint(after);
   }
 
   void put_pointer(Value* pointers, size_t at, Value* pointer) {
@@ -164,7 +113,7 @@ class ProductEmitter {
 
   llvm::Function* loops_of(const Kernel& kernel, const std::string& name) {
     llvm::Type *i64 = ir_.getInt64Ty(), *pointer = ir_.getPtrTy();
-    llvm::Function* function = add_internal(module_, name, isa_, {pointer, i64, i64}, i64);
+    llvm::Function* function = add_function(module_, name, isa_, {pointer, i64, i64}, i64);
     llvm::IRBuilder<> ir(module_.getContext());
     if (fast_math_) {
       llvm::FastMathFlags flags;
@@ -226,10 +175,9 @@ class ProductEmitter {
                                                            name + ".pack", isa_)
                                    : make_pack(width, name + ".pack");
     llvm::Type* pointer = ir_.getPtrTy();
-    function_ = panel.sums =
-        add_internal(module_, name + ".sums", isa_, {pointer, pointer, pointer, pointer, pointer, ir_.getInt64Ty()},
-                     ir_.getVoidTy());
-    ir_.SetInsertPoint(add_block("entry"));
+    panel.sums = add_function(module_, name + ".sums", isa_,
+                              {pointer, pointer, pointer, pointer, pointer, ir_.getInt64Ty()}, ir_.getVoidTy());
+    enter(panel.sums);
     Value *left = function_->getArg(0), *right = function_->getArg(1), *packed = function_->getArg(3),
           *pointers = function_->getArg(4);
     if (pack && !turns) clear_unused_lanes(packed, width);
@@ -345,15 +293,11 @@ class ProductEmitter {
     ir_.CreateCall(panel.rest, {pointers_, number(0), times(rows, panel.width)});
   }
 
-  llvm::Module& module_;
-  llvm::IRBuilder<> ir_;
   const Kernel& kernel_;
   const ProductForm& form_;
   const std::string& name_;
-  const Isa& isa_;
   const bool fast_math_;
   const Tiling tiling_;
-  llvm::Function* function_ = nullptr;
   Panel whole_, tail_;
   Value *sums_ = nullptr, *packed_ = nullptr, *pointers_ = nullptr;
   std::vector<Value*> params_;

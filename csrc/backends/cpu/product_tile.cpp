@@ -6,29 +6,24 @@
 #include <functional>
 
 #include "code.h"
+#include "function_emitter.h"
 #include "schedule/product_form.h"
 
 namespace braze::cpu {
 namespace {
 
-using llvm::BasicBlock;
-using llvm::Value;
-using Values = std::vector<Value*>;
-
-class TileEmitter {
+class TileEmitter : FunctionEmitter {
  public:
-  TileEmitter(llvm::Module& module, const TileShape& shape, const std::string& name, const Isa& isa)
-      : ir_(module.getContext()), code_{ir_, isa}, shape_(shape), lanes_(isa.vector_bits / 32) {
-    llvm::Type *pointer = ir_.getPtrTy(), *i64 = ir_.getInt64Ty();
-    auto* type = llvm::FunctionType::get(ir_.getVoidTy(), {pointer, pointer, pointer, i64, ir_.getInt1Ty()}, false);
-    function_ = llvm::Function::Create(type, llvm::Function::InternalLinkage, name, module);
-    function_->setDoesNotThrow();
-    function_->addFnAttr("prefer-vector-width", std::to_string(isa.vector_bits));
-    vector_ = llvm::FixedVectorType::get(ir_.getFloatTy(), static_cast<unsigned>(lanes_));
-  }
+  TileEmitter(llvm::Module& module, const TileShape& shape, const Isa& isa)
+      : FunctionEmitter(module, isa),
+        code_{ir_, isa},
+        shape_(shape),
+        lanes_(isa.vector_bits / 32),
+        vector_(llvm::FixedVectorType::get(ir_.getFloatTy(), static_cast<unsigned>(lanes_))) {}
 
-  llvm::Function* run() {
-    ir_.SetInsertPoint(add_block("entry"));
+  llvm::Function* run(const std::string& name) {
+    llvm::Type *pointer = ir_.getPtrTy(), *i64 = ir_.getInt64Ty();
+    enter(add_function(module_, name, isa_, {pointer, pointer, pointer, i64, ir_.getInt1Ty()}, ir_.getVoidTy()));
     if (shape_.along_depth)
       along_depth();
     else
@@ -38,23 +33,19 @@ class TileEmitter {
   }
 
  private:
+  using Values = std::vector<Value*>;
+
   Value* left() const { return function_->getArg(0); }
   Value* right() const { return function_->getArg(1); }
   Value* result() const { return function_->getArg(2); }
   Value* depth() const { return function_->getArg(3); }
   Value* more() const { return function_->getArg(4); }
 
-  BasicBlock* add_block(const char* name) { return BasicBlock::Create(ir_.getContext(), name, function_); }
-  Value* number(int64_t n) { return ir_.getInt64(static_cast<uint64_t>(n)); }
-  Value* at(Value* base, Value* offset) { return ir_.CreateGEP(ir_.getFloatTy(), base, offset); }
-  Value* at(Value* base, int64_t offset) { return at(base, number(offset)); }
   Value* load(llvm::Type* type, Value* address) { return ir_.CreateAlignedLoad(type, address, llvm::Align(4)); }
-  Value* times(Value* position, int64_t stride) {
-    return stride == 1 ? position : ir_.CreateMul(position, number(stride));
-  }
 
-  /// Positions 0, step, 2 * step ... below `end`, which is above 0.
-  Values loop(Value* end, int64_t step, const Values& start, const std::function<Values(Value*, const Values&)>& body) {
+  /// Positions 0, step, 2 * step ... below `end`, which is above 0; carried values go round and come out.
+  Values along(Value* end, int64_t step, const Values& start,
+               const std::function<Values(Value*, const Values&)>& body) {
     BasicBlock *before = ir_.GetInsertBlock(), *head = add_block("depth"), *after = add_block("after");
     ir_.CreateBr(head);
     ir_.SetInsertPoint(head);
@@ -102,7 +93,7 @@ class TileEmitter {
 
   void along_columns() {
     const int vectors = shape_.columns / lanes_;
-    auto place = [&](int i) { return at(result(), i / vectors * kPanelColumns + i % vectors * lanes_); };
+    auto place = [&](int i) { return floats(result(), i / vectors * kPanelColumns + i % vectors * lanes_); };
     const Values start = choose(
         more(),
         [&] {
@@ -111,12 +102,13 @@ class TileEmitter {
           return sums;
         },
         zeros());
-    const Values sums = loop(depth(), 1, start, [&](Value* k, const Values& carried) {
-      Value *a = at(left(), times(k, shape_.left_depth)), *b = at(right(), times(k, shape_.right_depth));
+    const Values sums = along(depth(), 1, start, [&](Value* k, const Values& carried) {
+      Value *a = floats(left(), times(k, shape_.left_depth)), *b = floats(right(), times(k, shape_.right_depth));
       Values columns, next;
-      for (int j = 0; j < vectors; ++j) columns.push_back(load(vector_, at(b, j * lanes_)));
+      for (int j = 0; j < vectors; ++j) columns.push_back(load(vector_, floats(b, j * lanes_)));
       for (int i = 0; i < shape_.rows * vectors; ++i) {
-        if (i % vectors == 0) row_ = splat(code_, load(ir_.getFloatTy(), at(a, i / vectors * shape_.left_row)), lanes_);
+        if (i % vectors == 0)
+          row_ = splat(code_, load(ir_.getFloatTy(), floats(a, i / vectors * shape_.left_row)), lanes_);
         next.push_back(fma(code_, row_, columns[i % vectors], carried[i]));
       }
       return next;
@@ -127,7 +119,7 @@ class TileEmitter {
   /// One vector of the depth from `k` on.
   Values step(Value* k, const Values& carried, Value* mask) {
     auto part = [&](Value* base, int64_t offset) -> Value* {
-      Value* address = at(at(base, k), offset);
+      Value* address = floats(floats(base, k), offset);
       if (!mask) return load(vector_, address);
       return ir_.CreateMaskedLoad(vector_, address, llvm::Align(4), mask, llvm::Constant::getNullValue(vector_));
     };
@@ -147,7 +139,8 @@ class TileEmitter {
     if (shape_.depth >= lanes_) {
       Value* whole = ir_.CreateAnd(depth(), number(-lanes_));
       const auto steps = [&] {
-        return loop(whole, lanes_, zeros(), [&](Value* k, const Values& carried) { return step(k, carried, nullptr); });
+        return along(whole, lanes_, zeros(),
+                     [&](Value* k, const Values& carried) { return step(k, carried, nullptr); });
       };
       sums = rest == 0 ? steps() : choose(ir_.CreateICmpNE(whole, number(0)), steps, zeros());
     }
@@ -161,7 +154,7 @@ class TileEmitter {
     }
     for (int i = 0; i < shape_.rows; ++i) {
       Values row(sums.begin() + i * shape_.columns, sums.begin() + (i + 1) * shape_.columns);
-      Value *made = across(row), *place = at(result(), i * kPanelColumns);
+      Value *made = across(row), *place = floats(result(), i * kPanelColumns);
       Value* together = ir_.CreateFAdd(load(made->getType(), place), made);
       ir_.CreateAlignedStore(ir_.CreateSelect(more(), together, made), place, llvm::Align(4));
     }
@@ -193,11 +186,9 @@ class TileEmitter {
     return all;
   }
 
-  llvm::IRBuilder<> ir_;
   Code code_;
   const TileShape& shape_;
   const int lanes_;
-  llvm::Function* function_;
   llvm::Type* vector_;
   Value* row_ = nullptr;
 };
@@ -205,7 +196,7 @@ class TileEmitter {
 }  // namespace
 
 llvm::Function* emit_tile(llvm::Module& module, const TileShape& shape, const std::string& name, const Isa& isa) {
-  return TileEmitter(module, shape, name, isa).run();
+  return TileEmitter(module, shape, isa).run(name);
 }
 
 }  // namespace braze::cpu
