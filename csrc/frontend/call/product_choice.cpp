@@ -118,11 +118,8 @@ std::string question(const ProductCall& product, const Options& options) {
 
 bool prefers_own(const ProductCall& product, const Options& options) {
   if (product.batch() * product.rows() * product.columns() > kMostTerms / product.depth()) return false;
-  const std::string asked = question(product, options);
-  if (auto known = Remembered::instance().find(asked)) return *known == "own";
-  const bool own = own_is_faster(product, options);  // no lock is held: it waits for the GIL
-  Remembered::instance().keep(asked, own ? "own" : "library");
-  return own;
+  return remembered_choice(question(product, options), {"library", "own"},
+                           [&] { return own_is_faster(product, options); }) == 1;
 }
 
 }  // namespace
