@@ -143,6 +143,13 @@ class KernelBuilder {
     return emit(std::move(in));
   }
 
+  /// A factor of a product, at the dtype of the sums.
+  int factor(const Source& source, DType dtype) {
+    Instr in{InstrKind::Elementwise, Op::cast_, dtype};
+    in.args = {as_element(read(source))};
+    return emit_elementwise(std::move(in));
+  }
+
   /// The level of an instruction that only combines `args`.
   bool combines_rows(const std::vector<int>& args) const {
     bool any = false;
@@ -175,7 +182,8 @@ class KernelBuilder {
     in.kind = InstrKind::Elementwise;
     in.op = member.op;
     in.dtype = graph_.value(member.value).dtype;
-    for (const Source& source : member.sources) in.args.push_back(read(source));
+    const bool product = graph_.nodes[member.node].op == Op::dot_;  // of one term
+    for (const Source& source : member.sources) in.args.push_back(product ? factor(source, in.dtype) : read(source));
     return emit_elementwise(std::move(in));
   }
 
@@ -229,7 +237,8 @@ class KernelBuilder {
     in.op = member.op;
     in.dtype = graph_.value(member.value).dtype;
     in.row = true;
-    for (const Source& source : member.sources) in.args.push_back(as_element(read(source)));
+    for (const Source& source : member.sources)
+      in.args.push_back(in.op == Op::dot_ ? factor(source, in.dtype) : as_element(read(source)));
     return emit(std::move(in));
   }
 

@@ -48,4 +48,11 @@ void FunctionEmitter::when(Value* condition, const std::function<void()>& then) 
   ir_.SetInsertPoint(after);
 }
 
+void FunctionEmitter::prefetch(Value* address, Cache into, bool to_write) {
+  constexpr int kData = 1;
+  ir_.CreateIntrinsic(
+      llvm::Intrinsic::prefetch, {ir_.getPtrTy()},
+      {address, ir_.getInt32(to_write), ir_.getInt32(into == Cache::First ? 3 : 2), ir_.getInt32(kData)});
+}
+
 }  // namespace braze::cpu

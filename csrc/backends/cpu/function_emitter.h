@@ -4,6 +4,7 @@
 #include <functional>
 #include <string>
 
+#include "code.h"
 #include "target.h"
 
 #include "llvm/IR/IRBuilder.h"
@@ -33,12 +34,20 @@ class FunctionEmitter {
   }
   Value* floats(Value* base, Value* offset) { return ir_.CreateGEP(ir_.getFloatTy(), base, offset); }
   Value* floats(Value* base, int64_t offset) { return floats(base, number(offset)); }
+  /// The address `offset` elements of memory further on.
+  Value* moved(Value* base, DType dtype, Value* offset) {
+    return ir_.CreateGEP(memory_element(ir_.getContext(), dtype), base, offset);
+  }
 
   /// Positions begin, begin + step, ... below `end`: maybe none.
   void loop(Value* begin, Value* end, int64_t step, const std::function<void(Value*)>& body);
   /// The same where the body says how far it came.
   void advance(Value* begin, Value* end, const std::function<Value*(Value*)>& body);
   void when(Value* condition, const std::function<void()>& then);
+
+  enum class Cache { First, Second };
+  /// Asks for the line of memory at an address, which need not be one of ours.
+  void prefetch(Value* address, Cache into, bool to_write = false);
 
   llvm::Module& module_;
   const Isa& isa_;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "code.h"
+#include "emit_convert.h"
 #include "function_emitter.h"
 #include "schedule/product_form.h"
 
@@ -19,12 +20,13 @@ constexpr int kSteps = 16, kBlock = 4;
 
 class PackEmitter : FunctionEmitter {
  public:
-  PackEmitter(llvm::Module& module, int64_t apart, const Isa& isa)
+  PackEmitter(llvm::Module& module, DType dtype, int64_t apart, const Isa& isa)
       : FunctionEmitter(module, isa),
         code_{ir_, isa},
+        dtype_(dtype),
         apart_(apart),
         lanes_(isa.vector_bits / 32),
-        piece_(llvm::FixedVectorType::get(ir_.getFloatTy(), kBlock)) {}
+        piece_(with_lanes(memory_element(ir_.getContext(), dtype), kBlock)) {}
 
   llvm::Function* run(const std::string& name, int64_t width, int64_t depth_rest) {
     llvm::Type* pointer = ir_.getPtrTy();
@@ -33,7 +35,7 @@ class PackEmitter : FunctionEmitter {
     const int64_t whole = width / lanes_ * lanes_;
     Value* full = ir_.CreateAnd(depth, number(-kSteps));
     auto columns_from = [&](Value* column, int64_t count) {
-      Value *source = floats(from, times(column, apart_)), *target = floats(to, column);
+      Value *source = moved(from, dtype_, times(column, apart_)), *target = floats(to, column);
       loop(number(0), full, kSteps, [&](Value* k) { turn(source, target, k, count, kSteps); });
       if (depth_rest == 0) return;
       when(ir_.CreateICmpSLT(full, depth), [&] { turn(source, target, full, count, depth_rest); });
@@ -47,10 +49,11 @@ class PackEmitter : FunctionEmitter {
  private:
   /// Four elements of a column, of which the first `used` exist.
   Value* piece(Value* address, int64_t used) {
-    if (used >= kBlock) return ir_.CreateAlignedLoad(piece_, address, llvm::Align(4));
+    const llvm::Align align(static_cast<uint64_t>(info(dtype_).bytes));
+    if (used >= kBlock) return ir_.CreateAlignedLoad(piece_, address, align);
     llvm::SmallVector<llvm::Constant*, kBlock> mask;
     for (int lane = 0; lane < kBlock; ++lane) mask.push_back(ir_.getInt1(lane < used));
-    return ir_.CreateMaskedLoad(piece_, address, llvm::Align(4), llvm::ConstantVector::get(mask),
+    return ir_.CreateMaskedLoad(piece_, address, align, llvm::ConstantVector::get(mask),
                                 llvm::Constant::getNullValue(piece_));
   }
 
@@ -59,13 +62,15 @@ class PackEmitter : FunctionEmitter {
     const int pieces = static_cast<int>((steps + kBlock - 1) / kBlock), blocks = lanes_ / kBlock;
     std::vector<std::vector<Value*>> parts(static_cast<size_t>(pieces * kBlock));  // by piece and r: block by block
     for (int column = 0; column < lanes_; ++column) {
-      Value* start = floats(floats(source, k), std::min<int64_t>(column, count - 1) * apart_);
+      Value* start = moved(moved(source, dtype_, k), dtype_, number(std::min<int64_t>(column, count - 1) * apart_));
       for (int p = 0; p < pieces; ++p)
-        parts[p * kBlock + column % kBlock].push_back(piece(floats(start, p * kBlock), steps - p * kBlock));
+        parts[p * kBlock + column % kBlock].push_back(
+            piece(moved(start, dtype_, number(p * kBlock)), steps - p * kBlock));
     }
     for (int p = 0; p < pieces; ++p) {
       std::vector<Value*> rows;
-      for (int r = 0; r < kBlock; ++r) rows.push_back(concatenate(code_, parts[p * kBlock + r]));
+      for (int r = 0; r < kBlock; ++r)
+        rows.push_back(from_memory(code_, concatenate(code_, parts[p * kBlock + r]), dtype_));
       auto pick = [&](Value* a, Value* b, int first, int second, bool from_both) {
         llvm::SmallVector<int, 16> lanes;
         for (int block = 0; block < blocks; ++block)
@@ -87,6 +92,7 @@ class PackEmitter : FunctionEmitter {
   }
 
   Code code_;
+  const DType dtype_;
   const int64_t apart_;
   const int lanes_;
   llvm::Type* piece_;
@@ -94,9 +100,9 @@ class PackEmitter : FunctionEmitter {
 
 }  // namespace
 
-llvm::Function* emit_transposing_pack(llvm::Module& module, int64_t width, int64_t apart, int64_t depth_rest,
-                                      const std::string& name, const Isa& isa) {
-  return PackEmitter(module, apart, isa).run(name, width, depth_rest);
+llvm::Function* emit_transposing_pack(llvm::Module& module, DType dtype, int64_t width, int64_t apart,
+                                      int64_t depth_rest, const std::string& name, const Isa& isa) {
+  return PackEmitter(module, dtype, apart, isa).run(name, width, depth_rest);
 }
 
 }  // namespace braze::cpu

@@ -6,6 +6,7 @@
 #include <functional>
 
 #include "code.h"
+#include "emit_convert.h"
 #include "function_emitter.h"
 #include "schedule/product_form.h"
 
@@ -23,7 +24,8 @@ class TileEmitter : FunctionEmitter {
 
   llvm::Function* run(const std::string& name) {
     llvm::Type *pointer = ir_.getPtrTy(), *i64 = ir_.getInt64Ty();
-    enter(add_function(module_, name, isa_, {pointer, pointer, pointer, i64, ir_.getInt1Ty()}, ir_.getVoidTy()));
+    enter(add_function(module_, name, isa_, {pointer, pointer, pointer, i64, ir_.getInt1Ty(), pointer, i64},
+                       ir_.getVoidTy()));
     if (shape_.along_depth)
       along_depth();
     else
@@ -40,8 +42,24 @@ class TileEmitter : FunctionEmitter {
   Value* result() const { return function_->getArg(2); }
   Value* depth() const { return function_->getArg(3); }
   Value* more() const { return function_->getArg(4); }
+  Value* ahead() const { return function_->getArg(5); }
+  Value* step_ahead() const { return function_->getArg(6); }
 
   Value* load(llvm::Type* type, Value* address) { return ir_.CreateAlignedLoad(type, address, llvm::Align(4)); }
+
+  /// `lanes` elements of a factor from `address` on, or those of them that `mask` names and zeros.
+  Value* read(DType dtype, Value* address, int lanes, Value* mask = nullptr) {
+    llvm::Type* type = with_lanes(memory_element(ir_.getContext(), dtype), lanes);
+    const llvm::Align align(static_cast<uint64_t>(info(dtype).bytes));
+    Value* bits = nullptr;
+    if (mask)
+      bits = ir_.CreateMaskedLoad(type, address, align, mask, llvm::Constant::getNullValue(type));
+    else
+      bits = ir_.CreateAlignedLoad(type, address, align);
+    return from_memory(code_, bits, dtype);
+  }
+  Value* left_at(Value* base, Value* offset) { return moved(base, shape_.left, offset); }
+  Value* right_at(Value* base, Value* offset) { return moved(base, shape_.right, offset); }
 
   /// Positions 0, step, 2 * step ... below `end`, which is above 0; carried values go round and come out.
   Values along(Value* end, int64_t step, const Values& start,
@@ -103,12 +121,14 @@ class TileEmitter : FunctionEmitter {
         },
         zeros());
     const Values sums = along(depth(), 1, start, [&](Value* k, const Values& carried) {
-      Value *a = floats(left(), times(k, shape_.left_depth)), *b = floats(right(), times(k, shape_.right_depth));
+      Value *a = left_at(left(), times(k, shape_.left_depth)), *b = right_at(right(), times(k, shape_.right_depth));
       Values columns, next;
-      for (int j = 0; j < vectors; ++j) columns.push_back(load(vector_, floats(b, j * lanes_)));
+      for (int line = 0; line < shape_.ahead; ++line) ask_for_next(k, line);
+      if (shape_.ahead > 0 && shape_.left_depth == 1) ask_for_left(k);
+      for (int j = 0; j < vectors; ++j) columns.push_back(read(shape_.right, right_at(b, number(j * lanes_)), lanes_));
       for (int i = 0; i < shape_.rows * vectors; ++i) {
         if (i % vectors == 0)
-          row_ = splat(code_, load(ir_.getFloatTy(), floats(a, i / vectors * shape_.left_row)), lanes_);
+          row_ = splat(code_, read(shape_.left, left_at(a, number(i / vectors * shape_.left_row)), 1), lanes_);
         next.push_back(fma(code_, row_, columns[i % vectors], carried[i]));
       }
       return next;
@@ -116,17 +136,28 @@ class TileEmitter : FunctionEmitter {
     for (int i = 0; i < shape_.rows * vectors; ++i) ir_.CreateAlignedStore(sums[i], place(i), llvm::Align(4));
   }
 
+  /// The left factor's lines of the tiles below, row by row.
+  void ask_for_left(Value* k) {
+    const int64_t lines = kTilePart * info(shape_.left).bytes / kLine;
+    Value *line = ir_.CreateAnd(k, number(lines - 1)), *row = ir_.CreateUDiv(k, number(lines));
+    Value* below = left_at(left(), number(shape_.rows * shape_.left_row));
+    prefetch(left_at(left_at(below, times(row, shape_.left_row)), times(line, kLine / info(shape_.left).bytes)),
+             Cache::First);
+  }
+
+  void ask_for_next(Value* k, int line) {
+    Value* first = ir_.CreateGEP(ir_.getInt8Ty(), ahead(), ir_.CreateMul(k, step_ahead()));
+    prefetch(ir_.CreateGEP(ir_.getInt8Ty(), first, number(kLine * line)), Cache::Second);
+  }
+
   /// One vector of the depth from `k` on.
   Values step(Value* k, const Values& carried, Value* mask) {
-    auto part = [&](Value* base, int64_t offset) -> Value* {
-      Value* address = floats(floats(base, k), offset);
-      if (!mask) return load(vector_, address);
-      return ir_.CreateMaskedLoad(vector_, address, llvm::Align(4), mask, llvm::Constant::getNullValue(vector_));
-    };
     Values columns, next;
-    for (int j = 0; j < shape_.columns; ++j) columns.push_back(part(right(), j * shape_.right_column));
+    for (int j = 0; j < shape_.columns; ++j)
+      columns.push_back(
+          read(shape_.right, right_at(right_at(right(), k), number(j * shape_.right_column)), lanes_, mask));
     for (int i = 0; i < shape_.rows; ++i) {
-      Value* row = part(left(), i * shape_.left_row);
+      Value* row = read(shape_.left, left_at(left_at(left(), k), number(i * shape_.left_row)), lanes_, mask);
       for (int j = 0; j < shape_.columns; ++j)
         next.push_back(fma(code_, row, columns[j], carried[i * shape_.columns + j]));
     }

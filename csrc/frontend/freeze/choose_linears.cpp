@@ -1,7 +1,8 @@
 // A weight of a linear layer can be read as it is, kept the other way round, or packed by MKL or oneDNN. Which is
 // fastest depends on the shape, the dtype and the machine in no simple way, so each shape is run once in every form and
-// the answer kept. oneDNN can apply an activation in the same call; that counts where nothing but
-// library calls reads its result, because elsewhere a kernel of ours does it on its way.
+// the answer kept. A kernel of ours reads the weight as it is, and where it beats every form nothing is packed. oneDNN
+// can apply an activation in the same call; that counts where nothing but library calls reads its result, because
+// elsewhere a kernel of ours does it on its way.
 #include <ATen/ops/addmm.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/gelu.h>
@@ -11,8 +12,10 @@
 #include <ATen/ops/silu.h>
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
+#include "frontend/call/product_choice.h"
 #include "frontend/capture/convert.h"
 #include "frontend/freeze/freezing.h"
 #include "frontend/freeze/linear_call.h"
@@ -127,7 +130,8 @@ std::vector<Form> forms_of(const LinearCall& call, const Activation& activation)
   return forms;
 }
 
-Form fastest(const Layer& layer, const LinearCall& call, const Activation& activation) {
+Form fastest(const Layer& layer, const LinearCall& call, const Activation& activation,
+             const std::optional<double>& seconds_of_own) {
   Form best = Form::AsIs;
   double least = 1e9;
   const double apart = activation.node >= 0 ? layer.time_activation() : 0;
@@ -137,20 +141,23 @@ Form fastest(const Layer& layer, const LinearCall& call, const Activation& activ
     best = form;
     least = seconds;
   }
-  return best;
+  return seconds_of_own && *seconds_of_own + apart <= least ? Form::AsIs : best;
 }
 
 /// The same for every layer of this shape.
-Form remembered(const LinearCall& call, const Activation& activation, const at::Tensor& weight,
-                const Options& options) {
-  std::string question = "linear " + circumstances(options) + "; " + std::string(info(call.dtype).name) +
-                         (call.bias ? " bias " : " ") + activation.attribute + activation.algorithm;
+Form remembered(const LinearCall& call, const ProductCall& product, const Activation& activation,
+                const at::Tensor& weight, const Options& options) {
+  std::string question = "linear " + circumstances(options) + " products " + options.products + "; " +
+                         std::string(info(call.dtype).name) + (call.bias ? " bias " : " ") + activation.attribute +
+                         activation.algorithm;
   const Geometry &w = call.weight.geometry, &x = call.x.geometry;
   for (int64_t n : {call.rows, call.inner, call.columns, w.strides[0], w.strides[1], x.strides[0], x.strides[1]})
     question += " " + std::to_string(n);
-  const size_t form = remembered_choice(
-      question, {"as it is", "transposed", "mkl", "onednn", "onednn with activation"},
-      [&] { return static_cast<size_t>(fastest(Layer(call, activation, weight), call, activation)); });
+  const size_t form =
+      remembered_choice(question, {"as it is", "transposed", "mkl", "onednn", "onednn with activation"}, [&] {
+        const Layer layer(call, activation, weight);
+        return static_cast<size_t>(fastest(layer, call, activation, seconds_of_own(product, options)));
+      });
   return static_cast<Form>(form);
 }
 
@@ -198,7 +205,9 @@ class Chooser {
       if (!call || !freezing_.is_at_hand(call->weight)) continue;
       if (call->dtype != DType::f32 && call->dtype != DType::bf16) continue;
       const Activation activation = activation_after(graph_, readers_, graph_.nodes[n].results[0]);
-      const Form form = remembered(*call, activation, peek(call->weight), freezing_.options);
+      const auto product = read_product(graph_, graph_.nodes[n]);
+      if (!product || freezing_.options.products == "own") continue;
+      const Form form = remembered(*call, *product, activation, peek(call->weight), freezing_.options);
       if (form != Form::AsIs) rewrite(static_cast<NodeId>(n), *call, activation, form);
     }
     std::erase_if(graph_.nodes, [](const Node& node) { return node.op == Op::empty_ && node.results.empty(); });
