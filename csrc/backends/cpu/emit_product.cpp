@@ -5,8 +5,8 @@
 //   blocks of rows (the left factor's stay in the second cache)
 //     panels
 //       parts of the depth: pack; tiles by rows, and by columns where a tile is narrower than a panel; tiles ask for
-//         the memory that the next part will be packed from, and in the last part for that of the results: its lines
-//         lie too far apart to be foreseen
+//         the memory of the right factor's next part, and in the last part for that of the results: its lines lie too
+//         far apart to be foreseen
 //       the rest of the kernel
 #include "emit_product.h"
 
@@ -25,6 +25,7 @@ namespace {
 constexpr int64_t kMostRows = 240;     // of a block
 constexpr int64_t kAlongDepth = 1024;  // of a part, where vectors lie along it
 constexpr int64_t kFewRows = 16;       // up to which they do
+constexpr int64_t kUnpackedTiles = 8;  // up to which rows of floats in order are read where they are
 constexpr int kTileRows = 6, kTileColumnsAlongDepth = 4;
 constexpr int64_t kMostAhead = 4;  // lines a tile asks for at each step of the depth
 
@@ -54,10 +55,11 @@ struct Tiling {
     tile.rows = static_cast<int>((form.rows + tiles - 1) / tiles);
     lanes = isa.vector_bits / 32;
     tile.columns = tile.along_depth ? kTileColumnsAlongDepth : lanes * (isa.avx512 ? 4 : 2);
-    packs = !tile.along_depth && (tile.right_column != 1 || tiles > 1 || form.columns % lanes != 0);
+    const int64_t unpacked = right.dtype == DType::f32 ? kUnpackedTiles : 1;
+    packs = !tile.along_depth && (tile.right_column != 1 || tiles > unpacked || form.columns % lanes != 0);
     part = std::min(form.depth, tile.along_depth ? kAlongDepth : kTilePart);
     block = std::min(form.rows, kMostRows / tile.rows * tile.rows);
-    if (!packs) return;
+    if (tile.along_depth) return;
     const int64_t bytes = info(right.dtype).bytes;
     next_lines = ((tile.right_column == 1 ? kPanelColumns : part) * bytes + kLine - 1) / kLine;
     next_step = std::max(tile.right_column, tile.right_depth) * bytes;
@@ -69,7 +71,7 @@ struct Tiling {
   int lanes = 1;
   bool packs = false;
   int64_t part = 1, block = 1;
-  int64_t next_lines = 0, next_step = 0;  // what the next part is packed from: lines side by side, bytes to the others
+  int64_t next_lines = 0, next_step = 0;  // of the right factor's next part: lines side by side, bytes to the others
 };
 
 class ProductEmitter : FunctionEmitter {
@@ -118,7 +120,7 @@ class ProductEmitter : FunctionEmitter {
     Value *left, *right, *depth;
     Value* more;  // whether it is not the first
     Value* last;  // whether it is the last
-    Value* next;  // where the next part will be packed from, here or in the next panel
+    Value* next;  // where the next part lies, here or in the next panel
   };
 
   Value* least(Value* a, Value* b) { return ir_.CreateSelect(ir_.CreateICmpSLT(a, b), a, b); }

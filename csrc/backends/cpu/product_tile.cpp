@@ -1,6 +1,7 @@
 // Two kinds of tile. With vectors along the columns each step of the depth broadcasts one element a row of the left
 // factor. With vectors along the depth nothing has to be turned or packed, which is best for few rows; the sums across
-// vectors are taken four columns at a time.
+// vectors are taken four columns at a time. Each column is a stretch of memory of its own, too short for a prefetcher
+// to come up to speed, so that the next columns are asked for meanwhile.
 #include "product_tile.h"
 
 #include <functional>
@@ -153,9 +154,11 @@ class TileEmitter : FunctionEmitter {
   /// One vector of the depth from `k` on.
   Values step(Value* k, const Values& carried, Value* mask) {
     Values columns, next;
-    for (int j = 0; j < shape_.columns; ++j)
-      columns.push_back(
-          read(shape_.right, right_at(right_at(right(), k), number(j * shape_.right_column)), lanes_, mask));
+    for (int j = 0; j < shape_.columns; ++j) {
+      Value* column = right_at(right_at(right(), k), number(j * shape_.right_column));
+      if (!mask) prefetch(right_at(column, number(shape_.columns * shape_.right_column)), Cache::Second);
+      columns.push_back(read(shape_.right, column, lanes_, mask));
+    }
     for (int i = 0; i < shape_.rows; ++i) {
       Value* row = read(shape_.left, left_at(left_at(left(), k), number(i * shape_.left_row)), lanes_, mask);
       for (int j = 0; j < shape_.columns; ++j)
