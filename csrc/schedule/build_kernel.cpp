@@ -143,10 +143,10 @@ class KernelBuilder {
     return emit(std::move(in));
   }
 
-  /// A factor of a product, at the dtype of the sums.
-  int factor(const Source& source, DType dtype) {
+  /// A factor of a product at the dtype of the sums.
+  int as_factor(int arg, DType dtype) {
     Instr in{InstrKind::Elementwise, Op::cast_, dtype};
-    in.args = {as_element(read(source))};
+    in.args = {arg};
     return emit_elementwise(std::move(in));
   }
 
@@ -183,7 +183,8 @@ class KernelBuilder {
     in.op = member.op;
     in.dtype = graph_.value(member.value).dtype;
     const bool product = graph_.nodes[member.node].op == Op::dot_;  // of one term
-    for (const Source& source : member.sources) in.args.push_back(product ? factor(source, in.dtype) : read(source));
+    for (const Source& source : member.sources)
+      in.args.push_back(product ? as_factor(read(source), in.dtype) : read(source));
     return emit_elementwise(std::move(in));
   }
 
@@ -237,8 +238,10 @@ class KernelBuilder {
     in.op = member.op;
     in.dtype = graph_.value(member.value).dtype;
     in.row = true;
-    for (const Source& source : member.sources)
-      in.args.push_back(in.op == Op::dot_ ? factor(source, in.dtype) : as_element(read(source)));
+    for (const Source& source : member.sources) {
+      const int arg = as_element(read(source));
+      in.args.push_back(in.op == Op::dot_ ? as_factor(arg, in.dtype) : arg);
+    }
     return emit(std::move(in));
   }
 
