@@ -1,4 +1,4 @@
-// The caches of compiled code for Python: what they hold, and emptying them.
+// The caches of compiled code for Python: what they hold, emptying them, and keeping a text of one's own.
 #include "bindings/bindings.h"
 #include "runtime/disk_cache.h"
 #include "runtime/kernel_cache.h"
@@ -39,11 +39,22 @@ void cache_clear() {
   process_kernel_cache().clear();
 }
 
+std::optional<std::string> cache_find(const std::string& key) {
+  DiskCache* disk = process_disk_cache();
+  return disk ? disk->load(key) : std::nullopt;
+}
+
+void cache_keep(const std::string& key, const std::string& text) {
+  if (DiskCache* disk = process_disk_cache()) disk->store(key, text);
+}
+
 }  // namespace
 
 void bind_cache(py::module_& module) {
   module.def("cache_info", &cache_info);
   module.def("cache_clear", &cache_clear);
+  module.def("cache_find", &cache_find);
+  module.def("cache_keep", &cache_keep);
 }
 
 }  // namespace braze

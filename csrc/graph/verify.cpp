@@ -166,10 +166,13 @@ class Verifier {
     if (node_->op == Op::dot_) {
       auto* other = std::get_if<Access>(&node_->operands[1]);
       law(other != nullptr && other->geometry.sizes == domain, "a dot's operands have the same sizes");
-      law(is_floating(operand_dtype(0)) && operand_dtype(1) == operand_dtype(0),
-          "a dot multiplies floats of one dtype");
+      for (size_t i : {0, 1})
+        law(is_floating(operand_dtype(i)) &&
+                (operand_dtype(i) == result().dtype ||
+                 (result().dtype == DType::f32 && info(operand_dtype(i)).kind == DTypeKind::Half)),
+            "a dot multiplies floats of its dtype, or half types at f32");
     }
-    DType in = operand_dtype(0);
+    DType in = node_->op == Op::dot_ ? result().dtype : operand_dtype(0);
     bool is_position = node_->op == Op::argmin_ || node_->op == Op::argmax_;
     law(result().dtype == (is_position ? DType::i64 : in), "a reduce keeps its dtype, argmin and argmax give i64");
     if (node_->op == Op::any_ || node_->op == Op::all_) law(in == DType::b1, "any and all reduce b1");

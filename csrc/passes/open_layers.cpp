@@ -121,7 +121,7 @@ class Arguments {
 bool is_plain(const Graph& graph, const Access& x, int64_t heads) {
   const Geometry& g = x.geometry;
   return g.sizes.size() == 3 && g.numel() > 0 && g.strides == Geometry::contiguous(g.sizes).strides && heads > 0 &&
-         g.sizes[2] % heads == 0 && info(graph.value(x.value).dtype).kind == DTypeKind::Float;
+         g.sizes[2] % heads == 0 && is_floating(graph.value(x.value).dtype);
 }
 
 /// src, embed_dim, num_heads, qkv_weight, qkv_bias, proj_weight, proj_bias, use_gelu, norm_first, eps, norm weights and

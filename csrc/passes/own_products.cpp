@@ -1,4 +1,6 @@
-// A product becomes a dot over [batch, M, N, K], and what is added to it an add of its own.
+// A product becomes a dot over [batch, M, N, K], and what is added to it an add of its own. One of a half type is
+// summed in f32 and rounded once, after the addition, as the library does it. Its left factor is widened before, once
+// for all columns and all products that read it; kernels widen the right one, a weight most often, while they read it.
 #include "passes/own_products.h"
 
 #include <utility>
@@ -62,34 +64,58 @@ class Rewriting {
 
  private:
   void rewrite(const Node& call, const ProductCall& product) {
-    const ValueId result = call.results[0];
-    const DType dtype = graph_.value(result).dtype;
+    origin_ = call.origin;
     const int64_t b = product.batch(), m = product.rows(), n = product.columns(), k = product.depth();
-    const auto &left = product.left.geometry.strides, &right = product.right.geometry.strides;
+    const Access left_factor = widened(product.left);
+    const auto &left = left_factor.geometry.strides, &right = product.right.geometry.strides;
     const std::vector<int64_t> domain = {b, m, n, k};
-    Node dot;
-    dot.op = Op::dot_;
-    dot.origin = call.origin;
-    dot.operands = {factor(product.left, domain, {left[0], left[1], 0, left[2]}),
-                    factor(product.right, domain, {right[0], 0, right[2], right[1]})};
+    Node dot = node_of(Op::dot_, {factor(left_factor, domain, {left[0], left[1], 0, left[2]}),
+                                  factor(product.right, domain, {right[0], 0, right[2], right[1]})});
     dot.reduce_dims = {3};
+    const ValueId result = call.results[0];
+    const bool rounds = graph_.value(result).dtype != DType::f32;
     const Geometry shape = Geometry::contiguous({b, m, n, 1});
-    if (!product.added) {
+    if (!product.added && !rounds) {
       graph_.values[result].shape = shape;
-      dot.results = {result};
-      return graph_.append(std::move(dot));
+      return append(std::move(dot), result);
     }
-    const ValueId sums = graph_.append(std::move(dot), dtype, shape);
-    Node add;
-    add.op = Op::add_;
-    add.origin = call.origin;
-    add.operands = {Access{sums, Geometry::contiguous({m, n})}, *product.added};
-    add.results = {result};
-    graph_.append(std::move(add));
+    Access sums{graph_.append(std::move(dot), DType::f32, shape), graph_.value(result).shape};
+    if (product.added) {
+      Node add = node_of(Op::add_, {sums, widened(*product.added)});
+      if (!rounds) return append(std::move(add), result);
+      sums.value = graph_.append(std::move(add), DType::f32, sums.geometry);
+    }
+    append(node_of(Op::cast_, {sums}), result);
+  }
+
+  Node node_of(Op op, std::vector<Operand> operands) const {
+    Node node;
+    node.op = op;
+    node.origin = origin_;
+    node.operands = std::move(operands);
+    return node;
+  }
+
+  void append(Node node, ValueId result) {
+    node.results = {result};
+    graph_.append(std::move(node));
+  }
+
+  /// The same numbers in f32.
+  Access widened(const Access& access) {
+    if (graph_.value(access.value).dtype == DType::f32) return access;
+    const Geometry shape = Geometry::contiguous(access.geometry.sizes);
+    for (const auto& [narrow, wide] : widened_)
+      if (narrow == access) return {wide, shape};
+    const ValueId wide = graph_.append(node_of(Op::cast_, {access}), DType::f32, shape);
+    widened_.emplace_back(access, wide);
+    return {wide, shape};
   }
 
   Graph& graph_;
   const PrefersOwn& prefers_;
+  std::string origin_;
+  std::vector<std::pair<Access, ValueId>> widened_;
 };
 
 }  // namespace
@@ -104,9 +130,11 @@ std::optional<ProductCall> read_product(const Graph& graph, const Node& node) {
   const Access *left = tensor(node, adds), *right = tensor(node, adds + 1), *added = adds ? tensor(node, 0) : nullptr;
   if (!left || !right || (adds && !added)) return std::nullopt;
   const Value& result = graph.value(node.results[0]);
-  if (result.dtype != DType::f32 || result.length == 0 || left->geometry.numel() == 0) return std::nullopt;
+  const bool sums_in_f32 = result.dtype == DType::f32 || info(result.dtype).kind == DTypeKind::Half;
+  if (!sums_in_f32 || result.length == 0 || left->geometry.numel() == 0) return std::nullopt;
   if (result.shape != Geometry::contiguous(result.shape.sizes)) return std::nullopt;
-  ProductCall product{batched ? *left : with_batch(*left), batched ? *right : with_batch(*right), std::nullopt};
+  ProductCall product{batched ? *left : with_batch(*left), batched ? *right : with_batch(*right), std::nullopt,
+                      result.dtype};
   if (adds) product.added = expanded(*added, product.rows(), product.columns());
   return product;
 }

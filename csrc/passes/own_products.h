@@ -14,6 +14,7 @@ namespace braze {
 struct ProductCall {
   Access left, right;
   std::optional<Access> added;
+  DType dtype = DType::f32;  // of all of them
 
   int64_t batch() const { return left.geometry.sizes[0]; }
   int64_t rows() const { return left.geometry.sizes[1]; }

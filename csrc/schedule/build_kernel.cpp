@@ -143,6 +143,13 @@ class KernelBuilder {
     return emit(std::move(in));
   }
 
+  /// A factor of a product at the dtype of the sums.
+  int as_factor(int arg, DType dtype) {
+    Instr in{InstrKind::Elementwise, Op::cast_, dtype};
+    in.args = {arg};
+    return emit_elementwise(std::move(in));
+  }
+
   /// The level of an instruction that only combines `args`.
   bool combines_rows(const std::vector<int>& args) const {
     bool any = false;
@@ -175,7 +182,9 @@ class KernelBuilder {
     in.kind = InstrKind::Elementwise;
     in.op = member.op;
     in.dtype = graph_.value(member.value).dtype;
-    for (const Source& source : member.sources) in.args.push_back(read(source));
+    const bool product = graph_.nodes[member.node].op == Op::dot_;  // of one term
+    for (const Source& source : member.sources)
+      in.args.push_back(product ? as_factor(read(source), in.dtype) : read(source));
     return emit_elementwise(std::move(in));
   }
 
@@ -229,7 +238,10 @@ class KernelBuilder {
     in.op = member.op;
     in.dtype = graph_.value(member.value).dtype;
     in.row = true;
-    for (const Source& source : member.sources) in.args.push_back(as_element(read(source)));
+    for (const Source& source : member.sources) {
+      const int arg = as_element(read(source));
+      in.args.push_back(in.op == Op::dot_ ? as_factor(arg, in.dtype) : arg);
+    }
     return emit(std::move(in));
   }
 

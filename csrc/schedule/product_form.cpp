@@ -19,7 +19,20 @@ bool belongs_to_result(const Instr& in) {
   return false;
 }
 
+/// The load behind an argument of the dot; -1 when it is computed.
+int load_of(const Kernel& kernel, int arg) {
+  const Instr& in = kernel.body[arg];
+  if (in.kind == InstrKind::Load) return arg;
+  const bool widens = in.kind == InstrKind::Elementwise && in.op == Op::cast_ && !in.row;
+  if (!widens || kernel.body[in.args[0]].kind != InstrKind::Load) return -1;
+  return info(kernel.body[in.args[0]].dtype).kind == DTypeKind::Half ? in.args[0] : -1;
+}
+
 }  // namespace
+
+bool is_of_factor(const Instr& in) {
+  return !in.row && (in.kind == InstrKind::Load || in.kind == InstrKind::Elementwise);
+}
 
 std::optional<ProductForm> product_form(const Kernel& kernel) {
   if (kernel.is_parametric() || kernel.reduce_axes != 1 || kernel.parallel_axes() == 0) return std::nullopt;
@@ -28,11 +41,12 @@ std::optional<ProductForm> product_form(const Kernel& kernel) {
                                 [](const Instr& in) { return in.kind == InstrKind::Reduce && in.op == Op::dot_; });
   if (dot == kernel.body.end() || dot->dtype != DType::f32) return std::nullopt;
   form.dot = static_cast<int>(dot - kernel.body.begin());
-  form.left = dot->args[0], form.right = dot->args[1];
+  form.left = load_of(kernel, dot->args[0]), form.right = load_of(kernel, dot->args[1]);
+  if (form.left < 0 || form.right < 0) return std::nullopt;
   for (int i = 0; i < static_cast<int>(kernel.body.size()); ++i) {
     const Instr& in = kernel.body[i];
-    const bool factor = i == form.left || i == form.right;
-    if (factor ? in.kind != InstrKind::Load : i != form.dot && !belongs_to_result(in)) return std::nullopt;
+    const bool known = i == form.dot || i == form.left || i == form.right || i == dot->args[0] || i == dot->args[1];
+    if (!known && !belongs_to_result(in)) return std::nullopt;
   }
 
   auto moves = [&](int instr, int axis) { return kernel.body[instr].strides[axis] != 0; };

@@ -2,7 +2,8 @@
 //
 //   kernel parallel=[outer..., columns, rows] reduce=[depth]     (rows may be missing: one row)
 //     %a: f32 = load p0 [.., 0, r, k]+..      the left factor, which does not move along columns
-//     %b: f32 = load p1 [.., c, 0, k]+..      the right factor, which does not move along rows
+//     %b: f32 = load p1 [.., c, 0, k]+..      the right factor, which does not move along rows; either may be a half
+//                                             type's, followed by a cast
 //     %c: f32 row = dot %a, %b
 //     row loads, elementwise instructions of rows, row stores
 //
@@ -20,7 +21,7 @@ namespace braze {
 constexpr int64_t kPanelColumns = 64;
 
 struct ProductForm {
-  int dot = -1, left = -1, right = -1;  // instructions
+  int dot = -1, left = -1, right = -1;  // instructions: the reduction, two loads
   int column_axis = -1, row_axis = -1;  // row_axis -1: one row
   int64_t outer = 1, columns = 1, rows = 1, depth = 1;
 
@@ -28,7 +29,10 @@ struct ProductForm {
   int64_t unit() const { return (outer == 1 || columns % kPanelColumns == 0 ? kPanelColumns : columns) * rows; }
 };
 
-/// The form of a static kernel of f32 that is such a product.
+/// Whether the instruction reads a factor or widens it.
+bool is_of_factor(const Instr& in);
+
+/// The form of a static kernel that sums such a product in f32.
 std::optional<ProductForm> product_form(const Kernel& kernel);
 
 }  // namespace braze

@@ -4,7 +4,6 @@ The copy is that of STREAM (McCalpin, 1995), for working sets from a core's cach
 of a product of two 1024x1024 float32 matrices. Both are PyTorch's own, at its present number of threads.
 """
 
-import contextlib
 import functools
 import json
 import pathlib
@@ -13,7 +12,7 @@ import time
 
 import torch
 
-from braze import cache
+from braze import _C
 
 SIZES = (2**16, 2**19, 2**22, 2**25, 2**28)  # bytes moved by a copy, half of them read
 PRODUCT = 1024
@@ -22,7 +21,7 @@ PRODUCT = 1024
 def limits():
     """The limits at PyTorch's present number of threads: {"copy": [[bytes, bytes a second], ...], "flops": a second}.
 
-    The first call on a machine takes about half a second. What it finds is kept in the folder of braze.cache.
+    The first call on a machine takes about half a second. What it finds is kept where compiled code is.
 
     >>> from braze import machine
     >>> sorted(machine.limits())
@@ -40,24 +39,12 @@ def least_microseconds(work_bytes, flops):
 
 @functools.cache
 def known(threads):
-    file = kept_in(threads)
-    try:
-        found = json.loads(file.read_text())
-        if len(found["copy"]) == len(SIZES) and found["flops"] > 0:
-            return found
-    except (AttributeError, OSError, ValueError, KeyError, TypeError):
-        pass
+    key = f"limits of {platform.machine()} {processor()} torch {torch.__version__} threads {threads} sizes {SIZES} {PRODUCT}"
+    if kept := _C.cache_find(key):
+        return json.loads(kept)
     found = {"copy": [[size, copied(size)] for size in SIZES], "flops": multiplied()}
-    with contextlib.suppress(AttributeError, OSError):
-        file.write_text(json.dumps(found))
+    _C.cache_keep(key, json.dumps(found))
     return found
-
-
-def kept_in(threads):
-    """The file of this processor; None when nothing is kept on disk."""
-    folder = cache.path()
-    name = "".join(c if c.isalnum() else "-" for c in f"{platform.machine()}-{processor()}-{threads}")
-    return pathlib.Path(folder, f"machine-{name}.json") if folder else None
 
 
 def processor():

@@ -54,6 +54,23 @@ def entries_always_used():
 
 
 @pytest.fixture
+def process_option():
+    """Sets options of the process for one test."""
+    import braze
+
+    before = {}
+
+    def change(**values):
+        for name, value in values.items():
+            before[name] = getattr(braze.options, name)
+            setattr(braze.options, name, value)
+
+    yield change
+    for name, value in before.items():
+        setattr(braze.options, name, value)
+
+
+@pytest.fixture
 def tally(record_property):
     """`tally(suite, compiled=1, refused=2)` adds to the counts printed at the end of the session."""
 

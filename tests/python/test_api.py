@@ -318,21 +318,6 @@ def test_strict_lets_through_what_compiles_and_what_raises():
     assert torch.func.vmap(compiled, (0, None))(torch.ones(2, 4), torch.tensor([1])).tolist() == [[2.0], [2.0]]
 
 
-@pytest.fixture
-def process_option():
-    """Sets options of the process for one test."""
-    before = {}
-
-    def change(**values):
-        for name, value in values.items():
-            before[name] = getattr(braze.options, name)
-            setattr(braze.options, name, value)
-
-    yield change
-    for name, value in before.items():
-        setattr(braze.options, name, value)
-
-
 def test_log_lines(process_option, capfd):
     process_option(log="compiles,kernels,guards,refusals")
     called(braze.compile(lambda x: (x * 3 + 1).relu()), torch.ones(4))

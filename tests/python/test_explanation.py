@@ -60,11 +60,11 @@ def test_a_launch_of_next_to_no_time_has_no_share_of_the_limit():
     assert "%" not in lines[-1] and "6.0" in lines[-1]
 
 
-def test_limits_are_measured_once_a_machine(monkeypatch, tmp_path):
+def test_limits_are_measured_once_a_machine(monkeypatch, process_option, tmp_path):
     from braze import machine
 
     monkeypatch.undo()
-    monkeypatch.setattr("braze.cache.path", lambda: str(tmp_path))
+    process_option(cache_dir=str(tmp_path))
     machine.known.cache_clear()
     found = machine.limits()
     assert found["flops"] > 0 and all(rate > 0 for _, rate in found["copy"])

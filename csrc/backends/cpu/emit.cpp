@@ -4,21 +4,12 @@
 #include "code.h"
 #include "emit_loops.h"
 #include "emit_product.h"
+#include "function_emitter.h"
 #include "loop_layout.h"
 
 namespace braze::cpu {
 
 namespace {
-
-llvm::Function* add_function(llvm::Module& module, const std::string& name, const Isa& isa) {
-  llvm::LLVMContext& context = module.getContext();
-  llvm::Type *i64 = llvm::Type::getInt64Ty(context), *pointer = llvm::PointerType::getUnqual(context);
-  auto* type = llvm::FunctionType::get(i64, {pointer, i64, i64}, false);
-  auto* function = llvm::Function::Create(type, llvm::Function::ExternalLinkage, name, module);
-  function->setDoesNotThrow();
-  function->addFnAttr("prefer-vector-width", std::to_string(isa.vector_bits));
-  return function;
-}
 
 /// Goes on to `few` when a call's rows are at most `most` points long, else to `many`.
 void emit_choice(Code& code, llvm::Function* function, const Kernel& kernel, int64_t most, llvm::Function* few,
@@ -58,7 +49,11 @@ void emit_kernel(llvm::Module& module, const Kernel& kernel, const std::string& 
     flags.setAllowContract(true);
     ir.setFastMathFlags(flags);
   }
-  llvm::Function* function = add_function(module, name, isa);
+  llvm::Type *i64 = ir.getInt64Ty(), *pointer = ir.getPtrTy();
+  auto add = [&](const std::string& called, llvm::GlobalValue::LinkageTypes linkage) {
+    return add_function(module, called, isa, {pointer, i64, i64}, i64, linkage);
+  };
+  llvm::Function* function = add(name, llvm::Function::ExternalLinkage);
   auto emit = [&](const LoopLayout& layout, llvm::Function& into) {
     Code code{ir, isa, fast_math};
     LoopEmitter(code, layout, into).run();
@@ -66,10 +61,8 @@ void emit_kernel(llvm::Module& module, const Kernel& kernel, const std::string& 
   const LoopLayout layout(kernel, isa);
   if (!layout.keeps_values() || layout.has_known_reduce_points()) return emit(layout, *function);
 
-  llvm::Function* few = add_function(module, name + ".few", isa);
-  llvm::Function* many = add_function(module, name + ".many", isa);
-  few->setLinkage(llvm::Function::InternalLinkage);
-  many->setLinkage(llvm::Function::InternalLinkage);
+  llvm::Function* few = add(name + ".few", llvm::Function::InternalLinkage);
+  llvm::Function* many = add(name + ".many", llvm::Function::InternalLinkage);
   Code code{ir, isa, fast_math};
   emit_choice(code, function, kernel, layout.most_reduce_points(), few, many);
   emit(layout, *few);

@@ -4,15 +4,17 @@
 //
 //   blocks of rows (the left factor's stay in the second cache)
 //     panels
-//       parts of the depth: pack; tiles by rows, and by columns where a tile is narrower than a panel
+//       parts of the depth: pack; tiles by rows, and by columns where a tile is narrower than a panel; tiles ask for
+//         the memory of the right factor's next part, and in the last part for that of the results: its lines lie too
+//         far apart to be foreseen
 //       the rest of the kernel
 #include "emit_product.h"
 
 #include <algorithm>
-#include <functional>
 
 #include "code.h"
 #include "emit_loops.h"
+#include "function_emitter.h"
 #include "loop_layout.h"
 #include "product_pack.h"
 #include "product_tile.h"
@@ -20,28 +22,17 @@
 namespace braze::cpu {
 namespace {
 
-using llvm::BasicBlock;
-using llvm::Value;
-
 constexpr int64_t kMostRows = 240;     // of a block
-constexpr int64_t kPackedDepth = 128;  // of a part, where the right factor is packed
 constexpr int64_t kAlongDepth = 1024;  // of a part, where vectors lie along it
 constexpr int64_t kFewRows = 16;       // up to which they do
+constexpr int64_t kUnpackedTiles = 8;  // up to which rows of floats in order are read where they are
 constexpr int kTileRows = 6, kTileColumnsAlongDepth = 4;
+constexpr int64_t kMostAhead = 4;  // lines a tile asks for at each step of the depth
 
-llvm::Function* add_internal(llvm::Module& module, const std::string& name, const Isa& isa,
-                             llvm::ArrayRef<llvm::Type*> args, llvm::Type* result) {
-  auto* type = llvm::FunctionType::get(result, args, false);
-  auto* function = llvm::Function::Create(type, llvm::Function::InternalLinkage, name, module);
-  function->setDoesNotThrow();
-  function->addFnAttr("prefer-vector-width", std::to_string(isa.vector_bits));
-  return function;
-}
-
-Instr memory_instr(InstrKind kind, int param, std::vector<int64_t> strides) {
+Instr memory_instr(InstrKind kind, DType dtype, int param, std::vector<int64_t> strides) {
   Instr in;
   in.kind = kind;
-  in.dtype = DType::f32;
+  in.dtype = dtype;
   in.param = param;
   in.strides = std::move(strides);
   return in;
@@ -56,48 +47,55 @@ struct Tiling {
     tile.right_depth = right.strides.back();
     tile.right_column = right.strides[form.column_axis];
     tile.depth = form.depth;
+    tile.left = left.dtype;
+    tile.right = right.dtype;
     tile.along_depth = form.rows <= kFewRows && tile.left_depth == 1 && tile.right_depth == 1;
     const int64_t most = tile.along_depth && !isa.avx512 ? 2 : kTileRows;
     const int64_t tiles = (form.rows + most - 1) / most;
     tile.rows = static_cast<int>((form.rows + tiles - 1) / tiles);
     lanes = isa.vector_bits / 32;
     tile.columns = tile.along_depth ? kTileColumnsAlongDepth : lanes * (isa.avx512 ? 4 : 2);
-    packs = !tile.along_depth && (tile.right_column != 1 || tiles > 1 || form.columns % lanes != 0);
-    part = std::min(form.depth, tile.along_depth ? kAlongDepth : kPackedDepth);
+    const int64_t unpacked = right.dtype == DType::f32 ? kUnpackedTiles : 1;
+    packs = !tile.along_depth && (tile.right_column != 1 || tiles > unpacked || form.columns % lanes != 0);
+    part = std::min(form.depth, tile.along_depth ? kAlongDepth : kTilePart);
     block = std::min(form.rows, kMostRows / tile.rows * tile.rows);
+    if (tile.along_depth) return;
+    const int64_t bytes = info(right.dtype).bytes;
+    next_lines = ((tile.right_column == 1 ? kPanelColumns : part) * bytes + kLine - 1) / kLine;
+    next_step = std::max(tile.right_column, tile.right_depth) * bytes;
+    const int64_t calls = std::max<int64_t>(1, block / tile.rows);
+    tile.ahead = static_cast<int>(std::min(kMostAhead, (next_lines + calls - 1) / calls));
   }
 
   TileShape tile;
   int lanes = 1;
   bool packs = false;
   int64_t part = 1, block = 1;
+  int64_t next_lines = 0, next_step = 0;  // of the right factor's next part: lines side by side, bytes to the others
 };
 
-class ProductEmitter {
+class ProductEmitter : FunctionEmitter {
  public:
   ProductEmitter(llvm::Module& module, const Kernel& kernel, const ProductForm& form, const std::string& name,
                  const Isa& isa, bool fast_math)
-      : module_(module),
-        ir_(module.getContext()),
+      : FunctionEmitter(module, isa),
         kernel_(kernel),
         form_(form),
         name_(name),
-        isa_(isa),
         fast_math_(fast_math),
         tiling_(kernel, form, isa) {}
 
   void run() {
     llvm::Type *i64 = ir_.getInt64Ty(), *pointer = ir_.getPtrTy();
-    llvm::Function* function = add_internal(module_, name_, isa_, {pointer, i64, i64}, i64);
-    function->setLinkage(llvm::Function::ExternalLinkage);
+    llvm::Function* function =
+        add_function(module_, name_, isa_, {pointer, i64, i64}, i64, llvm::Function::ExternalLinkage);
     const int64_t tail = form_.columns % kPanelColumns;
     if (form_.columns >= kPanelColumns) whole_ = make_panel(kPanelColumns);
     if (tail > 0) tail_ = make_panel(tail);
-    function_ = function;
-    ir_.SetInsertPoint(add_block("entry"));
+    enter(function);
     sums_ = on_stack(ir_.getFloatTy(), tiling_.block * kPanelColumns);
     if (tiling_.packs) packed_ = on_stack(ir_.getFloatTy(), tiling_.part * kPanelColumns);
-    pointers_ = on_stack(pointer, 2 + static_cast<int64_t>(kernel_.body.size()));
+    pointers_ = on_stack(pointer, kFirstOfRest + 1 + static_cast<int64_t>(kernel_.body.size()));
     for (size_t p = 0; p < kernel_.params.size(); ++p)
       params_.push_back(ir_.CreateLoad(pointer, ir_.CreateConstGEP1_64(pointer, function->getArg(0), p)));
     Value *begin = ir_.CreateUDiv(function->getArg(1), number(form_.rows)),
@@ -114,48 +112,23 @@ class ProductEmitter {
     llvm::Function* rest = nullptr;  // a kernel over [rows, width]
   };
 
-  BasicBlock* add_block(const char* name) { return BasicBlock::Create(ir_.getContext(), name, function_); }
-  Value* number(int64_t n) { return ir_.getInt64(static_cast<uint64_t>(n)); }
+  // Places among the pointers: what packing reads and writes, then the params of the rest, the sums first.
+  static constexpr int64_t kFirstOfRest = 2;
+
+  /// What the tiles of one part of the depth share.
+  struct Part {
+    Value *left, *right, *depth;
+    Value* more;  // whether it is not the first
+    Value* last;  // whether it is the last
+    Value* next;  // where the next part lies, here or in the next panel
+  };
+
   Value* least(Value* a, Value* b) { return ir_.CreateSelect(ir_.CreateICmpSLT(a, b), a, b); }
-  Value* floats(Value* base, Value* offset) { return ir_.CreateGEP(ir_.getFloatTy(), base, offset); }
-  Value* times(Value* position, int64_t stride) { return ir_.CreateMul(position, number(stride)); }
 
   Value* on_stack(llvm::Type* type, int64_t count) {
     auto* memory = ir_.CreateAlloca(type, number(count));
     memory->setAlignment(llvm::Align(64));
     return memory;
-  }
-
-  /// Positions begin, begin + step, ... below `end`.
-  void loop(Value* begin, Value* end, int64_t step, const std::function<void(Value*)>& body) {
-    advance(begin, end, [&](Value* position) {
-      body(position);
-      return number(step);
-    });
-  }
-
-  void advance(Value* begin, Value* end, const std::function<Value*(Value*)>& body) {
-    BasicBlock *before = ir_.GetInsertBlock(), *head = add_block("loop"), *inside = add_block("inside"),
-               *after = add_block("after");
-    ir_.CreateBr(head);
-    ir_.SetInsertPoint(head);
-    llvm::PHINode* position = ir_.CreatePHI(ir_.getInt64Ty(), 2);
-    position->addIncoming(begin, before);
-    ir_.CreateCondBr(ir_.CreateICmpSLT(position, end), inside, after);
-    ir_.SetInsertPoint(inside);
-    Value* step = body(position);
-    position->addIncoming(ir_.CreateAdd(position, step), ir_.GetInsertBlock());
-    ir_.CreateBr(head);
-    ir_.SetInsertPoint(after);
-  }
-
-  void when(Value* condition, const std::function<void()>& then) {
-    BasicBlock *some = add_block("some"), *after = add_block("either");
-    ir_.CreateCondBr(condition, some, after);
-    ir_.SetInsertPoint(some);
-    then();
-    ir_.CreateBr(after);
-    ir_.SetInsertPoint(after);
   }
 
   void put_pointer(Value* pointers, size_t at, Value* pointer) {
@@ -164,7 +137,7 @@ class ProductEmitter {
 
   llvm::Function* loops_of(const Kernel& kernel, const std::string& name) {
     llvm::Type *i64 = ir_.getInt64Ty(), *pointer = ir_.getPtrTy();
-    llvm::Function* function = add_internal(module_, name, isa_, {pointer, i64, i64}, i64);
+    llvm::Function* function = add_function(module_, name, isa_, {pointer, i64, i64}, i64);
     llvm::IRBuilder<> ir(module_.getContext());
     if (fast_math_) {
       llvm::FastMathFlags flags;
@@ -181,10 +154,15 @@ class ProductEmitter {
     Kernel pack;
     pack.axes = {tiling_.part, width};
     pack.vector_axis = 1;
-    pack.params = {{DType::f32, false}, {DType::f32, true}};
-    pack.body = {memory_instr(InstrKind::Load, 0, {tiling_.tile.right_depth, tiling_.tile.right_column}),
-                 memory_instr(InstrKind::Store, 1, {kPanelColumns, 1})};
-    pack.body[1].args = {0};
+    pack.params = {{tiling_.tile.right, false}, {DType::f32, true}};
+    pack.body = {
+        memory_instr(InstrKind::Load, tiling_.tile.right, 0, {tiling_.tile.right_depth, tiling_.tile.right_column})};
+    if (tiling_.tile.right != DType::f32) {
+      pack.body.push_back({InstrKind::Elementwise, Op::cast_, DType::f32});
+      pack.body.back().args = {0};
+    }
+    pack.body.push_back(memory_instr(InstrKind::Store, DType::f32, 1, {kPanelColumns, 1}));
+    pack.body.back().args = {static_cast<int>(pack.body.size()) - 2};
     return loops_of(pack, name);
   }
 
@@ -196,10 +174,10 @@ class ProductEmitter {
     rest.params = {{DType::f32, false}};
     std::vector<int> made(kernel_.body.size(), -1);
     for (size_t i = 0; i < kernel_.body.size(); ++i) {
-      if (static_cast<int>(i) == form_.left || static_cast<int>(i) == form_.right) continue;
+      if (is_of_factor(kernel_.body[i])) continue;
       Instr in = kernel_.body[i];
       if (in.kind == InstrKind::Reduce) {
-        in = memory_instr(InstrKind::Load, 0, {kPanelColumns, 1});
+        in = memory_instr(InstrKind::Load, DType::f32, 0, {kPanelColumns, 1});
       } else {
         for (int& arg : in.args) arg = made[arg];
         if (in.param >= 0) {
@@ -222,29 +200,34 @@ class ProductEmitter {
     panel.rest = loops_of(rest_of_kernel(width), name + ".rest");
     const bool turns = tiling_.tile.right_depth == 1 && tiling_.tile.right_column != 1;
     llvm::Function* pack = !tiling_.packs ? nullptr
-                           : turns ? emit_transposing_pack(module_, width, tiling_.tile.right_column, form_.depth % 16,
-                                                           name + ".pack", isa_)
-                                   : make_pack(width, name + ".pack");
+                           : turns
+                               ? emit_transposing_pack(module_, tiling_.tile.right, width, tiling_.tile.right_column,
+                                                       form_.depth % 16, name + ".pack", isa_)
+                               : make_pack(width, name + ".pack");
     llvm::Type* pointer = ir_.getPtrTy();
-    function_ = panel.sums =
-        add_internal(module_, name + ".sums", isa_, {pointer, pointer, pointer, pointer, pointer, ir_.getInt64Ty()},
-                     ir_.getVoidTy());
-    ir_.SetInsertPoint(add_block("entry"));
+    panel.sums = add_function(module_, name + ".sums", isa_,
+                              {pointer, pointer, pointer, pointer, pointer, ir_.getInt64Ty()}, ir_.getVoidTy());
+    enter(panel.sums);
     Value *left = function_->getArg(0), *right = function_->getArg(1), *packed = function_->getArg(3),
           *pointers = function_->getArg(4);
     if (pack && !turns) clear_unused_lanes(packed, width);
     loop(number(0), number(form_.depth), tiling_.part, [&](Value* k) {
       Value* depth = least(number(tiling_.part), ir_.CreateSub(number(form_.depth), k));
-      Value* part = floats(right, times(k, tiling_.tile.right_depth));
+      const DType dtype = tiling_.tile.right;
+      Value* from = moved(right, dtype, times(k, tiling_.tile.right_depth));
       if (turns && pack) {
-        ir_.CreateCall(pack, {part, packed, depth});
+        ir_.CreateCall(pack, {from, packed, depth});
       } else if (pack) {
-        put_pointer(pointers, 0, part);
+        put_pointer(pointers, 0, from);
         put_pointer(pointers, 1, packed);
         ir_.CreateCall(pack, {pointers, number(0), times(depth, width)});
       }
-      if (pack) part = packed;
-      every_tile(panel, floats(left, times(k, tiling_.tile.left_depth)), part, depth, ir_.CreateICmpSGT(k, number(0)));
+      Value* end = ir_.CreateAdd(k, number(tiling_.part));
+      Value* last = ir_.CreateICmpSGE(end, number(form_.depth));
+      Value* next = ir_.CreateSelect(last, moved(right, dtype, number(width * tiling_.tile.right_column)),
+                                     moved(right, dtype, times(end, tiling_.tile.right_depth)));
+      every_tile(panel, {moved(left, tiling_.tile.left, times(k, tiling_.tile.left_depth)), pack ? packed : from, depth,
+                         ir_.CreateICmpSGT(k, number(0)), last, next});
     });
     ir_.CreateRetVoid();
     return panel;
@@ -261,29 +244,34 @@ class ProductEmitter {
     });
   }
 
-  void every_tile(const Panel& panel, Value* left, Value* right, Value* depth, Value* more) {
+  void every_tile(const Panel& panel, const Part& part) {
     TileShape shape = tiling_.tile;
     if (tiling_.packs) {
       shape.right_depth = kPanelColumns;
       shape.right_column = 1;
+      shape.right = DType::f32;
     }
     int64_t width = panel.width;
     if (!shape.along_depth) width = (width + tiling_.lanes - 1) / tiling_.lanes * tiling_.lanes;
     const int64_t whole = width / shape.columns * shape.columns;
     auto columns_from = [&](Value* column, int64_t count) {
       shape.columns = static_cast<int>(count);
-      rows_of_tiles(shape, left, floats(right, times(column, shape.right_column)), column, depth, more);
+      rows_of_tiles(shape, part, column);
     };
     const int64_t together = shape.columns;
     if (whole > 0) loop(number(0), number(whole), together, [&](Value* column) { columns_from(column, together); });
     if (whole < width) columns_from(number(whole), width - whole);
   }
 
-  void rows_of_tiles(TileShape shape, Value* left, Value* right, Value* column, Value* depth, Value* more) {
+  void rows_of_tiles(TileShape shape, const Part& part, Value* column) {
     Value *sums = function_->getArg(2), *rows = function_->getArg(5);
+    Value* right = moved(part.right, shape.right, times(column, shape.right_column));
     auto tile = [&](Value* row) {
+      if (tiling_.tile.ahead > 0) when(part.last, [&] { ask_for_results(row, shape.rows, column); });
+      Value* left = moved(part.left, shape.left, times(row, shape.left_row));
       Value* result = floats(sums, ir_.CreateAdd(times(row, kPanelColumns), column));
-      ir_.CreateCall(tile_of(shape), {floats(left, times(row, shape.left_row)), right, result, depth, more});
+      auto [ahead, step] = lines_ahead(part, ir_.CreateUDiv(row, number(tiling_.tile.rows)));
+      ir_.CreateCall(tile_of(shape), {left, right, result, part.depth, part.more, ahead, step});
     };
     const int64_t rest = form_.rows % shape.rows;
     Value* whole = ir_.CreateSub(rows, ir_.CreateURem(rows, number(shape.rows)));
@@ -291,6 +279,34 @@ class ProductEmitter {
     if (rest == 0) return;
     shape.rows = static_cast<int>(rest);
     when(ir_.CreateICmpSLT(whole, rows), [&] { tile(whole); });
+  }
+
+  /// The lines of the next part that the tiles at `row` ask for, and the bytes from one step to the next: those of the
+  /// packed part, which are at hand, when the others have been asked for.
+  std::pair<Value*, Value*> lines_ahead(const Part& part, Value* row) {
+    if (tiling_.tile.ahead == 0) return {part.right, number(0)};
+    Value* line = times(row, tiling_.tile.ahead);
+    Value* some = ir_.CreateICmpSLT(line, number(tiling_.next_lines));
+    Value* first = ir_.CreateGEP(ir_.getInt8Ty(), part.next, times(line, kLine));
+    return {ir_.CreateSelect(some, first, part.right), ir_.CreateSelect(some, number(tiling_.next_step), number(0))};
+  }
+
+  /// The memory in which the rest of the kernel reads and writes results of one tile.
+  void ask_for_results(Value* row, int64_t rows, Value* column) {
+    size_t place = kFirstOfRest + 1;
+    for (const Instr& in : kernel_.body) {
+      if (is_of_factor(in) || in.param < 0) continue;
+      Value* address = ir_.CreateConstGEP1_64(ir_.getPtrTy(), function_->getArg(4), place++);
+      const int64_t apart = form_.row_axis < 0 ? 0 : in.strides[form_.row_axis];
+      if (apart == 0 || in.strides[form_.column_axis] != 1) continue;
+      Value* first = moved(ir_.CreateLoad(ir_.getPtrTy(), address), in.dtype, column);
+      const int64_t bytes = tiling_.tile.columns * info(in.dtype).bytes;
+      loop(row, ir_.CreateAdd(row, number(rows)), 1, [&](Value* at) {
+        Value* begin = moved(first, in.dtype, times(at, apart));
+        for (int64_t line = 0; line < bytes; line += kLine)
+          prefetch(ir_.CreateConstGEP1_64(ir_.getInt8Ty(), begin, line), Cache::Second, in.kind == InstrKind::Store);
+      });
+    }
   }
 
   /// One function a shape; panels of different widths share most.
@@ -336,24 +352,21 @@ class ProductEmitter {
       if (form_.row_axis >= 0) move(row, form_.row_axis);
       return ir_.CreateGEP(memory_element(ir_.getContext(), in.dtype), params_[in.param], offset);
     };
+    put_pointer(pointers_, kFirstOfRest, sums_);
+    size_t next = kFirstOfRest + 1;
+    for (int i = 0; i < static_cast<int>(kernel_.body.size()); ++i)
+      if (!is_of_factor(kernel_.body[i]) && kernel_.body[i].param >= 0) put_pointer(pointers_, next++, address(i));
     Value* packed = packed_ ? packed_ : sums_;
     ir_.CreateCall(panel.sums, {address(form_.left), address(form_.right), sums_, packed, pointers_, rows});
-    put_pointer(pointers_, 0, sums_);
-    size_t next = 1;
-    for (int i = 0; i < static_cast<int>(kernel_.body.size()); ++i)
-      if (i != form_.left && i != form_.right && kernel_.body[i].param >= 0) put_pointer(pointers_, next++, address(i));
-    ir_.CreateCall(panel.rest, {pointers_, number(0), times(rows, panel.width)});
+    Value* of_rest = ir_.CreateConstGEP1_64(pointers_->getType(), pointers_, kFirstOfRest);
+    ir_.CreateCall(panel.rest, {of_rest, number(0), times(rows, panel.width)});
   }
 
-  llvm::Module& module_;
-  llvm::IRBuilder<> ir_;
   const Kernel& kernel_;
   const ProductForm& form_;
   const std::string& name_;
-  const Isa& isa_;
   const bool fast_math_;
   const Tiling tiling_;
-  llvm::Function* function_ = nullptr;
   Panel whole_, tail_;
   Value *sums_ = nullptr, *packed_ = nullptr, *pointers_ = nullptr;
   std::vector<Value*> params_;

@@ -4,82 +4,56 @@
 // apart, so that their lines push each other out of the cache.
 #include "product_pack.h"
 
-#include <functional>
 #include <vector>
 
 #include "code.h"
+#include "emit_convert.h"
+#include "function_emitter.h"
 #include "schedule/product_form.h"
 
 namespace braze::cpu {
 namespace {
 
-using llvm::BasicBlock;
 using llvm::Value;
 
 constexpr int kSteps = 16, kBlock = 4;
 
-class PackEmitter {
+class PackEmitter : FunctionEmitter {
  public:
-  PackEmitter(llvm::Module& module, int64_t apart, const std::string& name, const Isa& isa)
-      : ir_(module.getContext()), code_{ir_, isa}, apart_(apart), lanes_(isa.vector_bits / 32) {
-    auto* type = llvm::FunctionType::get(ir_.getVoidTy(), {ir_.getPtrTy(), ir_.getPtrTy(), ir_.getInt64Ty()}, false);
-    function_ = llvm::Function::Create(type, llvm::Function::InternalLinkage, name, module);
-    function_->setDoesNotThrow();
-    function_->addFnAttr("prefer-vector-width", std::to_string(isa.vector_bits));
-    piece_ = llvm::FixedVectorType::get(ir_.getFloatTy(), kBlock);
-  }
+  PackEmitter(llvm::Module& module, DType dtype, int64_t apart, const Isa& isa)
+      : FunctionEmitter(module, isa),
+        code_{ir_, isa},
+        dtype_(dtype),
+        apart_(apart),
+        lanes_(isa.vector_bits / 32),
+        piece_(with_lanes(memory_element(ir_.getContext(), dtype), kBlock)) {}
 
-  llvm::Function* run(int64_t width, int64_t depth_rest) {
+  llvm::Function* run(const std::string& name, int64_t width, int64_t depth_rest) {
+    llvm::Type* pointer = ir_.getPtrTy();
+    enter(add_function(module_, name, isa_, {pointer, pointer, ir_.getInt64Ty()}, ir_.getVoidTy()));
     Value *from = function_->getArg(0), *to = function_->getArg(1), *depth = function_->getArg(2);
-    ir_.SetInsertPoint(BasicBlock::Create(ir_.getContext(), "entry", function_));
     const int64_t whole = width / lanes_ * lanes_;
     Value* full = ir_.CreateAnd(depth, number(-kSteps));
     auto columns_from = [&](Value* column, int64_t count) {
-      Value *source = at(from, ir_.CreateMul(column, number(apart_))), *target = at(to, column);
-      loop(full, kSteps, [&](Value* k) { turn(source, target, k, count, kSteps); });
+      Value *source = moved(from, dtype_, times(column, apart_)), *target = floats(to, column);
+      loop(number(0), full, kSteps, [&](Value* k) { turn(source, target, k, count, kSteps); });
       if (depth_rest == 0) return;
-      auto *some = BasicBlock::Create(ir_.getContext(), "rest", function_),
-           *after = BasicBlock::Create(ir_.getContext(), "after", function_);
-      ir_.CreateCondBr(ir_.CreateICmpSLT(full, depth), some, after);
-      ir_.SetInsertPoint(some);
-      turn(source, target, full, count, depth_rest);
-      ir_.CreateBr(after);
-      ir_.SetInsertPoint(after);
+      when(ir_.CreateICmpSLT(full, depth), [&] { turn(source, target, full, count, depth_rest); });
     };
-    if (whole > 0) loop(number(whole), lanes_, [&](Value* column) { columns_from(column, lanes_); });
+    if (whole > 0) loop(number(0), number(whole), lanes_, [&](Value* column) { columns_from(column, lanes_); });
     if (whole < width) columns_from(number(whole), width - whole);
     ir_.CreateRetVoid();
     return function_;
   }
 
  private:
-  Value* number(int64_t n) { return ir_.getInt64(static_cast<uint64_t>(n)); }
-  Value* at(Value* base, Value* offset) { return ir_.CreateGEP(ir_.getFloatTy(), base, offset); }
-
-  /// Positions 0, step, 2 * step ... below `end`.
-  void loop(Value* end, int64_t step, const std::function<void(Value*)>& body) {
-    BasicBlock* before = ir_.GetInsertBlock();
-    auto *head = BasicBlock::Create(ir_.getContext(), "loop", function_),
-         *inside = BasicBlock::Create(ir_.getContext(), "inside", function_),
-         *after = BasicBlock::Create(ir_.getContext(), "after", function_);
-    ir_.CreateBr(head);
-    ir_.SetInsertPoint(head);
-    llvm::PHINode* position = ir_.CreatePHI(ir_.getInt64Ty(), 2);
-    position->addIncoming(number(0), before);
-    ir_.CreateCondBr(ir_.CreateICmpSLT(position, end), inside, after);
-    ir_.SetInsertPoint(inside);
-    body(position);
-    position->addIncoming(ir_.CreateAdd(position, number(step)), ir_.GetInsertBlock());
-    ir_.CreateBr(head);
-    ir_.SetInsertPoint(after);
-  }
-
   /// Four elements of a column, of which the first `used` exist.
   Value* piece(Value* address, int64_t used) {
-    if (used >= kBlock) return ir_.CreateAlignedLoad(piece_, address, llvm::Align(4));
+    const llvm::Align align(static_cast<uint64_t>(info(dtype_).bytes));
+    if (used >= kBlock) return ir_.CreateAlignedLoad(piece_, address, align);
     llvm::SmallVector<llvm::Constant*, kBlock> mask;
     for (int lane = 0; lane < kBlock; ++lane) mask.push_back(ir_.getInt1(lane < used));
-    return ir_.CreateMaskedLoad(piece_, address, llvm::Align(4), llvm::ConstantVector::get(mask),
+    return ir_.CreateMaskedLoad(piece_, address, align, llvm::ConstantVector::get(mask),
                                 llvm::Constant::getNullValue(piece_));
   }
 
@@ -88,13 +62,15 @@ class PackEmitter {
     const int pieces = static_cast<int>((steps + kBlock - 1) / kBlock), blocks = lanes_ / kBlock;
     std::vector<std::vector<Value*>> parts(static_cast<size_t>(pieces * kBlock));  // by piece and r: block by block
     for (int column = 0; column < lanes_; ++column) {
-      Value* start = at(at(source, k), number(std::min<int64_t>(column, count - 1) * apart_));
+      Value* start = moved(moved(source, dtype_, k), dtype_, number(std::min<int64_t>(column, count - 1) * apart_));
       for (int p = 0; p < pieces; ++p)
-        parts[p * kBlock + column % kBlock].push_back(piece(at(start, number(p * kBlock)), steps - p * kBlock));
+        parts[p * kBlock + column % kBlock].push_back(
+            piece(moved(start, dtype_, number(p * kBlock)), steps - p * kBlock));
     }
     for (int p = 0; p < pieces; ++p) {
       std::vector<Value*> rows;
-      for (int r = 0; r < kBlock; ++r) rows.push_back(concatenate(code_, parts[p * kBlock + r]));
+      for (int r = 0; r < kBlock; ++r)
+        rows.push_back(from_memory(code_, concatenate(code_, parts[p * kBlock + r]), dtype_));
       auto pick = [&](Value* a, Value* b, int first, int second, bool from_both) {
         llvm::SmallVector<int, 16> lanes;
         for (int block = 0; block < blocks; ++block)
@@ -109,25 +85,24 @@ class PackEmitter {
       Value* turned[] = {pick(low01, low23, 0, 1, false), pick(low01, low23, 2, 3, false),
                          pick(high01, high23, 0, 1, false), pick(high01, high23, 2, 3, false)};
       for (int i = 0; i < kBlock && p * kBlock + i < steps; ++i) {
-        Value* place = at(target, ir_.CreateMul(ir_.CreateAdd(k, number(p * kBlock + i)), number(kPanelColumns)));
+        Value* place = floats(target, times(ir_.CreateAdd(k, number(p * kBlock + i)), kPanelColumns));
         ir_.CreateAlignedStore(turned[i], place, llvm::Align(4));
       }
     }
   }
 
-  llvm::IRBuilder<> ir_;
   Code code_;
+  const DType dtype_;
   const int64_t apart_;
   const int lanes_;
-  llvm::Function* function_;
   llvm::Type* piece_;
 };
 
 }  // namespace
 
-llvm::Function* emit_transposing_pack(llvm::Module& module, int64_t width, int64_t apart, int64_t depth_rest,
-                                      const std::string& name, const Isa& isa) {
-  return PackEmitter(module, apart, name, isa).run(width, depth_rest);
+llvm::Function* emit_transposing_pack(llvm::Module& module, DType dtype, int64_t width, int64_t apart,
+                                      int64_t depth_rest, const std::string& name, const Isa& isa) {
+  return PackEmitter(module, dtype, apart, isa).run(name, width, depth_rest);
 }
 
 }  // namespace braze::cpu

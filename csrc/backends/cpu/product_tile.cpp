@@ -1,34 +1,32 @@
 // Two kinds of tile. With vectors along the columns each step of the depth broadcasts one element a row of the left
 // factor. With vectors along the depth nothing has to be turned or packed, which is best for few rows; the sums across
-// vectors are taken four columns at a time.
+// vectors are taken four columns at a time. Each column is a stretch of memory of its own, too short for a prefetcher
+// to come up to speed, so that the next columns are asked for meanwhile.
 #include "product_tile.h"
 
 #include <functional>
 
 #include "code.h"
+#include "emit_convert.h"
+#include "function_emitter.h"
 #include "schedule/product_form.h"
 
 namespace braze::cpu {
 namespace {
 
-using llvm::BasicBlock;
-using llvm::Value;
-using Values = std::vector<Value*>;
-
-class TileEmitter {
+class TileEmitter : FunctionEmitter {
  public:
-  TileEmitter(llvm::Module& module, const TileShape& shape, const std::string& name, const Isa& isa)
-      : ir_(module.getContext()), code_{ir_, isa}, shape_(shape), lanes_(isa.vector_bits / 32) {
-    llvm::Type *pointer = ir_.getPtrTy(), *i64 = ir_.getInt64Ty();
-    auto* type = llvm::FunctionType::get(ir_.getVoidTy(), {pointer, pointer, pointer, i64, ir_.getInt1Ty()}, false);
-    function_ = llvm::Function::Create(type, llvm::Function::InternalLinkage, name, module);
-    function_->setDoesNotThrow();
-    function_->addFnAttr("prefer-vector-width", std::to_string(isa.vector_bits));
-    vector_ = llvm::FixedVectorType::get(ir_.getFloatTy(), static_cast<unsigned>(lanes_));
-  }
+  TileEmitter(llvm::Module& module, const TileShape& shape, const Isa& isa)
+      : FunctionEmitter(module, isa),
+        code_{ir_, isa},
+        shape_(shape),
+        lanes_(isa.vector_bits / 32),
+        vector_(llvm::FixedVectorType::get(ir_.getFloatTy(), static_cast<unsigned>(lanes_))) {}
 
-  llvm::Function* run() {
-    ir_.SetInsertPoint(add_block("entry"));
+  llvm::Function* run(const std::string& name) {
+    llvm::Type *pointer = ir_.getPtrTy(), *i64 = ir_.getInt64Ty();
+    enter(add_function(module_, name, isa_, {pointer, pointer, pointer, i64, ir_.getInt1Ty(), pointer, i64},
+                       ir_.getVoidTy()));
     if (shape_.along_depth)
       along_depth();
     else
@@ -38,23 +36,35 @@ class TileEmitter {
   }
 
  private:
+  using Values = std::vector<Value*>;
+
   Value* left() const { return function_->getArg(0); }
   Value* right() const { return function_->getArg(1); }
   Value* result() const { return function_->getArg(2); }
   Value* depth() const { return function_->getArg(3); }
   Value* more() const { return function_->getArg(4); }
+  Value* ahead() const { return function_->getArg(5); }
+  Value* step_ahead() const { return function_->getArg(6); }
 
-  BasicBlock* add_block(const char* name) { return BasicBlock::Create(ir_.getContext(), name, function_); }
-  Value* number(int64_t n) { return ir_.getInt64(static_cast<uint64_t>(n)); }
-  Value* at(Value* base, Value* offset) { return ir_.CreateGEP(ir_.getFloatTy(), base, offset); }
-  Value* at(Value* base, int64_t offset) { return at(base, number(offset)); }
   Value* load(llvm::Type* type, Value* address) { return ir_.CreateAlignedLoad(type, address, llvm::Align(4)); }
-  Value* times(Value* position, int64_t stride) {
-    return stride == 1 ? position : ir_.CreateMul(position, number(stride));
-  }
 
-  /// Positions 0, step, 2 * step ... below `end`, which is above 0.
-  Values loop(Value* end, int64_t step, const Values& start, const std::function<Values(Value*, const Values&)>& body) {
+  /// `lanes` elements of a factor from `address` on, or those of them that `mask` names and zeros.
+  Value* read(DType dtype, Value* address, int lanes, Value* mask = nullptr) {
+    llvm::Type* type = with_lanes(memory_element(ir_.getContext(), dtype), lanes);
+    const llvm::Align align(static_cast<uint64_t>(info(dtype).bytes));
+    Value* bits = nullptr;
+    if (mask)
+      bits = ir_.CreateMaskedLoad(type, address, align, mask, llvm::Constant::getNullValue(type));
+    else
+      bits = ir_.CreateAlignedLoad(type, address, align);
+    return from_memory(code_, bits, dtype);
+  }
+  Value* left_at(Value* base, Value* offset) { return moved(base, shape_.left, offset); }
+  Value* right_at(Value* base, Value* offset) { return moved(base, shape_.right, offset); }
+
+  /// Positions 0, step, 2 * step ... below `end`, which is above 0; carried values go round and come out.
+  Values along(Value* end, int64_t step, const Values& start,
+               const std::function<Values(Value*, const Values&)>& body) {
     BasicBlock *before = ir_.GetInsertBlock(), *head = add_block("depth"), *after = add_block("after");
     ir_.CreateBr(head);
     ir_.SetInsertPoint(head);
@@ -102,7 +112,7 @@ class TileEmitter {
 
   void along_columns() {
     const int vectors = shape_.columns / lanes_;
-    auto place = [&](int i) { return at(result(), i / vectors * kPanelColumns + i % vectors * lanes_); };
+    auto place = [&](int i) { return floats(result(), i / vectors * kPanelColumns + i % vectors * lanes_); };
     const Values start = choose(
         more(),
         [&] {
@@ -111,12 +121,15 @@ class TileEmitter {
           return sums;
         },
         zeros());
-    const Values sums = loop(depth(), 1, start, [&](Value* k, const Values& carried) {
-      Value *a = at(left(), times(k, shape_.left_depth)), *b = at(right(), times(k, shape_.right_depth));
+    const Values sums = along(depth(), 1, start, [&](Value* k, const Values& carried) {
+      Value *a = left_at(left(), times(k, shape_.left_depth)), *b = right_at(right(), times(k, shape_.right_depth));
       Values columns, next;
-      for (int j = 0; j < vectors; ++j) columns.push_back(load(vector_, at(b, j * lanes_)));
+      for (int line = 0; line < shape_.ahead; ++line) ask_for_next(k, line);
+      if (shape_.ahead > 0 && shape_.left_depth == 1) ask_for_left(k);
+      for (int j = 0; j < vectors; ++j) columns.push_back(read(shape_.right, right_at(b, number(j * lanes_)), lanes_));
       for (int i = 0; i < shape_.rows * vectors; ++i) {
-        if (i % vectors == 0) row_ = splat(code_, load(ir_.getFloatTy(), at(a, i / vectors * shape_.left_row)), lanes_);
+        if (i % vectors == 0)
+          row_ = splat(code_, read(shape_.left, left_at(a, number(i / vectors * shape_.left_row)), 1), lanes_);
         next.push_back(fma(code_, row_, columns[i % vectors], carried[i]));
       }
       return next;
@@ -124,17 +137,30 @@ class TileEmitter {
     for (int i = 0; i < shape_.rows * vectors; ++i) ir_.CreateAlignedStore(sums[i], place(i), llvm::Align(4));
   }
 
+  /// The left factor's lines of the tiles below, row by row.
+  void ask_for_left(Value* k) {
+    const int64_t lines = kTilePart * info(shape_.left).bytes / kLine;
+    Value *line = ir_.CreateAnd(k, number(lines - 1)), *row = ir_.CreateUDiv(k, number(lines));
+    Value* below = left_at(left(), number(shape_.rows * shape_.left_row));
+    prefetch(left_at(left_at(below, times(row, shape_.left_row)), times(line, kLine / info(shape_.left).bytes)),
+             Cache::First);
+  }
+
+  void ask_for_next(Value* k, int line) {
+    Value* first = ir_.CreateGEP(ir_.getInt8Ty(), ahead(), ir_.CreateMul(k, step_ahead()));
+    prefetch(ir_.CreateGEP(ir_.getInt8Ty(), first, number(kLine * line)), Cache::Second);
+  }
+
   /// One vector of the depth from `k` on.
   Values step(Value* k, const Values& carried, Value* mask) {
-    auto part = [&](Value* base, int64_t offset) -> Value* {
-      Value* address = at(at(base, k), offset);
-      if (!mask) return load(vector_, address);
-      return ir_.CreateMaskedLoad(vector_, address, llvm::Align(4), mask, llvm::Constant::getNullValue(vector_));
-    };
     Values columns, next;
-    for (int j = 0; j < shape_.columns; ++j) columns.push_back(part(right(), j * shape_.right_column));
+    for (int j = 0; j < shape_.columns; ++j) {
+      Value* column = right_at(right_at(right(), k), number(j * shape_.right_column));
+      if (!mask) prefetch(right_at(column, number(shape_.columns * shape_.right_column)), Cache::Second);
+      columns.push_back(read(shape_.right, column, lanes_, mask));
+    }
     for (int i = 0; i < shape_.rows; ++i) {
-      Value* row = part(left(), i * shape_.left_row);
+      Value* row = read(shape_.left, left_at(left_at(left(), k), number(i * shape_.left_row)), lanes_, mask);
       for (int j = 0; j < shape_.columns; ++j)
         next.push_back(fma(code_, row, columns[j], carried[i * shape_.columns + j]));
     }
@@ -147,7 +173,8 @@ class TileEmitter {
     if (shape_.depth >= lanes_) {
       Value* whole = ir_.CreateAnd(depth(), number(-lanes_));
       const auto steps = [&] {
-        return loop(whole, lanes_, zeros(), [&](Value* k, const Values& carried) { return step(k, carried, nullptr); });
+        return along(whole, lanes_, zeros(),
+                     [&](Value* k, const Values& carried) { return step(k, carried, nullptr); });
       };
       sums = rest == 0 ? steps() : choose(ir_.CreateICmpNE(whole, number(0)), steps, zeros());
     }
@@ -161,7 +188,7 @@ class TileEmitter {
     }
     for (int i = 0; i < shape_.rows; ++i) {
       Values row(sums.begin() + i * shape_.columns, sums.begin() + (i + 1) * shape_.columns);
-      Value *made = across(row), *place = at(result(), i * kPanelColumns);
+      Value *made = across(row), *place = floats(result(), i * kPanelColumns);
       Value* together = ir_.CreateFAdd(load(made->getType(), place), made);
       ir_.CreateAlignedStore(ir_.CreateSelect(more(), together, made), place, llvm::Align(4));
     }
@@ -193,11 +220,9 @@ class TileEmitter {
     return all;
   }
 
-  llvm::IRBuilder<> ir_;
   Code code_;
   const TileShape& shape_;
   const int lanes_;
-  llvm::Function* function_;
   llvm::Type* vector_;
   Value* row_ = nullptr;
 };
@@ -205,7 +230,7 @@ class TileEmitter {
 }  // namespace
 
 llvm::Function* emit_tile(llvm::Module& module, const TileShape& shape, const std::string& name, const Isa& isa) {
-  return TileEmitter(module, shape, name, isa).run();
+  return TileEmitter(module, shape, isa).run(name);
 }
 
 }  // namespace braze::cpu

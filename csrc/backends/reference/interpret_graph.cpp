@@ -123,7 +123,7 @@ class Interpreter {
     std::vector<int64_t> reduced(operand.geometry.sizes.size(), 1);
     for (int d : node.reduce_dims) reduced[d] = operand.geometry.sizes[d];
     for_each_position(result.shape.sizes, [&](const Position& at) {
-      Reduction reduction(node.op, graph_.value(operand.value).dtype);
+      Reduction reduction(node.op, node.op == Op::dot_ ? result.dtype : graph_.value(operand.value).dtype);
       for_each_position(reduced, [&](const Position& inner) {
         Position whole = at;
         for (size_t i = 0; i < whole.size(); ++i) whole[i] += inner[i];

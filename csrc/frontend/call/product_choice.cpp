@@ -11,6 +11,7 @@
 
 #include "compiler.h"
 #include "frontend/call/compiled_call.h"
+#include "frontend/capture/convert.h"
 #include "frontend/library/out_variant.h"
 #include "frontend/library/remembered.h"
 #include "frontend/library/trial_run.h"
@@ -19,8 +20,8 @@
 namespace braze {
 namespace {
 
-constexpr int64_t kMostTerms = int64_t{1} << 32;       // of a product worth a trial; the library is best at larger ones
-constexpr int64_t kCachedElements = int64_t{2} << 20;  // the copies of a weight have together, or more
+constexpr int64_t kMostTerms = int64_t{1} << 32;    // of a product worth a trial; the library is best at larger ones
+constexpr int64_t kCachedBytes = int64_t{8} << 20;  // the copies of a weight have together, or more
 constexpr int64_t kMostCopies = 8;
 constexpr double kWorthFusion = 1.03;  // what follows is done on the way, so a little slower is still faster
 
@@ -35,7 +36,7 @@ Graph program_of(const ProductCall& product, std::vector<int64_t>& lengths) {
       g.sizes.erase(g.sizes.begin());
       g.strides.erase(g.strides.begin());
     }
-    access.value = graph.add_input(DType::f32, g.extent());
+    access.value = graph.add_input(product.dtype, g.extent());
     lengths.push_back(g.extent());
     node.call.args.push_back(TensorArg{static_cast<int>(node.operands.size())});
     node.operands.emplace_back(std::move(access));
@@ -50,7 +51,7 @@ Graph program_of(const ProductCall& product, std::vector<int64_t>& lengths) {
   node.call.returns = {0};
   std::vector<int64_t> sizes = {product.rows(), product.columns()};
   if (batched) sizes.insert(sizes.begin(), product.batch());
-  graph.outputs = {graph.append(std::move(node), DType::f32, Geometry::contiguous(sizes))};
+  graph.outputs = {graph.append(std::move(node), product.dtype, Geometry::contiguous(sizes))};
   return graph;
 }
 
@@ -58,17 +59,21 @@ CallBoundary boundary_of_trial(const Graph& graph) {
   CapturedProgram program;
   program.graph = graph;
   for (size_t i = 0; i < graph.inputs.size(); ++i) program.inputs.push_back({static_cast<int>(i), 0});
-  program.outputs = {{TensorOutput::Kind::Buffer, 0, DType::f32, graph.value(graph.outputs[0]).shape}};
+  const Value& result = graph.value(graph.outputs[0]);
+  program.outputs = {{TensorOutput::Kind::Buffer, 0, result.dtype, result.shape}};
   return boundary_of(program);
 }
 
 /// One way to compute a product, with tensors to try it on.
 class Way {
  public:
-  Way(const Graph& graph, const std::vector<int64_t>& lengths, const Options& options, const PrefersOwn& prefers)
+  Way(const Graph& graph, const std::vector<int64_t>& lengths, const Options& options, const PrefersOwn& prefers,
+      int64_t most_copies = kMostCopies)
       : call_(compile(graph, options, has_out_variant, prefers), boundary_of_trial(graph)) {
-    const int64_t copies = std::clamp<int64_t>(kCachedElements / lengths.back(), 1, kMostCopies);
-    for (int64_t length : lengths) tensors_.push_back(at::ones({length}));
+    const int64_t bytes = lengths.back() * info(graph.value(graph.outputs[0]).dtype).bytes;
+    const int64_t copies = std::clamp<int64_t>(kCachedBytes / bytes, 1, most_copies);
+    const auto dtype = at::TensorOptions().dtype(scalar_type_of(graph.value(graph.outputs[0]).dtype));
+    for (int64_t length : lengths) tensors_.push_back(at::ones({length}, dtype));
     for (int64_t i = 0; i < copies; ++i) weights_.push_back(tensors_.back().clone());
   }
 
@@ -86,13 +91,19 @@ class Way {
   size_t turn_ = 0;
 };
 
+bool always(const ProductCall&) { return true; }
+
+bool is_worth_a_trial(const ProductCall& product) {
+  return product.batch() * product.rows() * product.columns() <= kMostTerms / product.depth();
+}
+
 /// A trial that fails, for want of memory say, is one the library wins.
 bool own_is_faster(const ProductCall& product, const Options& options) try {
   const pybind11::gil_scoped_acquire calls_need_it;
   const at::AutoDispatchBelowADInplaceOrView below_autograd;
   std::vector<int64_t> lengths;
   const Graph graph = program_of(product, lengths);
-  Way own(graph, lengths, options, [](const ProductCall&) { return true; });
+  Way own(graph, lengths, options, always);
   Way library(graph, lengths, options, nullptr);
   const auto [own_seconds, library_seconds] = seconds_in_turn([&] { own.run(); }, [&] { library.run(); });
   return own_seconds <= library_seconds * kWorthFusion;
@@ -101,7 +112,7 @@ bool own_is_faster(const ProductCall& product, const Options& options) try {
 }
 
 std::string question(const ProductCall& product, const Options& options) {
-  std::string text = "product " + circumstances(options);
+  std::string text = "product of " + std::string(info(product.dtype).name) + " " + circumstances(options);
   auto add = [&](const Access& access) {
     text += ";";
     for (int64_t n : access.geometry.sizes) text += " " + std::to_string(n);
@@ -115,20 +126,29 @@ std::string question(const ProductCall& product, const Options& options) {
 }
 
 bool prefers_own(const ProductCall& product, const Options& options) {
-  if (product.batch() * product.rows() * product.columns() > kMostTerms / product.depth()) return false;
-  const std::string asked = question(product, options);
-  if (auto known = Remembered::instance().find(asked)) return *known == "own";
-  const bool own = own_is_faster(product, options);  // no lock is held: it waits for the GIL
-  Remembered::instance().keep(asked, own ? "own" : "library");
-  return own;
+  if (!is_worth_a_trial(product)) return false;
+  return remembered_choice(question(product, options), {"library", "own"},
+                           [&] { return own_is_faster(product, options); }) == 1;
 }
 
 }  // namespace
 
 PrefersOwn product_choice(const Options& options) {
   if (options.products == "library") return nullptr;
-  if (options.products == "own") return [](const ProductCall&) { return true; };
+  if (options.products == "own") return always;
   return [options](const ProductCall& product) { return prefers_own(product, options); };
+}
+
+std::optional<double> seconds_of_own(const ProductCall& product, const Options& options) try {
+  if (options.products == "library" || !is_worth_a_trial(product)) return std::nullopt;
+  const pybind11::gil_scoped_acquire calls_need_it;
+  const at::AutoDispatchBelowADInplaceOrView below_autograd;
+  std::vector<int64_t> lengths;
+  const Graph graph = program_of(product, lengths);
+  Way own(graph, lengths, options, always, 1);
+  return seconds_of([&] { own.run(); });
+} catch (const std::exception&) {
+  return std::nullopt;
 }
 
 }  // namespace braze

@@ -36,7 +36,8 @@ void choose_convolutions(Freezing& freezing) {
     }
     const FusedConvolution fused = read_fused_convolution(node);
     const ValueId result = node.results[0];
-    const ConvolutionTrial trial(fused, graph.value(result).shape, freezing.numbers(fused.conv.weight), true);
+    const ConvolutionTrial trial(fused, graph.value(result).shape, freezing.numbers(fused.conv.weight), true,
+                                 freezing.options);
     switch (trial.fastest()) {
       case ConvolutionForm::Fused: keep_packed(freezing, std::move(node), trial); break;
       case ConvolutionForm::Plain: {

@@ -1,8 +1,8 @@
 // A weight of a linear layer can be read as it is, kept the other way round, or packed by MKL or oneDNN. Which is
 // fastest depends on the shape, the dtype and the machine in no simple way, so each shape is run once in every form and
-// the answer kept for the process. oneDNN can apply an activation in the same call; that counts where nothing but
-// library calls reads its result, because elsewhere a kernel of ours does it on its way.
-#include <ATen/Parallel.h>
+// the answer kept. A kernel of ours reads the weight as it is, and where it beats every form nothing is packed. oneDNN
+// can apply an activation in the same call; that counts where nothing but library calls reads its result, because
+// elsewhere a kernel of ours does it on its way.
 #include <ATen/ops/addmm.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/gelu.h>
@@ -12,13 +12,15 @@
 #include <ATen/ops/silu.h>
 
 #include <algorithm>
-#include <functional>
+#include <optional>
 #include <utility>
 
+#include "frontend/call/product_choice.h"
 #include "frontend/capture/convert.h"
 #include "frontend/freeze/freezing.h"
 #include "frontend/freeze/linear_call.h"
 #include "frontend/library/library_call.h"
+#include "frontend/library/remembered.h"
 #include "frontend/library/trial_run.h"
 #include "passes/decompose/aten.h"
 #include "passes/readers.h"
@@ -36,6 +38,15 @@ struct Activation {
   std::string attribute = "none", algorithm;
 };
 
+at::Tensor transposed(const at::Tensor& weight) { return weight.clone(at::MemoryFormat::Contiguous); }
+at::Tensor outwards(const at::Tensor& weight) { return weight.t().contiguous(); }
+
+at::Tensor pack(const at::Tensor& weight, Form form, int64_t rows) {
+  std::vector<c10::IValue> stack = {outwards(weight), rows};
+  call_library(form == Form::Mkl ? "mkl::_mkl_reorder_linear_weight" : "mkldnn::_reorder_linear_weight", stack);
+  return stack[0].toTensor();
+}
+
 /// One layer, with tensors to try it on.
 class Layer {
  public:
@@ -47,30 +58,24 @@ class Layer {
     out_ = at::empty({call.rows, call.columns}, options);
   }
 
-  at::Tensor transposed() const { return weight_.clone(at::MemoryFormat::Contiguous); }
-  at::Tensor outwards() const { return weight_.t().contiguous(); }
-
-  at::Tensor pack(Form form) const {
-    std::vector<c10::IValue> stack = {outwards(), call_.rows};
-    call_library(form == Form::Mkl ? "mkl::_mkl_reorder_linear_weight" : "mkldnn::_reorder_linear_weight", stack);
-    return stack[0].toTensor();
-  }
-
   /// The seconds one run takes in this form.
   double time(Form form) const {
     switch (form) {
       case Form::AsIs: return seconds_of([&] { multiply(weight_); });
-      case Form::Transposed: return seconds_of([this, weight = transposed()] { multiply(weight); });
+      case Form::Transposed: return seconds_of([this, weight = transposed(weight_)] { multiply(weight); });
       case Form::Mkl:
-        return seconds_if_it_runs(
-            [this, form] { return [this, packed = pack(form), plain = outwards()] { run_mkl(packed, plain); }; });
+        return seconds_if_it_runs([&] {
+          return
+              [this, packed = pack(weight_, form, call_.rows), plain = outwards(weight_)] { run_mkl(packed, plain); };
+        });
       case Form::OneDnn:
       case Form::OneDnnWithActivation: {
         const bool acts = form == Form::OneDnnWithActivation;
         const std::string attribute = acts ? activation_.attribute : "none",
                           algorithm = acts ? activation_.algorithm : "";
-        return seconds_if_it_runs(
-            [&] { return [&, packed = pack(form)] { run_onednn(packed, attribute, algorithm); }; });
+        return seconds_if_it_runs([&] {
+          return [&, packed = pack(weight_, form, call_.rows)] { run_onednn(packed, attribute, algorithm); };
+        });
       }
     }
     return 0;
@@ -125,7 +130,8 @@ std::vector<Form> forms_of(const LinearCall& call, const Activation& activation)
   return forms;
 }
 
-Form fastest(const Layer& layer, const LinearCall& call, const Activation& activation) {
+Form fastest(const Layer& layer, const LinearCall& call, const Activation& activation,
+             const std::optional<double>& seconds_of_own) {
   Form best = Form::AsIs;
   double least = 1e9;
   const double apart = activation.node >= 0 ? layer.time_activation() : 0;
@@ -135,19 +141,24 @@ Form fastest(const Layer& layer, const LinearCall& call, const Activation& activ
     best = form;
     least = seconds;
   }
-  return best;
+  return seconds_of_own && *seconds_of_own + apart <= least ? Form::AsIs : best;
 }
 
-/// The answer for every layer of this shape in this process.
-Form remembered(const LinearCall& call, const Activation& activation, const std::function<Form()>& find) {
-  static Memory<Form> known;
-  std::string key = std::string(info(call.dtype).name) + (call.bias ? " bias" : "") + " " + activation.attribute +
-                    activation.algorithm;
+/// The same for every layer of this shape.
+Form remembered(const LinearCall& call, const ProductCall& product, const Activation& activation,
+                const at::Tensor& weight, const Options& options) {
+  std::string question = "linear " + circumstances(options) + " products " + options.products + "; " +
+                         std::string(info(call.dtype).name) + (call.bias ? " bias " : " ") + activation.attribute +
+                         activation.algorithm;
   const Geometry &w = call.weight.geometry, &x = call.x.geometry;
-  for (int64_t n : {call.rows, call.inner, call.columns, w.strides[0], w.strides[1], x.strides[0], x.strides[1],
-                    static_cast<int64_t>(at::get_num_threads())})
-    key += " " + std::to_string(n);
-  return known.get(key, find);
+  for (int64_t n : {call.rows, call.inner, call.columns, w.strides[0], w.strides[1], x.strides[0], x.strides[1]})
+    question += " " + std::to_string(n);
+  const size_t form =
+      remembered_choice(question, {"as it is", "transposed", "mkl", "onednn", "onednn with activation"}, [&] {
+        const Layer layer(call, activation, weight);
+        return static_cast<size_t>(fastest(layer, call, activation, seconds_of_own(product, options)));
+      });
+  return static_cast<Form>(form);
 }
 
 bool is_library_call(const Node& node) {
@@ -194,9 +205,10 @@ class Chooser {
       if (!call || !freezing_.is_at_hand(call->weight)) continue;
       if (call->dtype != DType::f32 && call->dtype != DType::bf16) continue;
       const Activation activation = activation_after(graph_, readers_, graph_.nodes[n].results[0]);
-      const Layer layer(*call, activation, peek(call->weight));
-      const Form form = remembered(*call, activation, [&] { return fastest(layer, *call, activation); });
-      rewrite(static_cast<NodeId>(n), *call, activation, layer, form);
+      const auto product = read_product(graph_, graph_.nodes[n]);
+      if (!product || freezing_.options.products == "own") continue;
+      const Form form = remembered(*call, *product, activation, peek(call->weight), freezing_.options);
+      if (form != Form::AsIs) rewrite(static_cast<NodeId>(n), *call, activation, form);
     }
     std::erase_if(graph_.nodes, [](const Node& node) { return node.op == Op::empty_ && node.results.empty(); });
     for (size_t n = 0; n < graph_.nodes.size(); ++n)
@@ -207,13 +219,12 @@ class Chooser {
   /// The weight for a trial, which makes the program depend on nothing yet.
   at::Tensor peek(const Access& weight) { return Freezing(freezing_).numbers(weight); }
 
-  void rewrite(NodeId n, const LinearCall& call, const Activation& activation, const Layer& layer, Form form) {
-    if (form == Form::AsIs) return;
-    freezing_.numbers(call.weight);
+  void rewrite(NodeId n, const LinearCall& call, const Activation& activation, Form form) {
+    const at::Tensor weight = freezing_.numbers(call.weight);
     if (form == Form::Transposed) {
-      const ValueId id = freezing_.add_constant(layer.transposed());
-      Access& weight = std::get<Access>(graph_.nodes[n].operands[call.bias ? 2 : 1]);
-      weight = {id, Geometry::contiguous({call.inner, call.columns})};
+      const ValueId id = freezing_.add_constant(transposed(weight));
+      std::get<Access>(graph_.nodes[n].operands[call.bias ? 2 : 1]) = {
+          id, Geometry::contiguous({call.inner, call.columns})};
       ++freezing_.record.transposed;
       return;
     }
@@ -227,8 +238,8 @@ class Chooser {
     };
     auto& args = node.call.args;
     const int64_t bytes = call.inner * call.columns * info(call.dtype).bytes;
-    args = {add(call.x), freezing_.add_packed(layer.pack(form), bytes)};
-    if (form == Form::Mkl) args.push_back(add(outwards(call.weight)));
+    args = {add(call.x), freezing_.add_packed(pack(weight, form, call.rows), bytes)};
+    if (form == Form::Mkl) args.push_back(add(turned(call.weight)));
     args.push_back(call.bias ? ExternArg(add(*call.bias)) : ExternArg(NoneArg{}));
     if (form == Form::Mkl) {
       node.call.op = "mkl::_mkl_linear";
@@ -251,7 +262,7 @@ class Chooser {
     ++freezing_.record.linears;
   }
 
-  static Access outwards(Access weight) {
+  static Access turned(Access weight) {
     std::swap(weight.geometry.sizes[0], weight.geometry.sizes[1]);
     std::swap(weight.geometry.strides[0], weight.geometry.strides[1]);
     return weight;

@@ -8,7 +8,7 @@
 namespace braze {
 
 /// The constant part is a program like any other, run on the tensors its inputs stand for.
-void evaluate_constants(Freezing& freezing, const Options& options) {
+void evaluate_constants(Freezing& freezing) {
   CapturedProgram& program = freezing.program;
   ConstantPart part = split_constants(program.graph);
   if (part.graph.outputs.empty()) return;
@@ -28,7 +28,7 @@ void evaluate_constants(Freezing& freezing, const Options& options) {
     constants.outputs.push_back(
         {TensorOutput::Kind::Buffer, static_cast<int>(i), value.dtype, Geometry::contiguous({value.length})});
   }
-  CompiledCall call(compile(part.graph, options, has_out_variant), boundary_of(constants));
+  CompiledCall call(compile(part.graph, freezing.options, has_out_variant), boundary_of(constants));
   std::vector<at::Tensor> results;
   check_internal(call.run(inputs.data(), inputs.size(), results), "constants could not be computed");
   for (at::Tensor& result : results) {

@@ -73,11 +73,11 @@ std::optional<FrozenProgram> freeze(const CapturedProgram& original, const std::
   FrozenProgram frozen{.program = original, .guards = nullptr, .record = {}};
   CapturedProgram& program = frozen.program;
   mark_frozen_inputs(program, slots);
-  Freezing freezing(program, slots);
-  evaluate_constants(freezing, options);
+  Freezing freezing(program, slots, options);
+  evaluate_constants(freezing);
   choose_linears(freezing);
   run_passes(program.graph, disabled_passes(options));
-  evaluate_constants(freezing, options);
+  evaluate_constants(freezing);
   choose_convolutions(freezing);
   choose_linears(freezing);  // convolutions that became products
   const FreezeRecord& record = freezing.record;

@@ -23,10 +23,11 @@ struct FreezeRecord {
 class Freezing {
  public:
   /// `slots`: the call's tensors, arguments first.
-  Freezing(CapturedProgram& program, const std::vector<at::Tensor>& slots)
-      : program(program), slots_(slots), baked_(slots.size(), 0) {}
+  Freezing(CapturedProgram& program, const std::vector<at::Tensor>& slots, const Options& options)
+      : program(program), options(options), slots_(slots), baked_(slots.size(), 0) {}
 
   CapturedProgram& program;
+  const Options& options;
   FreezeRecord record;
 
   /// Whether the access shows a frozen input, so that its numbers are at hand.
@@ -56,7 +57,7 @@ class Freezing {
 // The steps, in their order.
 
 /// Computes once what depends on frozen inputs alone.
-void evaluate_constants(Freezing& freezing, const Options& options);
+void evaluate_constants(Freezing& freezing);
 /// Gives each linear layer the form of its weight that is fastest here, found by running it.
 void choose_linears(Freezing& freezing);
 /// Packs the weights of oneDNN's convolutions, or makes them PyTorch's again where that is faster.

@@ -15,8 +15,10 @@
 namespace braze {
 namespace {
 
-at::Tensor ones_like(const Graph& graph, const Access& access) {
-  return at::ones(access.geometry.sizes, at::TensorOptions().dtype(scalar_type_of(graph.value(access.value).dtype)));
+/// Any weight will do for a trial: one number, seen everywhere.
+at::Tensor some_weight(const Graph& graph, const Access& access) {
+  return at::ones({1}, at::TensorOptions().dtype(scalar_type_of(graph.value(access.value).dtype)))
+      .expand(access.geometry.sizes);
 }
 
 /// A large weight costs more to copy than the images gain.
@@ -25,14 +27,14 @@ bool is_worth_a_trial(const Graph& graph, const ConvolutionCall& conv) {
   return conv.weight.geometry.numel() < conv.input.geometry.numel() + graph.value(conv.result).shape.numel();
 }
 
-int move_convolutions(Graph& graph) {
+int move_convolutions(Graph& graph, const Options& options) {
   int moved = 0;
   for (Node& node : graph.nodes) {
     auto conv = read_convolution(node);
     if (!conv || !is_worth_a_trial(graph, *conv)) continue;
     const FusedConvolution fused{.conv = *conv, .residual = {}, .activation = "none", .scalars = {}};
     const Geometry& result = graph.value(conv->result).shape;
-    const ConvolutionTrial trial(fused, result, ones_like(graph, conv->weight), false);
+    const ConvolutionTrial trial(fused, result, some_weight(graph, conv->weight), false, options);
     if (!trial.beats_layout_of(conv->input.geometry, result)) continue;
     node = write_fused_convolution(fused, conv->result);
     ++moved;
@@ -40,7 +42,7 @@ int move_convolutions(Graph& graph) {
   return moved;
 }
 
-void choose_forms(Graph& graph) {
+void choose_forms(Graph& graph, const Options& options) {
   std::vector<Node> nodes = std::exchange(graph.nodes, {});
   for (Node& node : nodes) {
     if (!is_fused_convolution(node)) {
@@ -49,7 +51,8 @@ void choose_forms(Graph& graph) {
     }
     const FusedConvolution fused = read_fused_convolution(node);
     const ValueId result = node.results[0];
-    const ConvolutionTrial trial(fused, graph.value(result).shape, ones_like(graph, fused.conv.weight), false);
+    const ConvolutionTrial trial(fused, graph.value(result).shape, some_weight(graph, fused.conv.weight), false,
+                                 options);
     switch (trial.fastest()) {
       case ConvolutionForm::Fused: graph.append(std::move(node)); break;
       case ConvolutionForm::Plain: append_plain(graph, fused, fused.conv.weight, result); break;
@@ -64,10 +67,10 @@ std::optional<LaidOutProgram> lay_out(const CapturedProgram& original, const Opt
   const std::vector<std::string> disabled = disabled_passes(options);
   if (std::find(disabled.begin(), disabled.end(), kLayoutPass) != disabled.end()) return std::nullopt;
   LaidOutProgram made{.program = original};
-  made.convolutions = move_convolutions(made.program.graph);
+  made.convolutions = move_convolutions(made.program.graph, options);
   if (made.convolutions == 0) return std::nullopt;
   run_passes(made.program.graph, disabled);
-  choose_forms(made.program.graph);
+  choose_forms(made.program.graph, options);
   return made;
 }
 

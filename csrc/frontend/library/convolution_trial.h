@@ -1,12 +1,12 @@
-// Which form of a convolution is fastest here, found by running each, once in the life of the process.
+// Which form of a convolution is fastest here, found by running each, once on a machine.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
-#include <optional>
 #include <string>
 
 #include "passes/fused_convolution.h"
+#include "support/options.h"
 
 namespace braze {
 
@@ -16,11 +16,13 @@ enum class ConvolutionForm {
   Product,  // of two matrices, then the epilogue
 };
 
-/// One call on channels-last memory, with tensors to try it on.
+/// One call on channels-last memory.
 class ConvolutionTrial {
  public:
-  /// `weight`: dense, any numbers. A call whose weight may be packed is tried with it packed.
-  ConvolutionTrial(const FusedConvolution& fused, const Geometry& result, at::Tensor weight, bool may_pack);
+  /// `weight`: any numbers, in any layout. A call whose weight may be packed is tried with it packed. `fused` and
+  /// `options` outlive the trial.
+  ConvolutionTrial(const FusedConvolution& fused, Geometry result, at::Tensor weight, bool may_pack,
+                   const Options& options);
 
   ConvolutionForm fastest() const;
   /// Whether it is faster than on the memory that `input` and `result` describe, when the weight has to be copied.
@@ -31,17 +33,16 @@ class ConvolutionTrial {
   at::Tensor channels_last() const { return weight_.clone(at::MemoryFormat::ChannelsLast); }
 
  private:
+  class Runs;
+
   std::string question(const char* asked) const;
   ConvolutionForm find_fastest() const;
-  at::Tensor convolve(const at::Tensor& x, const at::Tensor& weight) const;
-  void run_fused(const at::Tensor& weight) const;
-  void run_epilogue() const;
-  std::optional<at::Tensor> optional_bias() const;
 
   const FusedConvolution& fused_;
-  const ConvolutionCall& conv_;
+  const Geometry result_;
+  const at::Tensor weight_;
   const bool may_pack_;
-  at::Tensor weight_, x_, out_, residual_, bias_;
+  const Options& options_;
 };
 
 }  // namespace braze

@@ -3,6 +3,8 @@
 #include <ATen/Parallel.h>
 #include <torch/version.h>
 
+#include <algorithm>
+
 #include "runtime/disk_cache.h"
 #include "runtime/kernel_cache.h"
 
@@ -26,6 +28,16 @@ void Remembered::keep(const std::string& question, const std::string& answer) {
   const std::lock_guard lock(mutex_);
   known_[question] = answer;
   if (DiskCache* disk = process_disk_cache()) disk->store(question, answer);
+}
+
+size_t remembered_choice(const std::string& question, const std::vector<std::string_view>& answers,
+                         const std::function<size_t()>& find) {
+  const auto known = Remembered::instance().find(question);
+  const auto place = known ? std::find(answers.begin(), answers.end(), *known) : answers.end();
+  if (place != answers.end()) return static_cast<size_t>(place - answers.begin());
+  const size_t found = find();
+  Remembered::instance().keep(question, std::string(answers.at(found)));
+  return found;
 }
 
 std::string circumstances(const Options& options) {

@@ -1,10 +1,13 @@
 // Answers found by trial, kept in memory and on disk: for the life of the process and for others after it.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "support/options.h"
 
@@ -21,6 +24,11 @@ class Remembered {
   std::mutex mutex_;
   std::map<std::string, std::string> known_;
 };
+
+/// Which of `answers` is the one to `question`: as it is kept, else as `find` says. No lock is held meanwhile, so two
+/// threads may both find it.
+size_t remembered_choice(const std::string& question, const std::vector<std::string_view>& answers,
+                         const std::function<size_t()>& find);
 
 /// What every answer depends on: the machine, PyTorch, the number of threads.
 std::string circumstances(const Options& options);

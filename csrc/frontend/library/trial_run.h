@@ -1,11 +1,8 @@
-// Finding the fastest of several ways to compute something by running each, once in the life of the process.
+// Finding the fastest of several ways to compute something by running each.
 #pragma once
 
 #include <exception>
 #include <functional>
-#include <map>
-#include <mutex>
-#include <string>
 #include <utility>
 
 namespace braze {
@@ -25,21 +22,5 @@ double seconds_if_it_runs(const Prepare& prepare) {
     return 3e7;
   }
 }
-
-/// Answers by what was asked; found on the first question.
-template <typename Answer>
-class Memory {
- public:
-  Answer get(const std::string& question, const std::function<Answer()>& find) {
-    const std::lock_guard lock(mutex_);
-    auto found = known_.find(question);
-    if (found == known_.end()) found = known_.emplace(question, find()).first;
-    return found->second;
-  }
-
- private:
-  std::mutex mutex_;
-  std::map<std::string, Answer> known_;
-};
 
 }  // namespace braze

@@ -5,6 +5,7 @@
 
 #include "backends/reference/interpret_kernel.h"
 #include "compiled_kernel.h"
+#include "ops/evaluate.h"
 #include "schedule/product_form.h"
 
 namespace braze {
@@ -16,24 +17,41 @@ std::string strides(std::initializer_list<int64_t> list) {
   return text + "]+0";
 }
 
-/// [batch, rows, depth] times [batch, depth, columns], plus a number a column, times one a result.
-Kernel product(int64_t batch, int64_t rows, int64_t columns, int64_t depth, bool depth_in_order) {
+/// [batch, rows, depth] times [batch, depth, columns], plus a number a column, times one a result. The factors are of
+/// these dtypes.
+Kernel product(int64_t batch, int64_t rows, int64_t columns, int64_t depth, bool depth_in_order,
+               const std::string& left = "f32", const std::string& right = "f32") {
   const int64_t n = columns, m = rows, k = depth;
   std::string text = "kernel parallel=[" + std::to_string(batch) + "," + std::to_string(n) + "," + std::to_string(m) +
                      "] reduce=[" + std::to_string(k) + "] vector=3\n";
-  text += "  params: p0 f32, p1 f32, p2 f32, p3 f32, p4 f32 out\n  %0: f32 = load p0 " + strides({m * k, 0, k, 1});
-  text += "\n  %1: f32 = load p1 " + (depth_in_order ? strides({n * k, k, 0, 1}) : strides({n * k, 1, 0, n}));
-  text += "\n  %2: f32 row = dot %0, %1\n  %3: f32 row = load p2 " + strides({0, 1, 0, 0});
-  text += "\n  %4: f32 row = add %2, %3\n  %5: f32 row = load p3 " + strides({m * n, 1, n, 0});
-  text += "\n  %6: f32 row = mul %4, %5\n  store row p4 " + strides({m * n, 1, n, 0}) + " %6\n";
-  return parse_kernel(text);
+  text += "  params: p0 " + left + ", p1 " + right + ", p2 f32, p3 f32, p4 f32 out\n";
+  int next = 0;
+  auto add = [&](const std::string& line) {
+    text += "  %" + std::to_string(next) + ": " + line + "\n";
+    return "%" + std::to_string(next++);
+  };
+  auto factor = [&](const std::string& dtype, const std::string& from) {
+    const std::string read = add(dtype + " = load " + from);
+    return dtype == "f32" ? read : add("f32 = cast " + read);
+  };
+  const std::string a = factor(left, "p0 " + strides({m * k, 0, k, 1}));
+  const std::string b = factor(right, "p1 " + (depth_in_order ? strides({n * k, k, 0, 1}) : strides({n * k, 1, 0, n})));
+  const std::string sums = add("f32 row = dot " + a + ", " + b);
+  const std::string biased = add("f32 row = add " + sums + ", " + add("f32 row = load p2 " + strides({0, 1, 0, 0})));
+  const std::string factors = add("f32 row = load p3 " + strides({m * n, 1, n, 0}));
+  const std::string result = add("f32 row = mul " + biased + ", " + factors);
+  return parse_kernel(text + "  store row p4 " + strides({m * n, 1, n, 0}) + " " + result + "\n");
 }
 
 void fill(Memory& memory, uint32_t seed) {
   std::mt19937 random(seed);
   std::uniform_real_distribution<float> number(-1, 1);
-  for (int p = 0; p < static_cast<int>(memory.kernel().params.size()); ++p)
-    for (int64_t i = 0; i < memory.length(p); ++i) memory.as<float>(p)[i] = number(random);
+  for (int p = 0; p < static_cast<int>(memory.kernel().params.size()); ++p) {
+    const DType dtype = memory.kernel().params[p].dtype;
+    for (int64_t i = 0; i < memory.length(p); ++i)
+      store_element(memory.as<char>(p) + i * info(dtype).bytes,
+                    convert(Scalar::of_double(DType::f64, number(random)), dtype));
+  }
 }
 
 void check(const Kernel& kernel) {
@@ -73,6 +91,16 @@ TEST_CASE("products of all sizes") {
                                         {2, 3, 1100},
                                         {7, 129, 20}}) {
       check(product(1, rows, columns, depth, depth_in_order));
+    }
+}
+
+TEST_CASE("factors of half types") {
+  for (bool depth_in_order : {true, false})
+    for (auto [rows, columns, depth] :
+         {std::array<int64_t, 3>{2, 2, 2}, {3, 64, 5}, {8, 70, 16}, {17, 67, 33}, {18, 128, 130}, {40, 33, 131}}) {
+      check(product(1, rows, columns, depth, depth_in_order, "f32", "bf16"));
+      check(product(2, rows, columns, depth, depth_in_order, "bf16", "f32"));
+      check(product(1, rows, columns, depth, depth_in_order, "f16", "f16"));
     }
 }
 
