@@ -161,6 +161,13 @@ Expr Expr::with_dims(size_t count) const {
   return through(std::move(g));
 }
 
+Expr Expr::before_dims(size_t count) const {
+  if (is_number()) return *this;
+  Geometry g = geometry();
+  for (size_t i = 0; i < count; ++i) g = unsqueezed(std::move(g), static_cast<int>(g.sizes.size()));
+  return through(std::move(g));
+}
+
 Expr apply(Op op, const Expr& x) {
   return x.builder().elementwise(op, info(op).has(Compares) ? DType::b1 : x.dtype(), {x});
 }
@@ -185,6 +192,31 @@ Expr select(const Expr& condition, const Expr& yes, const Expr& no) {
 Expr cast(DType dtype, const Expr& x) {
   if (x.dtype() == dtype) return x;
   return x.builder().elementwise(Op::cast_, dtype, {x});
+}
+
+Expr taken(const Expr& x, int dim, const Expr& positions) {
+  if (x.is_number()) return x.builder().refuse();
+  Access table = std::get<Access>(x.operand());
+  Geometry& g = table.geometry;
+  const IndexedDim indexed{g.sizes[dim], g.strides[dim]};
+  g.sizes[dim] = positions.numel();
+  g.strides[dim] = 0;
+  return x.builder().gather(table, {indexed}, {positions.before_dims(g.sizes.size() - dim - 1)});
+}
+
+std::vector<Expr> elements_of(const Expr& x) {
+  if (x.is_number()) return {x};
+  std::vector<Geometry> places = {x.geometry()};
+  while (!places[0].sizes.empty()) {
+    std::vector<Geometry> next;
+    for (const Geometry& g : places)
+      for (int64_t i = 0; i < g.sizes[0]; ++i) next.push_back(selected(g, 0, i));
+    places = std::move(next);
+  }
+  std::vector<Expr> found;
+  found.reserve(places.size());
+  for (Geometry& g : places) found.push_back(x.through(std::move(g)));
+  return found;
 }
 
 Expr like(const Expr& x, double value) { return x.builder().number(x.dtype(), value); }

@@ -63,10 +63,7 @@ void write(Lowering& l, const Writes& w) {
   l.require(l.is_functional() || sizes[w.dim] <= kMostRead * w.count);
   if (l.refused()) return;
   Builder& b = l.builder();
-  Expr place = cast(DType::i32, b.index({sizes[w.dim]}, 0));
-  Geometry along = place.geometry();
-  for (size_t d = w.dim + 1; d < sizes.size(); ++d) along = unsqueezed(along, static_cast<int>(along.sizes.size()));
-  place = place.through(along);
+  Expr place = cast(DType::i32, b.index({sizes[w.dim]}, 0)).before_dims(sizes.size() - w.dim - 1);
   Expr made = l.in(0, dtype);
   Expr is_written = b.integer(DType::b1, 0), count = b.number(DType::f32, w.includes_self ? 1 : 0);
   for (int64_t i = 0; i < w.count; ++i) {
@@ -134,13 +131,9 @@ void lower_index_write(Lowering& l) {
   const int64_t count = l.sizes(2)[0];
   Expr position = in_range(l, l.raw(2), sizes[dim], fills);
   if (l.refused()) return;
-  Geometry lined_up = position.geometry();
-  for (size_t d = dim + 1; d < sizes.size(); ++d)
-    lined_up = unsqueezed(lined_up, static_cast<int>(lined_up.sizes.size()));
-  for (int d = 0; d < dim; ++d) lined_up = unsqueezed(lined_up, 0);
   Expr value = l.raw(3);
   l.require(value.is_number() || value.sizes().size() == (fills ? 0 : sizes.size()));
-  Writes w{dim, count, position.through(lined_up), value};
+  Writes w{dim, count, position.before_dims(sizes.size() - dim - 1).with_dims(sizes.size()), value};
   if (l.name() == "index_add") {
     w.combine = Combine::Sum;
     const DType dtype = l.dtype(0);
@@ -174,11 +167,10 @@ void lower_index_put(Lowering& l) {
     l.require(dim == 0 && value.numel() == 1 && !accumulates && index.sizes().size() <= sizes.size());
     for (size_t d = 0; d < index.sizes().size(); ++d) l.require(index.sizes()[d] == sizes[d]);
     if (l.refused()) return;
-    Geometry mask = index.geometry();
-    while (mask.sizes.size() < sizes.size()) mask = unsqueezed(mask, static_cast<int>(mask.sizes.size()));
+    Expr mask = index.before_dims(sizes.size() - index.sizes().size());
     Geometry single{value.geometry().offset, {}, {}};
     Expr replacement = cast(opmath(dtype), value.through(single));
-    return l.set(select(index.through(mask), replacement, l.in(0, dtype)), dtype);
+    return l.set(select(mask, replacement, l.in(0, dtype)), dtype);
   }
   if (!l.require(index.sizes().size() == 1)) return;
   std::vector<int64_t> written = sizes;
@@ -186,11 +178,8 @@ void lower_index_put(Lowering& l) {
   auto spread = broadcast_to(value.geometry(), written);
   Expr position = in_range(l, index, sizes[dim], true);
   if (l.refused() || !l.require(spread.has_value())) return;
-  Geometry lined_up = position.geometry();
-  for (size_t d = dim + 1; d < sizes.size(); ++d)
-    lined_up = unsqueezed(lined_up, static_cast<int>(lined_up.sizes.size()));
-  for (int d = 0; d < dim; ++d) lined_up = unsqueezed(lined_up, 0);
-  Writes w{dim, written[dim], position.through(lined_up), value.through(*spread)};
+  Writes w{dim, written[dim], position.before_dims(sizes.size() - dim - 1).with_dims(sizes.size()),
+           value.through(*spread)};
   if (accumulates) w.combine = Combine::Sum;
   write(l, w);
 }

@@ -133,9 +133,7 @@ Expr Lowering::coefficient(size_t i, DType common) {
 Expr Lowering::channel_parameter(size_t i, size_t rank, DType common) {
   Expr x = in(i, common);
   if (!require(!x.is_number() && x.sizes().size() == 1)) return x;
-  Geometry g = x.geometry();
-  for (size_t d = 2; d < rank; ++d) g = unsqueezed(g, static_cast<int>(g.sizes.size()));
-  return x.through(g);
+  return x.before_dims(rank > 2 ? rank - 2 : 0);
 }
 
 /// A load out of range is what makes a kernel report failure.
@@ -312,6 +310,11 @@ void Lowering::set_in_shape(size_t k, const Expr& x, DType common, const Geometr
   Expr value = cast(common, x);
   if (!require(!value.is_number() && value.geometry() == shape && shape.is_dense())) return;
   pending_.push_back({result_of(k), value, -1, true});
+}
+
+void Lowering::set_seen(const Geometry& from, const Geometry& to) {
+  if (refused() || !require(is_functional() && from.sizes == to.sizes && to.is_dense() && to.numel() > 0)) return;
+  set_in_shape(0, builder_.fill(result_dtype(), to, raw(0).through(from)), dtype(0), to);
 }
 
 void Lowering::set_written(size_t i, const Expr& x) {

@@ -90,6 +90,10 @@ class Lowering {
   /// `shape`.
   void set_in_shape(size_t k, const Expr& x, DType common, const Geometry& shape);
 
+  /// The first result is a copy of the first argument, seen in other dims on both sides: what `from` shows of the one
+  /// is written through `to`, which covers the other.
+  void set_seen(const Geometry& from, const Geometry& to);
+
   /// The new contents of an argument that is written besides the fresh results (running statistics).
   void set_written(size_t i, const Expr& x);
 
