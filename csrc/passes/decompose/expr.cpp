@@ -41,6 +41,7 @@ Expr Builder::elementwise(Op op, DType dtype, const std::vector<Expr>& operands)
   for (const Expr& e : operands)
     if (info(e.dtype()).kind == DTypeKind::Stored) return refuse();
   if (std::all_of(operands.begin(), operands.end(), [](const Expr& e) { return e.is_number(); })) {
+    if (refused_) return refuse();
     std::vector<Scalar> numbers;
     for (const Expr& e : operands) numbers.push_back(e.number());
     return wrap(evaluate(op, dtype, numbers));
@@ -126,9 +127,11 @@ Expr Builder::fill(DType dtype, Geometry shape, const Expr& x) {
 Expr Builder::empty(DType dtype, Geometry shape) { return append(Node{}, dtype, std::move(shape)); }
 
 Expr Builder::update(const Expr& base, Geometry region, const Expr& x) {
+  if (base.is_number()) return refuse();
   Access whole = graph_.whole(std::get<Access>(base.operand()).value);
   const Value& old = graph_.value(whole.value);
   const DType dtype = old.dtype;
+  if (info(dtype).kind == DTypeKind::Stored) return refuse();
   Expr written = cast(dtype, x);
   if (!written.is_number()) {
     auto geometry = broadcast_to(written.geometry(), region.sizes);

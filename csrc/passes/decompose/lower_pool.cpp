@@ -302,6 +302,7 @@ void lower_adaptive_pool(Lowering& l) {
   const DType dtype = l.dtype(0), computed = opmath(dtype);
   const bool averages = l.name() == "_adaptive_avg_pool2d" || l.name() == "_adaptive_avg_pool3d";
   l.require(dtype == l.result_dtype() && dtype != DType::b1 && (!averages || is_floating(dtype)));
+  l.require(l.name() != "_adaptive_avg_pool3d" || computed == dtype);  // eager adds halves as halves
   if (l.refused()) return;
   bool even = true;
   size_t taps = 1;

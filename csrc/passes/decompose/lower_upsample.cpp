@@ -140,6 +140,7 @@ void lower_upsample_linear(Lowering& l) {
   const DType dtype = l.dtype(0), computed = opmath(dtype);
   const bool cubic = l.name() == "upsample_bicubic2d", align_corners = l.flag(2);
   l.require(is_floating(dtype) && l.memory(0).geometry.numel() > 0);
+  l.require(computed == dtype || l.name() == "upsample_bilinear2d");  // eager's other kernels make halves of weights
   const std::vector<Axis> axes = axes_of(l, 3, align_corners, computed);
   if (l.refused()) return;
   Expr x = l.raw(0);

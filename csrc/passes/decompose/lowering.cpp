@@ -253,8 +253,17 @@ DType Lowering::common_dtype(const std::vector<size_t>& positions) {
     }
   }
   auto dtype = promotion.result();
-  require(dtype.has_value());
-  return dtype.value_or(DType::f32);
+  if (!require(dtype.has_value())) return DType::f32;
+  // Floating by a number alone: then it is the default dtype.
+  const bool has_floats = std::any_of(positions.begin(), positions.end(), [&](size_t i) {
+    return !is_none(i) && !raw(i).is_number() && is_floating(raw(i).dtype());
+  });
+  return is_floating(*dtype) && !has_floats ? floating(DType::i64) : *dtype;
+}
+
+DType Lowering::floating(DType dtype) {
+  if (is_floating(dtype)) return dtype;
+  return require(is_functional() && is_floating(result_dtype())) ? result_dtype() : DType::f32;
 }
 
 int Lowering::result_of(size_t k) const {

@@ -66,6 +66,8 @@ class Lowering {
   /// A list of dims (or one, or none: all), wrapped, without repeats.
   std::vector<int> dims(size_t i, size_t rank);
 
+  /// `dtype`, or for integers the default dtype, which a fresh first result has to show.
+  DType floating(DType dtype);
   /// torch's common dtype of some arguments; refuses when they hold something our kernels do not compute with.
   DType common_dtype(const std::vector<size_t>& positions);
 
