@@ -20,6 +20,7 @@ struct Writes {
   Expr position, value;
   Combine combine = Combine::Replace;
   bool includes_self = true;
+  bool rounds_each = false;  // halves after every write, not once at the end
 };
 
 /// Positions in range and not negative; one out of range makes the kernel report failure.
@@ -57,8 +58,8 @@ void write(Lowering& l, const Writes& w) {
   const DType dtype = l.dtype(0);
   const std::vector<int64_t> sizes = l.sizes(0);
   if (l.refused()) return;
-  l.require(w.combine == Combine::Replace || (opmath(dtype) == dtype && dtype != DType::b1));
-  l.require(w.combine != Combine::Mean || is_floating(dtype));
+  l.require(w.combine == Combine::Replace || dtype != DType::b1);
+  l.require(w.combine != Combine::Mean || (is_floating(dtype) && opmath(dtype) == dtype));
   l.require(w.count > 0 && w.count <= kMostWrites && sizes[w.dim] < 0x7fffffff);
   l.require(l.is_functional() || sizes[w.dim] <= kMostRead * w.count);
   if (l.refused()) return;
@@ -70,6 +71,7 @@ void write(Lowering& l, const Writes& w) {
     Expr here = place == at(w.position, w.dim, i);
     Expr value = cast(opmath(dtype), cast(dtype, at(w.value, w.dim, i)));
     Expr next = combined(w.combine, made, value);
+    if (w.rounds_each) next = cast(opmath(dtype), cast(dtype, next));
     if (!w.includes_self && w.combine != Combine::Replace) {
       next = is_written.is_number() ? value : select(is_written, next, value);
       is_written = is_written.is_number() ? here : either(is_written, here);
@@ -143,6 +145,7 @@ void lower_index_write(Lowering& l) {
   if (l.name() == "index_reduce") {
     w.combine = combine_named(l, l.text(4));
     w.includes_self = l.flag(5);
+    w.rounds_each = true;
   }
   write(l, w);
 }
@@ -180,7 +183,7 @@ void lower_index_put(Lowering& l) {
   if (l.refused() || !l.require(spread.has_value())) return;
   Writes w{dim, written[dim], position.before_dims(sizes.size() - dim - 1).with_dims(sizes.size()),
            value.through(*spread)};
-  if (accumulates) w.combine = Combine::Sum;
+  if (accumulates) w.combine = Combine::Sum, w.rounds_each = true;
   write(l, w);
 }
 
