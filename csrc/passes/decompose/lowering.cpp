@@ -326,6 +326,17 @@ void Lowering::set_seen(const Geometry& from, const Geometry& to) {
   set_in_shape(0, builder_.fill(result_dtype(), to, raw(0).through(from)), dtype(0), to);
 }
 
+bool Lowering::set_if_empty() {
+  if (refused() || !is_functional() || !node_.call.mutates.empty() || node_.results.empty()) return false;
+  for (ValueId id : node_.results)
+    if (graph_.value(id).length > 0) return false;
+  for (const Operand& operand : node_.operands)
+    if (!is_floating(dtype_of(graph_, operand)) && builder_.wrap(operand).numel() > 0) return false;
+  for (size_t k = 0; k < std::max(node_.call.returns.size(), node_.results.size()); ++k)
+    if (wanted(k)) set(k, builder_.empty(result_dtype(k), result_shape(k)));
+  return true;
+}
+
 void Lowering::set_written(size_t i, const Expr& x) {
   const int operand = operand_of(i);
   for (auto [written, result] : node_.call.mutates) {

@@ -96,6 +96,10 @@ class Lowering {
   /// is written through `to`, which covers the other.
   void set_seen(const Geometry& from, const Geometry& to);
 
+  /// Sets the results where they have no elements and no operand has integers, which might be out of range. False when
+  /// there is something to compute.
+  bool set_if_empty();
+
   /// The new contents of an argument that is written besides the fresh results (running statistics).
   void set_written(size_t i, const Expr& x);
 
