@@ -138,6 +138,15 @@ Geometry unsqueezed(Geometry g, int dim) {
   return g;
 }
 
+Geometry split_dim(Geometry g, int dim, int64_t inner) {
+  const int64_t stride = g.strides[dim];
+  g.sizes[dim] /= inner;
+  g.strides[dim] = stride * inner;
+  g.sizes.insert(g.sizes.begin() + dim + 1, inner);
+  g.strides.insert(g.strides.begin() + dim + 1, stride);
+  return g;
+}
+
 std::optional<Geometry> look_through(const Geometry& window, const Geometry& region, const Geometry& source) {
   if (region.sizes != source.sizes || region.numel() == 0) return std::nullopt;
   Geometry result{source.offset, window.sizes, std::vector<int64_t>(window.sizes.size(), 0)};

@@ -37,6 +37,8 @@ Geometry narrowed(Geometry g, int dim, int64_t start, int64_t size);
 /// Fixes a dim at a position and drops it.
 Geometry selected(Geometry g, int dim, int64_t position);
 Geometry unsqueezed(Geometry g, int dim);
+/// A dim seen as two, (size / inner, inner); `inner` divides the size.
+Geometry split_dim(Geometry g, int dim, int64_t inner);
 
 /// What `region` of a buffer shows was copied, element for element, from what `source` shows of another (same sizes).
 /// Gives the window on the source's buffer that shows what `window` shows on the copy; nothing when no single window

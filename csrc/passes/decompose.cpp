@@ -37,7 +37,7 @@ bool lower_call(Graph& graph, const Node& node, const std::vector<char>& read) {
   Lowering lowering(graph, node, read);
   LoweringFunction function = lowering.refused() ? nullptr : find_lowering(lowering.name());
   if (!function) return false;
-  function(lowering);
+  if (!lowering.set_if_empty()) function(lowering);
   return lowering.finish();
 }
 

@@ -1,7 +1,6 @@
 #include "schedule/work.h"
 
 #include <algorithm>
-#include <map>
 #include <string_view>
 
 namespace braze {

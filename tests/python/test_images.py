@@ -194,3 +194,14 @@ def test_weights_of_convolutions_on_channels_last_are_read_anew():
             convolution.weight.mul_(1.5)
             if step == 3:
                 convolution.weight.data = torch.randn(32, 3, 3, 3)
+
+
+@pytest.mark.parametrize("dtype", (torch.bfloat16, torch.float16))
+@pytest.mark.parametrize(("mode", "dims"), [("linear", 1), ("bilinear", 2), ("bicubic", 2), ("trilinear", 3)])
+def test_halves_are_interpolated_as_eager_rounds_them(mode, dims, dtype):
+    """Kernels but for bilinear ones have weights of half precision."""
+    x = torch.randn(2, 3, *[9] * dims, generator=torch.Generator().manual_seed(0)).to(dtype)
+    with torch.no_grad():
+        compiled = braze.compile(lambda x: F.interpolate(x, size=[13] * dims, mode=mode) * 1)
+        for _ in range(4):
+            torch.testing.assert_close(compiled(x), F.interpolate(x, size=[13] * dims, mode=mode), rtol=0, atol=0)

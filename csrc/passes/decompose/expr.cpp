@@ -41,6 +41,7 @@ Expr Builder::elementwise(Op op, DType dtype, const std::vector<Expr>& operands)
   for (const Expr& e : operands)
     if (info(e.dtype()).kind == DTypeKind::Stored) return refuse();
   if (std::all_of(operands.begin(), operands.end(), [](const Expr& e) { return e.is_number(); })) {
+    if (refused_) return refuse();
     std::vector<Scalar> numbers;
     for (const Expr& e : operands) numbers.push_back(e.number());
     return wrap(evaluate(op, dtype, numbers));
@@ -126,9 +127,11 @@ Expr Builder::fill(DType dtype, Geometry shape, const Expr& x) {
 Expr Builder::empty(DType dtype, Geometry shape) { return append(Node{}, dtype, std::move(shape)); }
 
 Expr Builder::update(const Expr& base, Geometry region, const Expr& x) {
+  if (base.is_number()) return refuse();
   Access whole = graph_.whole(std::get<Access>(base.operand()).value);
   const Value& old = graph_.value(whole.value);
   const DType dtype = old.dtype;
+  if (info(dtype).kind == DTypeKind::Stored) return refuse();
   Expr written = cast(dtype, x);
   if (!written.is_number()) {
     auto geometry = broadcast_to(written.geometry(), region.sizes);
@@ -161,6 +164,13 @@ Expr Expr::with_dims(size_t count) const {
   return through(std::move(g));
 }
 
+Expr Expr::before_dims(size_t count) const {
+  if (is_number()) return *this;
+  Geometry g = geometry();
+  for (size_t i = 0; i < count; ++i) g = unsqueezed(std::move(g), static_cast<int>(g.sizes.size()));
+  return through(std::move(g));
+}
+
 Expr apply(Op op, const Expr& x) {
   return x.builder().elementwise(op, info(op).has(Compares) ? DType::b1 : x.dtype(), {x});
 }
@@ -185,6 +195,31 @@ Expr select(const Expr& condition, const Expr& yes, const Expr& no) {
 Expr cast(DType dtype, const Expr& x) {
   if (x.dtype() == dtype) return x;
   return x.builder().elementwise(Op::cast_, dtype, {x});
+}
+
+Expr taken(const Expr& x, int dim, const Expr& positions) {
+  if (x.is_number()) return x.builder().refuse();
+  Access table = std::get<Access>(x.operand());
+  Geometry& g = table.geometry;
+  const IndexedDim indexed{g.sizes[dim], g.strides[dim]};
+  g.sizes[dim] = positions.numel();
+  g.strides[dim] = 0;
+  return x.builder().gather(table, {indexed}, {positions.before_dims(g.sizes.size() - dim - 1)});
+}
+
+std::vector<Expr> elements_of(const Expr& x) {
+  if (x.is_number()) return {x};
+  std::vector<Geometry> places = {x.geometry()};
+  while (!places[0].sizes.empty()) {
+    std::vector<Geometry> next;
+    for (const Geometry& g : places)
+      for (int64_t i = 0; i < g.sizes[0]; ++i) next.push_back(selected(g, 0, i));
+    places = std::move(next);
+  }
+  std::vector<Expr> found;
+  found.reserve(places.size());
+  for (Geometry& g : places) found.push_back(x.through(std::move(g)));
+  return found;
 }
 
 Expr like(const Expr& x, double value) { return x.builder().number(x.dtype(), value); }

@@ -70,6 +70,8 @@ class Expr {
   Expr through(Geometry geometry) const;
   /// At least this many dims, by leading ones.
   Expr with_dims(size_t count) const;
+  /// Lined up with dims that stand before `count` others, by trailing ones.
+  Expr before_dims(size_t count) const;
 
  private:
   Builder* builder_;
@@ -83,6 +85,10 @@ Expr apply(Op op, const Expr& x, const Expr& y);
 Expr fma(const Expr& x, const Expr& y, const Expr& z);
 Expr select(const Expr& condition, const Expr& yes, const Expr& no);
 Expr cast(DType dtype, const Expr& x);
+/// `x` at `positions` (a tensor of one dim, in range) along `dim`.
+Expr taken(const Expr& x, int dim, const Expr& positions);
+/// The elements of a small tensor in row-major order, each without dims.
+std::vector<Expr> elements_of(const Expr& x);
 /// A number of the dtype of `x`, rounded to it.
 Expr like(const Expr& x, double value);
 

@@ -102,8 +102,7 @@ void lower_binary(Lowering& l) {
 
 /// Integers are computed at the default dtype.
 void lower_float_binary(Lowering& l) {
-  DType common = l.common_dtype({0, 1});
-  if (!is_floating(common)) common = DType::f32;
+  const DType common = l.floating(l.common_dtype({0, 1}));
   Expr x = l.in(0, common), y = l.in(1, common);
   if (l.name() == "atan2") return l.set(apply(Op::atan2_, x, y), common);
   if (l.name() == "copysign") return l.set(apply(Op::copysign_, x, y), common);
@@ -124,6 +123,7 @@ void lower_heaviside(Lowering& l) {
 void lower_ldexp(Lowering& l) {
   const DType exponent = l.dtype(1), power = is_floating(exponent) ? exponent : DType::f32;
   const DType common = l.result_dtype();
+  l.require(is_floating(exponent) || common != DType::f64);  // the default dtype may be another one
   l.require(opmath(power) == power && opmath(common) == common && is_floating(common));
   Expr two = apply(Op::pow_, l.builder().number(power, 2), l.in(1, power));
   l.set(l.in(0, common) * cast(common, two), common);
@@ -142,7 +142,7 @@ void lower_div(Lowering& l) {
     Expr y = l.in(1, common);
     return l.set(rounding == "trunc" ? apply(Op::trunc_, x / y) : python_floor_div(x, y), common);
   }
-  if (!is_floating(common)) common = DType::f32;
+  common = l.floating(common);
   l.set(l.in(0, common) / second(l, common), common);
 }
 

@@ -34,9 +34,7 @@ void select_rows(Lowering& l, const Access& table, int dim, const Expr& position
   spread.geometry.strides.insert(spread.geometry.strides.end(), g.strides.end() - after, g.strides.end());
   if (!l.require(spread.geometry.numel() > 0)) return;
   Expr checked = without_negatives(index, g.sizes[dim]);
-  Geometry lined_up = checked.geometry();
-  for (size_t i = 0; i < after; ++i) lined_up = unsqueezed(lined_up, static_cast<int>(lined_up.sizes.size()));
-  l.set(l.builder().gather(spread, {{g.sizes[dim], g.strides[dim]}}, {checked.through(lined_up)}));
+  l.set(l.builder().gather(spread, {{g.sizes[dim], g.strides[dim]}}, {checked.before_dims(after)}));
 }
 
 }  // namespace
@@ -115,11 +113,7 @@ void lower_index(Lowering& l) {
   }
   if (lead > 0 && lead + indexed_dims.size() == g.sizes.size()) add_positions();
   if (!l.require(table.geometry.numel() > 0)) return;
-  for (Expr& position : positions) {
-    Geometry lined_up = position.geometry();
-    for (size_t i = 0; i < trail; ++i) lined_up = unsqueezed(lined_up, static_cast<int>(lined_up.sizes.size()));
-    position = position.through(lined_up);
-  }
+  for (Expr& position : positions) position = position.before_dims(trail);
   l.set(l.builder().gather(table, std::move(indexed), positions));
 }
 
@@ -142,21 +136,6 @@ namespace {
 
 constexpr int64_t kFewNumbers = 16;
 
-/// The elements of a small tensor, each to be broadcast.
-std::vector<Expr> elements(const Expr& x) {
-  std::vector<Geometry> places = {x.geometry()};
-  while (!places[0].sizes.empty()) {
-    std::vector<Geometry> next;
-    for (const Geometry& g : places)
-      for (int64_t i = 0; i < g.sizes[0]; ++i) next.push_back(selected(g, 0, i));
-    places = std::move(next);
-  }
-  std::vector<Expr> found;
-  found.reserve(places.size());
-  for (Geometry& g : places) found.push_back(x.through(std::move(g)));
-  return found;
-}
-
 }  // namespace
 
 /// (elements, test_elements, assume_unique, invert), where few numbers are looked for.
@@ -168,7 +147,7 @@ void lower_isin(Lowering& l) {
   const Expr wanted = l.raw(1);
   if (!l.require(wanted.numel() > 0 && wanted.numel() <= kFewNumbers)) return;
   Expr x = l.in(0, common), found = l.builder().integer(DType::b1, 0);
-  for (const Expr& e : wanted.is_number() ? std::vector<Expr>{wanted} : elements(wanted)) {
+  for (const Expr& e : elements_of(wanted)) {
     Expr same = x == cast(opmath(common), cast(common, e));
     found = found.is_number() ? same : either(found, same);
   }

@@ -25,7 +25,7 @@ struct Classes {
 
 Classes classes_of(Lowering& l, size_t target, size_t weight, int64_t ignored, int64_t count, DType dtype) {
   Expr raw = l.raw(target);
-  l.require(l.is_memory(target) && raw.dtype() == DType::i64 && raw.sizes().size() == 1 && count > 0);
+  l.require(l.is_memory(target) && raw.dtype() == DType::i64 && !raw.sizes().empty() && count > 0);
   Builder& b = l.builder();
   Expr is_ignored = raw == b.integer(DType::i64, ignored);
   // A negative class is out of range, where a gather would wrap it.
@@ -35,7 +35,8 @@ Classes classes_of(Lowering& l, size_t target, size_t weight, int64_t ignored, i
   if (!l.is_none(weight) && l.require(l.sizes(weight) == std::vector<int64_t>{count} && l.dtype(weight) == dtype)) {
     const Access& table = l.memory(weight);
     const IndexedDim dim{count, table.geometry.strides[0]};
-    weights = b.gather({table.value, {table.geometry.offset, raw.sizes(), {0}}}, {dim}, {position});
+    const Geometry spread{table.geometry.offset, raw.sizes(), std::vector<int64_t>(raw.sizes().size())};
+    weights = b.gather({table.value, spread}, {dim}, {position});
   }
   return {position, is_ignored, select(is_ignored, like(weights, 0), weights)};
 }
@@ -108,7 +109,7 @@ void lower_multi_margin(Lowering& l) {
   l.require(power == 1 || power == 2);
   if (l.refused()) return;
   Classes c = classes_of(l, 1, 4, -1, g.sizes[1], dtype);
-  if (l.refused() || !l.require(l.sizes(1)[0] == g.sizes[0])) return;
+  if (l.refused() || !l.require(l.sizes(1) == std::vector<int64_t>{g.sizes[0]})) return;
   auto by_row = [](const Expr& x) { return x.is_number() ? x : x.through(unsqueezed(x.geometry(), 1)); };
   Builder& b = l.builder();
   Expr place = l.raw(1);
@@ -124,21 +125,27 @@ void lower_multi_margin(Lowering& l) {
               dtype);
 }
 
-/// (self, target, weight, reduction, ignore) -> (output, total_weight)
+/// nll_loss_forward and nll_loss2d_forward (self, target, weight, reduction, ignore) -> (output, total_weight): a class
+/// along the second dim for each of the other places.
 void lower_nll_loss(Lowering& l) {
   const DType dtype = l.dtype(0);
   const Geometry g = l.memory(0).geometry;
   const int64_t reduction = l.integer(3);
-  l.require(is_floating(dtype) && opmath(dtype) == dtype && g.sizes.size() == 2 && reduction != kNone && g.numel() > 0);
+  l.require(is_floating(dtype) && opmath(dtype) == dtype && g.sizes.size() >= 2 && g.numel() > 0);
   if (l.refused()) return;
   Classes c = classes_of(l, 1, 2, l.integer(4), g.sizes[1], dtype);
-  if (l.refused() || !l.require(l.sizes(1)[0] == g.sizes[0])) return;
-  Access rows{l.memory(0).value, {g.offset, {g.sizes[0]}, {g.strides[0]}}};
-  Expr picked = l.builder().gather(rows, {{g.sizes[1], g.strides[1]}}, {c.position});
+  const Geometry places = selected(g, 1, 0);
+  if (l.refused() || !l.require(l.sizes(1) == places.sizes)) return;
+  Expr picked = l.builder().gather({l.memory(0).value, places}, {{g.sizes[1], g.strides[1]}}, {c.position});
   Expr losses = select(c.is_ignored, like(picked, 0), -picked * c.weight);
-  Expr total = l.builder().reduce(Op::sum_, losses, {0});
+  if (reduction == kNone) {
+    l.set(0, losses, dtype);
+    return l.set(1, l.builder().number(dtype, 0), dtype);
+  }
+  const std::vector<int> dims = all_dims(places.sizes.size());
+  Expr total = l.builder().reduce(Op::sum_, losses, dims);
   Expr weight =
-      l.builder().reduce(Op::sum_, l.builder().fill(dtype, Geometry::contiguous({g.sizes[0]}), c.weight), {0});
+      l.builder().reduce(Op::sum_, l.builder().fill(dtype, Geometry::contiguous(places.sizes), c.weight), dims);
   l.set(0, reduction == kMean ? total / weight : total, dtype);
   if (l.wanted(1)) l.set(1, weight, dtype);
 }
@@ -148,13 +155,14 @@ void lower_nll_loss_backward(Lowering& l) {
   const DType dtype = l.dtype(1);
   const std::vector<int64_t> sizes = l.sizes(1);
   const int64_t reduction = l.integer(4);
-  l.require(is_floating(dtype) && opmath(dtype) == dtype && sizes.size() == 2 && reduction != kNone &&
-            l.dtype(0) == dtype);
+  l.require(is_floating(dtype) && opmath(dtype) == dtype && sizes.size() == 2 && l.dtype(0) == dtype);
   if (l.refused() || !l.require(sizes[0] * sizes[1] > 0)) return;
   Classes c = classes_of(l, 2, 3, l.integer(5), sizes[1], dtype);
-  if (l.refused()) return;
+  if (l.refused() || !l.require(l.sizes(2) == std::vector<int64_t>{sizes[0]})) return;
   auto by_row = [](const Expr& x) { return x.is_number() ? x : x.through(unsqueezed(x.geometry(), 1)); };
-  Expr grad = reduction == kMean ? l.in(0, dtype) / l.in(6, dtype) : l.in(0, dtype);
+  Expr grad = l.in(0, dtype);
+  if (reduction == kMean) grad = grad / l.in(6, dtype);
+  if (reduction == kNone) grad = by_row(grad);
   Expr here = l.builder().index(sizes, 1) == by_row(c.position);
   l.set(select(here, -(by_row(c.weight) * grad), like(grad, 0)), dtype);
 }

@@ -233,10 +233,7 @@ Expr reduced_windows(Lowering& l, const std::vector<Axis>& axes, DType computed,
   std::vector<int> dims;
   for (size_t i = 0; i < axes.size(); ++i) {
     const int dim = axes[i].dim + static_cast<int>(i);
-    g.sizes[dim] = axes[i].output;
-    g.sizes.insert(g.sizes.begin() + dim + 1, axes[i].kernel);
-    g.strides.insert(g.strides.begin() + dim + 1, g.strides[dim]);
-    g.strides[dim] *= axes[i].kernel;
+    g = split_dim(std::move(g), dim, axes[i].kernel);
     dims.push_back(dim + 1);
   }
   Expr made = l.builder().reduce(op, cast(computed, l.raw(0).through(g)), dims);
@@ -252,24 +249,17 @@ Expr uneven_windows(Lowering& l, const std::vector<Axis>& axes, DType computed, 
   Expr x = l.raw(0);
   for (size_t i = axes.size(); i-- > 0;) {
     const Axis& a = axes[i];
-    Access table{std::get<Access>(x.operand()).value, x.geometry()};
-    const IndexedDim indexed{a.input, table.geometry.strides[a.dim]};
-    table.geometry.strides[a.dim] = 0;
-    table.geometry.sizes[a.dim] = a.output;
-    l.builder().lay_out_like(in_order_of(l.result_shape(), table.geometry.sizes));
+    std::vector<int64_t> sizes = x.sizes();
+    sizes[a.dim] = a.output;
+    l.builder().lay_out_like(in_order_of(l.result_shape(), sizes));
     const double out = static_cast<double>(a.output);
-    auto along = [&](const Expr& e) {
-      Geometry g = e.geometry();
-      for (size_t d = a.dim + 1; d < table.geometry.sizes.size(); ++d)
-        g = unsqueezed(g, static_cast<int>(g.sizes.size()));
-      return e.through(g);
-    };
+    auto along = [&](const Expr& e) { return e.before_dims(sizes.size() - a.dim - 1); };
     Expr place = l.builder().index({a.output}, 0) * static_cast<double>(a.input);
     Expr start = place / out, last = (place + static_cast<double>(a.input - 1)) / out;
     Expr total = l.builder().number(computed, 0);
     for (int64_t k = 0; k < a.kernel; ++k) {
       Expr at = apply(Op::minimum_, start + static_cast<double>(k), last);
-      Expr read = cast(computed, x.builder().gather(table, {indexed}, {along(at)}));
+      Expr read = cast(computed, taken(x, a.dim, at));
       if (averages) read = select(along(start + static_cast<double>(k) <= last), read, like(read, 0));
       total = k == 0 ? read : averages ? total + read : apply(Op::maximum_, total, read);
     }
@@ -312,6 +302,7 @@ void lower_adaptive_pool(Lowering& l) {
   const DType dtype = l.dtype(0), computed = opmath(dtype);
   const bool averages = l.name() == "_adaptive_avg_pool2d" || l.name() == "_adaptive_avg_pool3d";
   l.require(dtype == l.result_dtype() && dtype != DType::b1 && (!averages || is_floating(dtype)));
+  l.require(l.name() != "_adaptive_avg_pool3d" || computed == dtype);  // eager adds halves as halves
   if (l.refused()) return;
   bool even = true;
   size_t taps = 1;

@@ -8,16 +8,6 @@
 namespace braze {
 namespace {
 
-/// A dim seen as (size / inner, inner).
-Geometry split(Geometry g, int dim, int64_t inner) {
-  const int64_t stride = g.strides[dim];
-  g.sizes[dim] /= inner;
-  g.strides[dim] = stride * inner;
-  g.sizes.insert(g.sizes.begin() + dim + 1, inner);
-  g.strides.insert(g.strides.begin() + dim + 1, stride);
-  return g;
-}
-
 Geometry moved(Geometry g, int from, int to) {
   const int64_t size = g.sizes[from], stride = g.strides[from];
   g.sizes.erase(g.sizes.begin() + from);
@@ -25,11 +15,6 @@ Geometry moved(Geometry g, int from, int to) {
   g.sizes.insert(g.sizes.begin() + to, size);
   g.strides.insert(g.strides.begin() + to, stride);
   return g;
-}
-
-void set_seen(Lowering& l, const Geometry& from, const Geometry& to) {
-  if (l.refused() || !l.require(l.is_functional() && from.sizes == to.sizes && to.is_dense() && to.numel() > 0)) return;
-  l.set_in_shape(0, l.builder().fill(l.result_dtype(), to, l.raw(0).through(from)), l.dtype(0), to);
 }
 
 }  // namespace
@@ -45,10 +30,10 @@ void lower_pixel_shuffle(Lowering& l) {
   const int channel = static_cast<int>(deep.sizes.size()) - 3;
   if (!l.require(wide.sizes.size() == deep.sizes.size() && deep.sizes[channel] % (factor * factor) == 0)) return;
   // deep: C, r, r, H, W -> C, H, r, W, r
-  deep = split(split(deep, channel, factor * factor), channel + 1, factor);
+  deep = split_dim(split_dim(deep, channel, factor * factor), channel + 1, factor);
   deep = moved(moved(deep, channel + 1, channel + 3), channel + 1, channel + 4);
-  wide = split(split(wide, channel + 2, factor), channel + 1, factor);
-  set_seen(l, unshuffles ? wide : deep, unshuffles ? deep : wide);
+  wide = split_dim(split_dim(wide, channel + 2, factor), channel + 1, factor);
+  l.set_seen(unshuffles ? wide : deep, unshuffles ? deep : wide);
 }
 
 /// (self, groups): channels (groups, C / groups) become (C / groups, groups).
@@ -58,7 +43,7 @@ void lower_channel_shuffle(Lowering& l) {
   const Geometry from = l.memory(0).geometry, to = l.result_shape();
   if (!l.require(from.sizes.size() >= 3 && groups > 0 && from.sizes == to.sizes)) return;
   if (!l.require(from.sizes[1] % groups == 0)) return;
-  set_seen(l, moved(split(from, 1, from.sizes[1] / groups), 1, 2), split(to, 1, groups));
+  l.set_seen(moved(split_dim(from, 1, from.sizes[1] / groups), 1, 2), split_dim(to, 1, groups));
 }
 
 /// (self, kernel_size, dilation, padding, stride): [N, C, H, W] to [N, C * kh * kw, places], written a place of the
@@ -86,7 +71,7 @@ void lower_im2col(Lowering& l) {
   if (!l.require(to.numel() > 0 && to.sizes[channel] == from.sizes[channel] * kernel[0] * kernel[1] &&
                  to.sizes[channel + 1] == places[0] * places[1]))
     return;
-  to = split(split(split(to, channel + 1, places[1]), channel, kernel[1]), channel, kernel[0]);
+  to = split_dim(split_dim(split_dim(to, channel + 1, places[1]), channel, kernel[1]), channel, kernel[0]);
   if (padding[0] == 0 && padding[1] == 0) {  // C, H, W -> C, kh, kw, H, W, all of it one window
     from.sizes.insert(from.sizes.begin() + channel + 1, {kernel[0], kernel[1]});
     from.strides.insert(from.strides.begin() + channel + 1,
@@ -95,7 +80,7 @@ void lower_im2col(Lowering& l) {
       from.sizes[row + 2 + i] = places[i];
       from.strides[row + 2 + i] *= stride[i];
     }
-    return set_seen(l, from, to);
+    return l.set_seen(from, to);
   }
   if (!l.require(kernel[0] * kernel[1] <= kMostTaps && dtype == l.result_dtype())) return;
   Expr whole = l.builder().fill(dtype, l.result_shape(), l.builder().integer(dtype, 0));

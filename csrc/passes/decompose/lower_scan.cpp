@@ -1,4 +1,6 @@
 // Running sums, products and extrema along a short dim: a step of the scan a slice, each from the one before it.
+#include <limits>
+
 #include "graph/geometry.h"
 #include "passes/decompose/aten.h"
 
@@ -41,6 +43,28 @@ void lower_running_total(Lowering& l) {
     Expr x = cast(computed, slice(l, scan, i, dtype));
     total = i == 0 ? x : l.name() == "cumsum" ? total + x : total * x;
     whole = l.builder().update(whole, narrowed(shape, scan.dim, i, 1), cast(dtype, total));
+  }
+  l.set(whole);
+}
+
+/// (self, dim): the logarithm of a running sum of exponentials, each step as logaddexp.
+void lower_running_logsumexp(Lowering& l) {
+  const DType dtype = l.dtype(0);
+  const Scan scan = scan_of(l);
+  l.require(is_floating(dtype) && opmath(dtype) == dtype);
+  if (l.refused()) return;
+  const Geometry shape = l.result_shape();
+  Expr whole = l.builder().empty(dtype, shape), total = l.builder().number(dtype, 0);
+  for (int64_t i = 0; i < scan.count; ++i) {
+    Expr x = slice(l, scan, i, dtype);
+    if (i == 0) {
+      total = x;
+    } else {
+      Expr high = apply(Op::maximum_, total, x), low = apply(Op::minimum_, total, x);
+      Expr same_infinity = both(high == low, apply(Op::abs_, high) == std::numeric_limits<double>::infinity());
+      total = select(same_infinity, high, high + apply(Op::log1p_, apply(Op::exp_, low - high)));
+    }
+    whole = l.builder().update(whole, narrowed(shape, scan.dim, i, 1), total);
   }
   l.set(whole);
 }

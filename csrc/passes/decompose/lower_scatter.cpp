@@ -20,6 +20,7 @@ struct Writes {
   Expr position, value;
   Combine combine = Combine::Replace;
   bool includes_self = true;
+  bool rounds_each = false;  // halves after every write, not once at the end
 };
 
 /// Positions in range and not negative; one out of range makes the kernel report failure.
@@ -57,22 +58,20 @@ void write(Lowering& l, const Writes& w) {
   const DType dtype = l.dtype(0);
   const std::vector<int64_t> sizes = l.sizes(0);
   if (l.refused()) return;
-  l.require(w.combine == Combine::Replace || (opmath(dtype) == dtype && dtype != DType::b1));
-  l.require(w.combine != Combine::Mean || is_floating(dtype));
+  l.require(w.combine == Combine::Replace || dtype != DType::b1);
+  l.require(w.combine != Combine::Mean || (is_floating(dtype) && opmath(dtype) == dtype));
   l.require(w.count > 0 && w.count <= kMostWrites && sizes[w.dim] < 0x7fffffff);
   l.require(l.is_functional() || sizes[w.dim] <= kMostRead * w.count);
   if (l.refused()) return;
   Builder& b = l.builder();
-  Expr place = cast(DType::i32, b.index({sizes[w.dim]}, 0));
-  Geometry along = place.geometry();
-  for (size_t d = w.dim + 1; d < sizes.size(); ++d) along = unsqueezed(along, static_cast<int>(along.sizes.size()));
-  place = place.through(along);
+  Expr place = cast(DType::i32, b.index({sizes[w.dim]}, 0)).before_dims(sizes.size() - w.dim - 1);
   Expr made = l.in(0, dtype);
   Expr is_written = b.integer(DType::b1, 0), count = b.number(DType::f32, w.includes_self ? 1 : 0);
   for (int64_t i = 0; i < w.count; ++i) {
     Expr here = place == at(w.position, w.dim, i);
     Expr value = cast(opmath(dtype), cast(dtype, at(w.value, w.dim, i)));
     Expr next = combined(w.combine, made, value);
+    if (w.rounds_each) next = cast(opmath(dtype), cast(dtype, next));
     if (!w.includes_self && w.combine != Combine::Replace) {
       next = is_written.is_number() ? value : select(is_written, next, value);
       is_written = is_written.is_number() ? here : either(is_written, here);
@@ -134,13 +133,9 @@ void lower_index_write(Lowering& l) {
   const int64_t count = l.sizes(2)[0];
   Expr position = in_range(l, l.raw(2), sizes[dim], fills);
   if (l.refused()) return;
-  Geometry lined_up = position.geometry();
-  for (size_t d = dim + 1; d < sizes.size(); ++d)
-    lined_up = unsqueezed(lined_up, static_cast<int>(lined_up.sizes.size()));
-  for (int d = 0; d < dim; ++d) lined_up = unsqueezed(lined_up, 0);
   Expr value = l.raw(3);
   l.require(value.is_number() || value.sizes().size() == (fills ? 0 : sizes.size()));
-  Writes w{dim, count, position.through(lined_up), value};
+  Writes w{dim, count, position.before_dims(sizes.size() - dim - 1).with_dims(sizes.size()), value};
   if (l.name() == "index_add") {
     w.combine = Combine::Sum;
     const DType dtype = l.dtype(0);
@@ -150,6 +145,7 @@ void lower_index_write(Lowering& l) {
   if (l.name() == "index_reduce") {
     w.combine = combine_named(l, l.text(4));
     w.includes_self = l.flag(5);
+    w.rounds_each = true;
   }
   write(l, w);
 }
@@ -174,11 +170,10 @@ void lower_index_put(Lowering& l) {
     l.require(dim == 0 && value.numel() == 1 && !accumulates && index.sizes().size() <= sizes.size());
     for (size_t d = 0; d < index.sizes().size(); ++d) l.require(index.sizes()[d] == sizes[d]);
     if (l.refused()) return;
-    Geometry mask = index.geometry();
-    while (mask.sizes.size() < sizes.size()) mask = unsqueezed(mask, static_cast<int>(mask.sizes.size()));
+    Expr mask = index.before_dims(sizes.size() - index.sizes().size());
     Geometry single{value.geometry().offset, {}, {}};
     Expr replacement = cast(opmath(dtype), value.through(single));
-    return l.set(select(index.through(mask), replacement, l.in(0, dtype)), dtype);
+    return l.set(select(mask, replacement, l.in(0, dtype)), dtype);
   }
   if (!l.require(index.sizes().size() == 1)) return;
   std::vector<int64_t> written = sizes;
@@ -186,12 +181,9 @@ void lower_index_put(Lowering& l) {
   auto spread = broadcast_to(value.geometry(), written);
   Expr position = in_range(l, index, sizes[dim], true);
   if (l.refused() || !l.require(spread.has_value())) return;
-  Geometry lined_up = position.geometry();
-  for (size_t d = dim + 1; d < sizes.size(); ++d)
-    lined_up = unsqueezed(lined_up, static_cast<int>(lined_up.sizes.size()));
-  for (int d = 0; d < dim; ++d) lined_up = unsqueezed(lined_up, 0);
-  Writes w{dim, written[dim], position.through(lined_up), value.through(*spread)};
-  if (accumulates) w.combine = Combine::Sum;
+  Writes w{dim, written[dim], position.before_dims(sizes.size() - dim - 1).with_dims(sizes.size()),
+           value.through(*spread)};
+  if (accumulates) w.combine = Combine::Sum, w.rounds_each = true;
   write(l, w);
 }
 

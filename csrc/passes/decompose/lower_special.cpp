@@ -62,8 +62,7 @@ const std::unordered_map<std::string_view, Family>& families() {
 
 /// (x, n): the polynomial of degree n, 0 for a negative one. A degree beyond the highest here is left to eager.
 void lower_polynomial(Lowering& l) {
-  DType dtype = l.common_dtype({0, 1});
-  if (!is_floating(dtype)) dtype = DType::f32;
+  const DType dtype = l.floating(l.common_dtype({0, 1}));
   l.require(opmath(dtype) == dtype);
   auto family = families().find(l.name());
   if (!l.require(family != families().end()) || l.refused()) return;
@@ -86,8 +85,7 @@ void lower_polynomial(Lowering& l) {
 
 /// sin(x) / x, and its Taylor series where that loses digits.
 void lower_spherical_bessel_j0(Lowering& l) {
-  DType dtype = l.dtype(0);
-  if (!is_floating(dtype)) dtype = DType::f32;
+  const DType dtype = l.floating(l.dtype(0));
   l.require(opmath(dtype) == dtype);
   Expr x = l.in(0, dtype), square = x * x, series = like(x, 1);
   for (int k = 6; k >= 1; --k) series = 1.0 - square * series / static_cast<double>((2 * k) * (2 * k + 1));

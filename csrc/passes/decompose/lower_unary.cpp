@@ -17,6 +17,16 @@ void round_decimals(Lowering& l, const Expr& x, DType dtype) {
   l.set(decimals > 0 ? apply(Op::round_, x * power) / power : apply(Op::round_, x / power) * power, dtype);
 }
 
+/// asinh and acosh, whose vector code squares the operand: an f64 too large for that is far beyond where they are the
+/// logarithm of its double.
+Expr area_function(Op op, const Expr& x) {
+  Expr made = apply(op, x);
+  if (x.dtype() != DType::f64) return made;
+  Expr size = apply(Op::abs_, x);
+  Expr far = apply(Op::log_, size) + M_LN2;
+  return select(op == Op::acosh_ ? x > 1e150 : size > 1e150, apply(Op::copysign_, far, x), made);
+}
+
 }  // namespace
 
 /// Operators that keep the dtype of their operand, integers included.
@@ -44,8 +54,7 @@ void lower_unary(Lowering& l) {
 
 /// Operators that give floats: integers are computed at the default dtype.
 void lower_float_unary(Lowering& l) {
-  DType dtype = l.dtype(0);
-  if (!is_floating(dtype)) dtype = DType::f32;
+  const DType dtype = l.floating(l.dtype(0));
   Expr x = l.in(0, dtype);
   const std::string_view name = l.name();
   if (name == "rsqrt") return l.set(1.0 / apply(Op::sqrt_, x), dtype);
@@ -53,19 +62,19 @@ void lower_float_unary(Lowering& l) {
   if (name == "sigmoid") return l.set(1.0 / (1.0 + apply(Op::exp_, 0.0 - x)), dtype);
   if (name == "deg2rad") return l.set(x * (M_PI / 180.0), dtype);
   if (name == "rad2deg") return l.set(x * (180.0 / M_PI), dtype);
-  l.set(apply(*op_from_name(name), x), dtype);
+  const Op op = *op_from_name(name);
+  l.set(op == Op::asinh_ || op == Op::acosh_ ? area_function(op, x) : apply(op, x), dtype);
 }
 
 void lower_angle(Lowering& l) {
-  const DType source = l.dtype(0), dtype = is_floating(source) ? source : DType::f32;
+  const DType source = l.dtype(0), dtype = l.floating(source);
   Expr x = l.in(0, dtype);
   Expr angle = select(x < 0, like(x, M_PI), like(x, 0));
   l.set(is_floating(source) ? select(apply(Op::is_nan_, x), x, angle) : angle, dtype);
 }
 
 void lower_sinc(Lowering& l) {
-  DType dtype = l.dtype(0);
-  if (!is_floating(dtype)) dtype = DType::f32;
+  const DType dtype = l.floating(l.dtype(0));
   Expr x = l.in(0, dtype);
   Expr product = x * M_PI;
   l.set(select(x == 0, like(x, 1), apply(Op::sin_, product) / product), dtype);
@@ -73,8 +82,7 @@ void lower_sinc(Lowering& l) {
 
 /// -x log x, 0 at 0, and no entropy below.
 void lower_entr(Lowering& l) {
-  DType dtype = l.dtype(0);
-  if (!is_floating(dtype)) dtype = DType::f32;
+  const DType dtype = l.floating(l.dtype(0));
   Expr x = l.in(0, dtype);
   Expr rest = select(x == 0, like(x, 0), like(x, -std::numeric_limits<double>::infinity()));
   Expr entropy = select(x > 0, -x * apply(Op::log_, x), rest);

@@ -47,22 +47,6 @@ Expr within(const Axis& a, const Expr& position) {
   return apply(Op::maximum_, at, like(at, 0));
 }
 
-/// A tensor of the axis alone, lined up with that dim of images.
-Expr lined_up(const Expr& x, const Axis& a, size_t rank) {
-  Geometry g = x.geometry();
-  for (size_t d = a.dim + 1; d < rank; ++d) g = unsqueezed(g, static_cast<int>(g.sizes.size()));
-  return x.through(g);
-}
-
-/// `x` at computed positions of one axis.
-Expr taken(const Expr& x, const Axis& a, const Expr& position) {
-  Access table{std::get<Access>(x.operand()).value, x.geometry()};
-  const IndexedDim indexed{a.input, table.geometry.strides[a.dim]};
-  table.geometry.strides[a.dim] = 0;
-  table.geometry.sizes[a.dim] = a.output;
-  return x.builder().gather(table, {indexed}, {lined_up(position, a, x.sizes().size())});
-}
-
 struct Tap {
   Expr position, weight;
 };
@@ -114,16 +98,13 @@ bool repeat_pixels(Lowering& l) {
     const int64_t factor = to.sizes[dim] / from.sizes[dim];
     if (factor * from.sizes[dim] != to.sizes[dim] || factor <= 0 || (factor & (factor - 1)) != 0) return false;
     if (!l.is_none(dim) && l.real(dim) != static_cast<double>(factor)) return false;
-    const auto at = static_cast<std::ptrdiff_t>(dim);
-    to.sizes[dim] = from.sizes[dim];
-    to.sizes.insert(to.sizes.begin() + at + 1, factor);
-    to.strides.insert(to.strides.begin() + at + 1, to.strides[dim]);
-    to.strides[dim] *= factor;
-    from.sizes.insert(from.sizes.begin() + at + 1, factor);
-    from.strides.insert(from.strides.begin() + at + 1, 0);
+    const auto behind = static_cast<std::ptrdiff_t>(dim) + 1;
+    to = split_dim(std::move(to), static_cast<int>(dim), factor);
+    from.sizes.insert(from.sizes.begin() + behind, factor);
+    from.strides.insert(from.strides.begin() + behind, 0);
   }
   if (!to.is_dense()) return false;
-  l.set_in_shape(0, l.builder().fill(l.result_dtype(), to, l.raw(0).through(from)), l.dtype(0), to);
+  l.set_seen(from, to);
   return true;
 }
 
@@ -146,7 +127,7 @@ void lower_upsample_nearest(Lowering& l) {
   for (const Axis& a : axes) {
     Expr place = place_along(l, a, DType::f64);
     Expr at = cast(DType::i64, apply(Op::floor_, (exact ? place + 0.5 : place) * a.scale));
-    positions.push_back(lined_up(within(a, at), a, table.geometry.sizes.size()));
+    positions.push_back(within(a, at).before_dims(table.geometry.sizes.size() - a.dim - 1));
     indexed.push_back({a.input, table.geometry.strides[a.dim]});
     table.geometry.strides[a.dim] = 0;
   }
@@ -159,6 +140,7 @@ void lower_upsample_linear(Lowering& l) {
   const DType dtype = l.dtype(0), computed = opmath(dtype);
   const bool cubic = l.name() == "upsample_bicubic2d", align_corners = l.flag(2);
   l.require(is_floating(dtype) && l.memory(0).geometry.numel() > 0);
+  l.require(computed == dtype || l.name() == "upsample_bilinear2d");  // eager's other kernels make halves of weights
   const std::vector<Axis> axes = axes_of(l, 3, align_corners, computed);
   if (l.refused()) return;
   Expr x = l.raw(0);
@@ -174,8 +156,8 @@ void lower_upsample_linear(Lowering& l) {
     l.builder().lay_out_like(in_order_of(shape, sizes));
     Expr sum = l.builder().number(computed, 0);
     for (size_t k = 0; k < taps.size(); ++k) {
-      Expr read = cast(computed, taken(x, a, taps[k].position));
-      Expr weight = lined_up(taps[k].weight, a, sizes.size());
+      Expr read = cast(computed, taken(x, a.dim, taps[k].position));
+      Expr weight = taps[k].weight.before_dims(sizes.size() - a.dim - 1);
       sum = k == 0 ? read * weight : fma(read, weight, sum);
     }
     if (l.refused()) return;

@@ -49,7 +49,7 @@ Geometry permuted(Lowering& l, const Geometry& g, const std::vector<int64_t>& or
 
 /// The window a view of the same name gives, at the sizes of the result.
 Geometry window_of(Lowering& l) {
-  Geometry g = l.memory(0).geometry;
+  const Geometry& g = l.memory(0).geometry;
   const size_t rank = g.sizes.size();
   const std::string_view name = l.name();
   if (l.refused()) return g;

@@ -133,9 +133,7 @@ Expr Lowering::coefficient(size_t i, DType common) {
 Expr Lowering::channel_parameter(size_t i, size_t rank, DType common) {
   Expr x = in(i, common);
   if (!require(!x.is_number() && x.sizes().size() == 1)) return x;
-  Geometry g = x.geometry();
-  for (size_t d = 2; d < rank; ++d) g = unsqueezed(g, static_cast<int>(g.sizes.size()));
-  return x.through(g);
+  return x.before_dims(rank > 2 ? rank - 2 : 0);
 }
 
 /// A load out of range is what makes a kernel report failure.
@@ -255,8 +253,17 @@ DType Lowering::common_dtype(const std::vector<size_t>& positions) {
     }
   }
   auto dtype = promotion.result();
-  require(dtype.has_value());
-  return dtype.value_or(DType::f32);
+  if (!require(dtype.has_value())) return DType::f32;
+  // Floating by a number alone: then it is the default dtype.
+  const bool has_floats = std::any_of(positions.begin(), positions.end(), [&](size_t i) {
+    return !is_none(i) && !raw(i).is_number() && is_floating(raw(i).dtype());
+  });
+  return is_floating(*dtype) && !has_floats ? floating(DType::i64) : *dtype;
+}
+
+DType Lowering::floating(DType dtype) {
+  if (is_floating(dtype)) return dtype;
+  return require(is_functional() && is_floating(result_dtype())) ? result_dtype() : DType::f32;
 }
 
 int Lowering::result_of(size_t k) const {
@@ -312,6 +319,22 @@ void Lowering::set_in_shape(size_t k, const Expr& x, DType common, const Geometr
   Expr value = cast(common, x);
   if (!require(!value.is_number() && value.geometry() == shape && shape.is_dense())) return;
   pending_.push_back({result_of(k), value, -1, true});
+}
+
+void Lowering::set_seen(const Geometry& from, const Geometry& to) {
+  if (refused() || !require(is_functional() && from.sizes == to.sizes && to.is_dense() && to.numel() > 0)) return;
+  set_in_shape(0, builder_.fill(result_dtype(), to, raw(0).through(from)), dtype(0), to);
+}
+
+bool Lowering::set_if_empty() {
+  if (refused() || !is_functional() || !node_.call.mutates.empty() || node_.results.empty()) return false;
+  for (ValueId id : node_.results)
+    if (graph_.value(id).length > 0) return false;
+  for (const Operand& operand : node_.operands)
+    if (!is_floating(dtype_of(graph_, operand)) && builder_.wrap(operand).numel() > 0) return false;
+  for (size_t k = 0; k < std::max(node_.call.returns.size(), node_.results.size()); ++k)
+    if (wanted(k)) set(k, builder_.empty(result_dtype(k), result_shape(k)));
+  return true;
 }
 
 void Lowering::set_written(size_t i, const Expr& x) {

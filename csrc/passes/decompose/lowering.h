@@ -66,6 +66,8 @@ class Lowering {
   /// A list of dims (or one, or none: all), wrapped, without repeats.
   std::vector<int> dims(size_t i, size_t rank);
 
+  /// `dtype`, or for integers the default dtype, which a fresh first result has to show.
+  DType floating(DType dtype);
   /// torch's common dtype of some arguments; refuses when they hold something our kernels do not compute with.
   DType common_dtype(const std::vector<size_t>& positions);
 
@@ -89,6 +91,14 @@ class Lowering {
   /// A fresh result computed in other dims over the same memory: `x` is the whole of its value, whose shape has to be
   /// `shape`.
   void set_in_shape(size_t k, const Expr& x, DType common, const Geometry& shape);
+
+  /// The first result is a copy of the first argument, seen in other dims on both sides: what `from` shows of the one
+  /// is written through `to`, which covers the other.
+  void set_seen(const Geometry& from, const Geometry& to);
+
+  /// Sets the results where they have no elements and no operand has integers, which might be out of range. False when
+  /// there is something to compute.
+  bool set_if_empty();
 
   /// The new contents of an argument that is written besides the fresh results (running statistics).
   void set_written(size_t i, const Expr& x);

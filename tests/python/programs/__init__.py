@@ -12,8 +12,8 @@ import torch
 
 CALLS = 6
 THEMES = (
-    "python_state", "object_state", "module_state", "parameters", "torch_state", "arguments", "results", "mutation",
-    "aliasing", "effects", "values_and_sizes", "callables", "argument_objects",
+    "python_state", "settings", "object_state", "module_state", "parameters", "torch_state", "arguments", "results",
+    "mutation", "aliasing", "effects", "values_and_sizes", "callables", "argument_objects",
     "kept_state", "shared_objects", "generators_and_draws", "states_and_inputs", "hidden_facts",
     "counters_and_collectors", "staged_calls", "alternating",
 )  # fmt: skip
@@ -53,6 +53,16 @@ def first_of_phase(values):
     for value in values:
         for call in range(CALLS):
             yield value, call == 0
+
+
+def at_positions(f):
+    """The results of `f(x, i)` where `i` is in range, then out of range, then in range again."""
+    for i in phases(0, 9, 0):
+        try:
+            result = f(data(4), torch.tensor([i]))
+        except IndexError:
+            result = "out of range"
+        yield result
 
 
 def data(*shape, dtype=torch.float32):

@@ -11,17 +11,8 @@ import warnings
 import torch
 from torch import nn
 
-from programs import data, first_of_phase, phases, program
-
-
-class Counts(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.calls = 0
-
-    def forward(self, x):
-        self.calls += 1
-        return x * 2
+from programs import at_positions, data, first_of_phase, phases, program
+from programs.module_state import Counts
 
 
 @program
@@ -148,6 +139,14 @@ def counted_in_a_loop(compile):
         yield f(data(4)), settings.done
 
 
+def counted_and_replaced(f, current, replace):
+    """The results of `f`, which counts its calls and keeps a state, with both; half way both are replaced."""
+    for number, first in first_of_phase((0, 1)):
+        if first and number:
+            replace(50, data(4))
+        yield f(data(4)), *current()
+
+
 calls_of_the_module = 0
 state_of_the_module = None
 
@@ -163,11 +162,11 @@ def global_counter_and_state(compile):
         state_of_the_module = state_of_the_module * 0.5 + x
         return state_of_the_module * 2
 
-    f = compile(f)
-    for number, first in first_of_phase((0, 1)):
-        if first and number:
-            calls_of_the_module, state_of_the_module = 50, data(4)
-        yield f(data(4)), calls_of_the_module, state_of_the_module
+    def replace(calls, state):
+        global calls_of_the_module, state_of_the_module
+        calls_of_the_module, state_of_the_module = calls, state
+
+    yield from counted_and_replaced(compile(f), lambda: (calls_of_the_module, state_of_the_module), replace)
 
 
 @program
@@ -180,11 +179,11 @@ def closure_counter_and_state(compile):
         state = state * 0.5 + x
         return state * 2
 
-    f = compile(f)
-    for number, first in first_of_phase((0, 1)):
-        if first and number:
-            calls, state = 50, data(4)
-        yield f(data(4)), calls, state
+    def replace(new_calls, new_state):
+        nonlocal calls, state
+        calls, state = new_calls, new_state
+
+    yield from counted_and_replaced(compile(f), lambda: (calls, state), replace)
 
 
 @program
@@ -466,13 +465,7 @@ def printed_before_an_error(compile):
         print("after")
         return y * 2
 
-    f = compile(f)
-    for i in phases(0, 9, 0):
-        try:
-            result = f(data(4), torch.tensor([i]))
-        except IndexError:
-            result = "out of range"
-        yield result
+    yield from at_positions(compile(f))
 
 
 @program

@@ -21,6 +21,16 @@ class Block(nn.Module):
         return self.second(x)
 
 
+class Counts(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.calls = 0
+
+    def forward(self, x):
+        self.calls += 1
+        return x * 2
+
+
 @program
 def flag_flipped(compile):
     net = compile(Block())
@@ -257,16 +267,7 @@ def call_counter_on_module(compile):
 
 @program
 def call_counter_not_used(compile):
-    class Counter(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.calls = 0
-
-        def forward(self, x):
-            self.calls += 1
-            return x * 2
-
-    net = compile(Counter())
+    net = compile(Counts())
     for _ in phases(0, 1):
         yield net(data(4, 8)), net.calls
 
