@@ -1,0 +1,51 @@
+// Functions, blocks and loops.
+#include "function_emitter.h"
+
+namespace braze::cpu {
+
+llvm::Function* add_function(llvm::Module& module, const std::string& name, const Isa& isa,
+                             llvm::ArrayRef<llvm::Type*> args, llvm::Type* result,
+                             llvm::GlobalValue::LinkageTypes linkage) {
+  auto* function = llvm::Function::Create(llvm::FunctionType::get(result, args, false), linkage, name, module);
+  function->setDoesNotThrow();
+  function->addFnAttr("prefer-vector-width", std::to_string(isa.vector_bits));
+  return function;
+}
+
+void FunctionEmitter::enter(llvm::Function* function) {
+  function_ = function;
+  ir_.SetInsertPoint(add_block("entry"));
+}
+
+void FunctionEmitter::loop(Value* begin, Value* end, int64_t step, const std::function<void(Value*)>& body) {
+  advance(begin, end, [&](Value* position) {
+    body(position);
+    return number(step);
+  });
+}
+
+void FunctionEmitter::advance(Value* begin, Value* end, const std::function<Value*(Value*)>& body) {
+  BasicBlock *before = ir_.GetInsertBlock(), *head = add_block("loop"), *inside = add_block("inside"),
+             *after = add_block("after");
+  ir_.CreateBr(head);
+  ir_.SetInsertPoint(head);
+  llvm::PHINode* position = ir_.CreatePHI(ir_.getInt64Ty(), 2);
+  position->addIncoming(begin, before);
+  ir_.CreateCondBr(ir_.CreateICmpSLT(position, end), inside, after);
+  ir_.SetInsertPoint(inside);
+  Value* step = body(position);
+  position->addIncoming(ir_.CreateAdd(position, step), ir_.GetInsertBlock());
+  ir_.CreateBr(head);
+  ir_.SetInsertPoint(after);
+}
+
+void FunctionEmitter::when(Value* condition, const std::function<void()>& then) {
+  BasicBlock *some = add_block("some"), *after = add_block("either");
+  ir_.CreateCondBr(condition, some, after);
+  ir_.SetInsertPoint(some);
+  then();
+  ir_.CreateBr(after);
+  ir_.SetInsertPoint(after);
+}
+
+}  // namespace braze::cpu
