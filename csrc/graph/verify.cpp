@@ -172,11 +172,24 @@ class Verifier {
                  (result().dtype == DType::f32 && info(operand_dtype(i)).kind == DTypeKind::Half)),
             "a dot multiplies floats of its dtype, or half types at f32");
     }
+    if (is_attention(node_->op)) attention(domain);
     DType in = node_->op == Op::dot_ ? result().dtype : operand_dtype(0);
     bool is_position = node_->op == Op::argmin_ || node_->op == Op::argmax_;
     law(result().dtype == (is_position ? DType::i64 : in), "a reduce keeps its dtype, argmin and argmax give i64");
     if (node_->op == Op::any_ || node_->op == Op::all_) law(in == DType::b1, "any and all reduce b1");
     law(info(in).kind != DTypeKind::Half, "no reduce computes at a half type");
+  }
+
+  void attention(const std::vector<int64_t>& domain) const {
+    const std::vector<int>& dims = node_->reduce_dims;
+    const int rank = static_cast<int>(domain.size());
+    law(rank >= 4 && dims == std::vector<int>{rank - 2, rank - 1}, "attention reduces its last two dims");
+    for (size_t i = 0; i < node_->operands.size(); ++i) {
+      auto* access = std::get_if<Access>(&node_->operands[i]);
+      law(operand_dtype(i) == DType::f32, "attention computes at f32");
+      law(access ? access->geometry.sizes == domain && i < 4 : i >= 3,
+          "attention reads queries, keys, values and perhaps a mask, all of the same sizes");
+    }
   }
 
   void update() const {

@@ -15,7 +15,7 @@ enum class Op : uint8_t {
 
 enum class OpClass : uint8_t { Elementwise, Index, Gather, Reduce, Memory, Extern };
 
-enum OpProperty : uint8_t { Commutes = 1, Costly = 2, Compares = 4 };
+enum OpProperty : uint8_t { Commutes = 1, Costly = 2, Compares = 4, Attends = 8 };
 
 struct OpInfo {
   std::string_view name;
@@ -27,6 +27,8 @@ struct OpInfo {
 };
 
 const OpInfo& info(Op op);
+/// attend and its like: kernels of a form of their own (schedule/attention_form.h).
+inline bool is_attention(Op op) { return info(op).has(Attends); }
 std::optional<Op> op_from_name(std::string_view name);
 
 }  // namespace braze

@@ -21,11 +21,15 @@ class Chooser {
     for (size_t d = 0; d < group_.dims.size(); ++d)
       (group_.dims[d].reduced ? reduced : parallel).push_back(static_cast<int>(d));
     sort(parallel);
-    put_product_last(parallel);
-    if (group_.position_order.empty())
-      sort(reduced);
-    else
-      reduced = group_.position_order;
+    if (group_.has_attention()) {
+      put_attention_last(parallel, reduced);
+    } else {
+      put_product_last(parallel);
+      if (group_.position_order.empty())
+        sort(reduced);
+      else
+        reduced = group_.position_order;
+    }
     add_axes(parallel);
     const size_t parallel_axes = axes_.extents.size();
     add_axes(reduced);
@@ -86,12 +90,36 @@ class Chooser {
     if (row >= 0) dims.push_back(row);
   }
 
+  /// The last parallel dims of attention are a row and a column, and keys are reduced outside of the depth
+  /// (attention_form.h).
+  void put_attention_last(std::vector<int>& parallel, std::vector<int>& reduced) const {
+    const LoopAccess* parts[4] = {};
+    for (const LoopAccess& access : accesses_)
+      if (access.factor >= 0) parts[access.factor] = &access;
+    auto moved_by = [&](int d, bool query, bool key, bool value) {
+      const bool moved[] = {query, key, value};
+      for (int part : {0, 1, 2})
+        if ((parts[part]->strides[d] != 0) != moved[part]) return false;
+      return true;
+    };
+    int column = -1, row = -1;
+    for (int d : parallel) {
+      if (moved_by(d, false, false, true)) column = d;
+      if (moved_by(d, true, false, false) && d > row) row = d;  // heads that share their keys come before rows
+    }
+    std::erase_if(parallel, [&](int d) { return d == column || d == row; });
+    if (row >= 0) parallel.push_back(row);
+    parallel.push_back(column);
+    std::stable_partition(reduced.begin(), reduced.end(), [&](int d) { return moved_by(d, false, true, true); });
+  }
+
   bool is_contiguous_in_stores(int dim) const {
     return std::any_of(accesses_.begin(), accesses_.end(),
                        [&](const LoopAccess& access) { return access.written && access.strides[dim] == 1; });
   }
 
   bool joins(int outer, int inner) const {
+    if (group_.has_attention()) return false;
     for (const LoopAccess& access : accesses_)
       if (access.strides[outer] != access.strides[inner] * group_.dims[inner].extent) return false;
     return true;

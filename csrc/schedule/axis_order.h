@@ -13,7 +13,7 @@ struct LoopAccess {
   bool written = false;
   bool row = false;    // does not move along reduced dims, in a group that has some
   bool memory = true;  // false: a position, which only restricts joining
-  int factor = -1;     // 0, 1: an operand of a dot
+  int factor = -1;     // 0, 1: an operand of a dot; 0 to 2: queries, keys, values; 3: a mask
 };
 
 struct Axes {

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "schedule/attention_form.h"
+
 namespace braze {
 namespace {
 
@@ -146,6 +148,7 @@ class Checker {
     for (int arg : in.args)
       if (k_.body[arg].row) return fail("a reduction of a row value");
     const DType from = dtype(in, 0);
+    if (is_attention(in.op) && !attention_form(k_)) return fail("attention in a kernel of another form");
     if (in.op == Op::dot_ && (!is_floating(from) || dtype(in, 1) != from)) return fail("a dot of other than floats");
     if (info(from).kind == DTypeKind::Half) return fail("a reduction of a half type");
     const bool position = in.op == Op::argmin_ || in.op == Op::argmax_;

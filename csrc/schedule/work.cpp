@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <string_view>
 
+#include "schedule/attention_form.h"
+
 namespace braze {
 namespace {
 
@@ -25,6 +27,12 @@ double length_of(const Plan& plan, const BufferRef& buffer, DType dtype) {
   return 1e300;
 }
 
+double flops_of_attention(const Kernel& kernel) {
+  const auto form = attention_form(kernel);
+  const int64_t scores = form->outer * form->rows * form->keys;
+  return 2.0 * static_cast<double>(scores) * static_cast<double>(form->depth + form->columns);
+}
+
 Work of_kernel(const Plan& plan, const KernelStep& step) {
   const Kernel& kernel = plan.kernels[step.kernel];
   Work work;
@@ -38,7 +46,7 @@ Work of_kernel(const Plan& plan, const KernelStep& step) {
       touched[instr.param] += instr.kind == InstrKind::Gather ? times : shown(kernel.axes, instr.strides);
     const bool computes = instr.kind == InstrKind::Reduce || instr.kind == InstrKind::Elementwise;
     if (computes && is_floating(instr.dtype) && instr.op != Op::cast_ && instr.op != Op::where_)
-      work.flops += instr.op == Op::dot_ ? 2 * times : times;
+      work.flops += instr.op == Op::dot_ ? 2 * times : is_attention(instr.op) ? flops_of_attention(kernel) : times;
   }
   for (size_t p = 0; p < touched.size(); ++p) {
     const DType dtype = kernel.params[p].dtype;

@@ -133,6 +133,8 @@ Value* LoopEmitter::compute(int i, int copy, int lanes) {
   switch (in.kind) {
     case InstrKind::Load:
       if (tile_row_ && layout_.transposed[i]) return tile_load(i);
+      if (layout_.prefetches[i] && pass_ == 1)
+        emit_prefetch(code_, in.dtype, base(i, copy), in.strides[kernel_.parallel_axes() - 1]);
       return emit_load(code_, in.dtype, base(i, copy), lane_stride(i), lanes, lanes == 1 ? nullptr : mask_);
     case InstrKind::Gather: return gather(i, copy, lanes);
     case InstrKind::Index: {
@@ -189,9 +191,15 @@ void LoopEmitter::emit_store(int i) {
   const bool in_lanes = layout_.shape != LoopLayout::Shape::Rows || !in.row;
   const int lanes = in_lanes ? lanes_ : 1;
   Value* stride = kernel_.axes[layout_.lane_axis] == 1 ? number(1) : amount(in.strides[layout_.lane_axis]);
-  for (int copy = 0; copy < (in_lanes ? unroll_ : 1); ++copy)
+  const bool streams = layout_.streams[i] && lanes == layout_.lanes && !mask_;
+  for (int copy = 0; copy < (in_lanes ? unroll_ : 1); ++copy) {
+    if (streams) {
+      emit_stream(code_, in.dtype, value(in.args[0], copy, lanes), base(i, copy));
+      continue;
+    }
     cpu::emit_store(code_, in.dtype, value(in.args[0], copy, lanes), base(i, copy), stride,
                     lanes == 1 ? nullptr : mask_);
+  }
 }
 
 }  // namespace braze::cpu

@@ -1,6 +1,8 @@
 // The function around the loops, and the two kinds of loop.
 #include "emit_loops.h"
 
+#include "emit_memory.h"
+
 namespace braze::cpu {
 
 using llvm::BasicBlock;
@@ -73,6 +75,7 @@ void LoopEmitter::run() {
   ir_.CreateBr(done);
 
   ir_.SetInsertPoint(done);
+  if (layout_.has_streams()) emit_stream_end(code_);
   ir_.CreateRet(number(0));
   ir_.SetInsertPoint(fail);
   ir_.CreateRet(number(1));

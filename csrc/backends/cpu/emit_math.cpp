@@ -101,13 +101,15 @@ struct Writer {
   llvm::Type *f32, *i32;
 };
 
-/// 1 + (r + r^2 p(r)), times 2^n. The bounds lie where the result has long been infinity or zero.
+/// 1 + (r + r^2 p(r)), times 2^n. Where the result has long been infinity x is bounded; where it is 0, as at all -inf
+/// of a mask, something else is computed and thrown away, because a result that underflows takes the processor long.
 Value* emit_exp(Code& code, Value* x) {
   Writer w(code, x);
   Value *raw, *r;
-  Value* n = w.reduce(w.at_least(w.at_most(x, 100), -120), &raw, &r);
+  Value* vanishes = w.ir.CreateFCmpOLT(x, w.number(-104));
+  Value* n = w.reduce(w.ir.CreateSelect(vanishes, w.number(0), w.at_most(x, 100)), &raw, &r);
   Value* y = w.add(w.muladd(w.mul(r, r), w.polynomial(exp_rest, r), r), w.number(1));
-  return w.scale(y, n, raw);
+  return w.ir.CreateSelect(vanishes, w.number(0), w.scale(y, n, raw));
 }
 
 Value* emit_exp2(Code& code, Value* x) {

@@ -3,6 +3,8 @@
 
 #include "emit_convert.h"
 
+#include "llvm/IR/IntrinsicsX86.h"
+
 namespace braze::cpu {
 namespace {
 
@@ -124,5 +126,23 @@ void emit_store(Code& code, DType dtype, Value* value, Value* address, Value* st
     ir.CreateAlignedStore(slice(code, bits, lane, 1), to, element_align(dtype));
   }
 }
+
+void emit_prefetch(Code& code, DType dtype, Value* address, int64_t offset) {
+  constexpr int kForReading = 0, kIntoSecondCache = 2, kData = 1;
+  auto& ir = code.ir;
+  Value* line = ir.CreatePtrAdd(address, ir.getInt64(static_cast<uint64_t>(offset * info(dtype).bytes)));
+  ir.CreateIntrinsic(llvm::Intrinsic::prefetch, {line->getType()},
+                     {line, ir.getInt32(kForReading), ir.getInt32(kIntoSecondCache), ir.getInt32(kData)});
+}
+
+void emit_stream(Code& code, DType dtype, Value* value, Value* address) {
+  auto& ir = code.ir;
+  const auto bytes = static_cast<uint64_t>(lanes_of(value) * info(dtype).bytes);
+  llvm::StoreInst* store = ir.CreateAlignedStore(to_memory(code, value, dtype), address, Align(bytes));
+  llvm::Metadata* yes = llvm::ConstantAsMetadata::get(ir.getInt32(1));
+  store->setMetadata(llvm::LLVMContext::MD_nontemporal, llvm::MDNode::get(ir.getContext(), yes));
+}
+
+void emit_stream_end(Code& code) { code.ir.CreateIntrinsic(llvm::Intrinsic::x86_sse_sfence, {}, {}); }
 
 }  // namespace braze::cpu

@@ -10,6 +10,8 @@ namespace {
 
 constexpr int64_t kStackBytes = 64 * 1024;    // for values put aside between passes
 constexpr int64_t kFewestPointsAside = 2048;  // of rows of unknown length
+constexpr int64_t kStreamBytes = 16 << 20;    // moved by an access that the caches are of no use to
+constexpr int64_t kNarrowestStream = 16;      // bytes of a vector that can go past them
 constexpr int kDear = 8;                      // cost from which putting aside beats computing again
 
 int register_bytes(DType dtype) { return info(dtype).kind == DTypeKind::Half ? 4 : info(dtype).bytes; }
@@ -34,13 +36,14 @@ int power_of_two_above(int64_t n) {
 
 }  // namespace
 
-LoopLayout::LoopLayout(const Kernel& source, const Isa& isa, Aside aside)
-    : kernel(with_parallel_axis(source)), aside_(aside) {
+LoopLayout::LoopLayout(const Kernel& source, const Isa& isa, Means means)
+    : kernel(with_parallel_axis(source)), means_(means) {
   choose_shape();
   place_instructions();
   choose_lanes(isa);
   plan_passes();
   choose_tiles();
+  choose_streams(isa);
   choose_unrolls();
 }
 
@@ -217,8 +220,7 @@ void LoopLayout::plan_passes() {
   passes = std::max(passes, store_pass + 1);
   for (int pass = 0; pass < passes; ++pass) {
     needed.push_back(closure(pass));
-    if (shape == Shape::Rows && pass > 0 && aside_ == Aside::Allowed && keep_dear_values(pass))
-      needed[pass] = closure(pass);
+    if (shape == Shape::Rows && pass > 0 && means_.puts_aside && keep_dear_values(pass)) needed[pass] = closure(pass);
   }
 }
 
@@ -233,6 +235,39 @@ void LoopLayout::choose_tiles() {
     if (in.strides[lane_axis] == 0 || in.strides[lane_axis] == 1) continue;
     transposed[i] = true;
     tile_axis = axis;
+  }
+}
+
+bool LoopLayout::has_streams() const { return std::find(streams.begin(), streams.end(), true) != streams.end(); }
+
+bool LoopLayout::may_stream(const Instr& store) const {
+  const int64_t bytes = info(store.dtype).bytes, line = kCacheLine / bytes;
+  if (store.strides[lane_axis] != 1 || store.offset % line != 0) return false;
+  if (tile_axis >= 0 && lanes * bytes < kCacheLine) return false;
+  for (size_t a = 0; a < kernel.axes.size(); ++a)
+    if (store.strides[a] != 0 && static_cast<int>(a) != lane_axis &&
+        (store.strides[a] % line != 0 || lane_extent() % line != 0))
+      return false;
+  return bytes_moved(store) >= kStreamBytes;
+}
+
+int64_t LoopLayout::bytes_moved(const Instr& in) const {
+  int64_t bytes = info(in.dtype).bytes;
+  for (size_t a = 0; a < kernel.axes.size(); ++a)
+    if (in.strides[a] != 0) bytes *= kernel.axes[a];
+  return bytes;
+}
+
+void LoopLayout::choose_streams(const Isa& isa) {
+  streams.assign(kernel.body.size(), false);
+  prefetches.assign(kernel.body.size(), false);
+  if (!means_.streams || !isa.x86 || kernel.is_parametric()) return;
+  for (size_t i = 0; i < kernel.body.size(); ++i) {
+    const Instr& in = kernel.body[i];
+    if (in.kind == InstrKind::Load && shape == Shape::Rows && passes > 1 && in.strides[kernel.parallel_axes() - 1] != 0)
+      prefetches[i] = needed[0][i] && bytes_moved(in) >= kStreamBytes;
+    if (in.kind != InstrKind::Store || (shape == Shape::Rows && in.row)) continue;
+    streams[i] = lanes * info(in.dtype).bytes >= kNarrowestStream && may_stream(in);
   }
 }
 
@@ -255,7 +290,7 @@ void LoopLayout::choose_unrolls() {
     if (level[i] >= point_level) total += cost(kernel.body[i]);
   point_unroll = turns(total, shape == Shape::Columns);
   if (tile_axis >= 0) point_unroll = 1;
-  single_copy = masked_tail && (total > 14 || tile_axis >= 0);
+  single_copy = masked_tail && !has_streams() && (total > 14 || tile_axis >= 0);
   unroll.assign(passes, point_unroll);
 }
 

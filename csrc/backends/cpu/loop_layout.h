@@ -23,9 +23,15 @@
 
 namespace braze::cpu {
 
+constexpr int64_t kCacheLine = 64;  // bytes
+
 struct LoopLayout {
-  enum class Aside { Allowed, Never };
-  LoopLayout(const Kernel& kernel, const Isa& isa, Aside aside = Aside::Allowed);
+  /// What a layout may use.
+  struct Means {
+    bool puts_aside = true, streams = true;
+  };
+  LoopLayout(const Kernel& kernel, const Isa& isa) : LoopLayout(kernel, isa, Means{}) {}
+  LoopLayout(const Kernel& kernel, const Isa& isa, Means means);
 
   enum class Shape { Points, Columns, Rows };
 
@@ -51,6 +57,14 @@ struct LoopLayout {
   int point_unroll = 1;                   // Points, Columns: vectors of parallel points a turn
   bool single_copy = false;  // Points, Columns: so long that it is written once, masked, for full vectors too
 
+  // The stores of more than the caches hold, which go past them: memory is written without being read first, and what
+  // will be read again stays. Each begins at a line of the cache as long as the kernel's params and chunks do.
+  std::vector<bool> streams;
+
+  // Rows: the loads of more than the caches hold, for which the memory of the next row is asked while the second pass
+  // works on this one: the first pass would wait for it.
+  std::vector<bool> prefetches;
+
   // Points: the parallel axis along which some loads are contiguous that are not so along the lanes; square tiles of
   // the two axes are transposed on the stack. -1: none.
   int tile_axis = -1;
@@ -66,12 +80,13 @@ struct LoopLayout {
   /// An instruction's address or number moves along an axis.
   bool moves(const Instr& in, size_t axis) const { return in.strides[axis] != 0 && kernel.axes[axis] != 1; }
   bool keeps_values() const;
+  bool has_streams() const;
   bool has_known_reduce_points() const;
   /// The reduce points there is memory for in what is put aside; only where their number is not known.
   int64_t most_reduce_points() const;
 
  private:
-  Aside aside_ = Aside::Allowed;
+  Means means_;
 
   void choose_shape();
   void choose_lanes(const Isa& isa);
@@ -79,6 +94,9 @@ struct LoopLayout {
   void plan_passes();
   void choose_unrolls();
   void choose_tiles();
+  void choose_streams(const Isa& isa);
+  bool may_stream(const Instr& store) const;
+  int64_t bytes_moved(const Instr& in) const;
 
   std::vector<bool> closure(int pass) const;
   bool keep_dear_values(int pass);

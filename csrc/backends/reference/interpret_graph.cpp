@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "backends/reference/attend.h"
 #include "backends/reference/reduce.h"
 #include "graph/print.h"
 #include "ops/evaluate.h"
@@ -123,6 +124,7 @@ class Interpreter {
     std::vector<int64_t> reduced(operand.geometry.sizes.size(), 1);
     for (int d : node.reduce_dims) reduced[d] = operand.geometry.sizes[d];
     for_each_position(result.shape.sizes, [&](const Position& at) {
+      if (is_attention(node.op)) return store(node.results[0], address(result.shape, at), attended(node, at));
       Reduction reduction(node.op, node.op == Op::dot_ ? result.dtype : graph_.value(operand.value).dtype);
       for_each_position(reduced, [&](const Position& inner) {
         Position whole = at;
@@ -134,6 +136,19 @@ class Interpreter {
       });
       store(node.results[0], address(result.shape, at), reduction.result());
     });
+  }
+
+  Scalar attended(const Node& node, const Position& at) const {
+    const auto& domain = std::get<Access>(node.operands[0]).geometry.sizes;
+    const size_t keys = domain.size() - 2;
+    Position whole = at;
+    return attend({.keys = domain[keys],
+                   .depth = domain[keys + 1],
+                   .visible = node.op == Op::attend_causal_ ? at[keys - 2] + 1 : domain[keys],
+                   .element = [&](int operand, int64_t key, int64_t place) {
+                     whole[keys] = key, whole[keys + 1] = place;
+                     return load(node.operands[operand], whole).as_double();
+                   }});
   }
 
   void update(const Node& node) {

@@ -5,8 +5,10 @@
 #include <cstddef>
 #include <vector>
 
+#include "backends/reference/attend.h"
 #include "backends/reference/reduce.h"
 #include "ops/evaluate.h"
+#include "schedule/attention_form.h"
 #include "schedule/size_params.h"
 #include "support/error.h"
 
@@ -99,6 +101,7 @@ class Interpreter {
   }
 
   void reduce(const Instr& in, std::vector<Scalar>& out) {
+    if (is_attention(in.op)) return out.push_back(attended(in));
     Reduction reduction(in.op, kernel_.body[in.args[0]].dtype);
     for (int64_t p = 0; p < kernel_.reduce_points(); ++p) {
       if (in.op == Op::dot_)
@@ -107,6 +110,17 @@ class Interpreter {
         reduction.add(value(in.args[0], p));
     }
     out.push_back(reduction.result());
+  }
+
+  Scalar attended(const Instr& in) {
+    const AttentionForm form = *attention_form(kernel_);
+    const int64_t row = point_ / form.columns % form.rows;
+    return attend({.keys = form.keys,
+                   .depth = form.depth,
+                   .visible = form.causal ? row + 1 : form.keys,
+                   .element = [&](int operand, int64_t key, int64_t place) {
+                     return value(in.args[operand], key * form.depth + place).as_double();
+                   }});
   }
 
   void store(const Instr& in) {

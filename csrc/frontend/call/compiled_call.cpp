@@ -11,6 +11,7 @@
 #include <cstring>
 #include <unordered_set>
 
+#include "frontend/call/output_memory.h"
 #include "frontend/capture/convert.h"
 #include "support/error.h"
 
@@ -191,8 +192,9 @@ CompiledCall::Addresses CompiledCall::addresses_of(at::TensorImpl* const* inputs
       addresses.outputs.push_back(nullptr);
       continue;
     }
-    addresses.buffers.push_back(at::Tensor(at::detail::empty_strided_cpu(
-        output.shape.sizes, output.shape.strides, scalar_type_of(output.dtype), /*pin_memory=*/false)));
+    addresses.buffers.push_back(at::Tensor(at::detail::empty_strided_generic(
+        output.shape.sizes, output.shape.strides, output_allocator(output.length * info(output.dtype).bytes),
+        c10::DispatchKeySet(c10::DispatchKey::CPU), scalar_type_of(output.dtype))));
     addresses.outputs.push_back(static_cast<char*>(addresses.buffers.back().unsafeGetTensorImpl()->mutable_data()));
   }
   return addresses;
