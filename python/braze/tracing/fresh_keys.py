@@ -2,6 +2,8 @@
 kept there is never found again, and a replay need not keep it.
 """
 
+import operator
+
 import torch
 
 from braze.tracing.visible import cache_of
@@ -18,7 +20,7 @@ class WatchedCache:
 
     def is_as_it_was(self):
         keys = list(cache_of(self.wrapper) or ())
-        return not self.has_answered() and len(keys) == len(self.keys) and all(map(is_same, keys, self.keys))
+        return not self.has_answered() and len(keys) == len(self.keys) and all(map(operator.is_, keys, self.keys))
 
     def has_answered(self):
         return self.wrapper.cache_info().hits != self.hits
@@ -27,13 +29,9 @@ class WatchedCache:
         """Whether nothing that the call put there will be found: each key holds a tensor that is none of those which
         anybody has. Nor did it find anything.
         """
-        known = set(map(id, known_tensors))
-        new = [key for key in cache_of(self.wrapper) or () if not any(key is old for old in self.keys)]
+        known, old = set(map(id, known_tensors)), set(map(id, self.keys))
+        new = [key for key in list(cache_of(self.wrapper) or ()) if id(key) not in old]
         return not self.has_answered() and all(has_other_tensor(key, known) for key in new)
-
-
-def is_same(a, b):
-    return a is b
 
 
 def has_other_tensor(key, known):
