@@ -13,6 +13,10 @@ class ArgumentMatching:
         self.by_structure = set()  # paths of arguments that are matched by their attributes, though objects
         self.by_identity = set()  # paths of those that must not be
         self.places = KeptPlaces()  # what counts as an argument, as calls replace it
+        self.fresh_keyed = (
+            set()
+        )  # functools caches in which calls find nothing, for they ask about tensors of their own
+        self.not_fresh_keyed = set()
 
     def spec_of(self, args, kwargs):
         """The arguments and what counts as such; a refusal as a tuple when they are not vouched for."""
@@ -50,6 +54,24 @@ class ArgumentMatching:
             return False
         given = zip(every.container_paths(), every.containers(call.args, call.kwargs))
         return self.look_into({path for path, value in given if id(value) in returned})
+
+    def leave_caches(self, call):
+        """The call may have put into functools caches what will not be found again: from now on these do not count."""
+        tensors = [*call.arguments, *(tensor for _, tensor in call.before.tensors)]
+        caches = [cache for cache in call.before.caches if not cache.is_as_it_was() and cache.forgets(tensors)]
+        new = {cache.wrapper for cache in caches} - self.fresh_keyed - self.not_fresh_keyed
+        self.fresh_keyed |= new
+        return bool(new)
+
+    def cache_that_counts(self, call):
+        """The path of a cache that was thought not to count, and from which somebody may get what the call put there."""
+        tensors = [*call.arguments, *(tensor for _, tensor in call.before.tensors), *call.results]
+        for cache in call.before.changed_caches():
+            if not cache.forgets(tensors):
+                self.fresh_keyed.discard(cache.wrapper)
+                self.not_fresh_keyed.add(cache.wrapper)
+                return cache.path
+        return None
 
     def leave_shared(self, spec, memory, state):
         """A container matched by structure may also be part of the state, where code could tell it from an equal one:

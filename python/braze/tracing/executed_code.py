@@ -104,9 +104,7 @@ class ExecutedCode(Temporary):
         hashing, self.hashing = self.hashing, None
         if event == "call":
             code = frame.f_code
-            if (
-                code is _TENSOR_HASH and hashing is frame.f_back
-            ):  # a dict that looks for one compares it, too
+            if code is _TENSOR_HASH and hashing is frame.f_back:  # a dict that looks for one compares it, too
                 self._refuse("the hash of a tensor, which is its address,", hashing)
             if _C.inside_operator() and not is_ours(frame):
                 self.operators_in_python = True

@@ -19,8 +19,10 @@ from braze import _C
 from braze.tracing import trusted
 from braze.tracing.argument_memory import cell_contents, contents_of
 from braze.tracing.executed_code import problem_of_c_call
+from braze.tracing.fresh_keys import WatchedCache
 from braze.tracing.state_paths import path_of_self, short
 from braze.tracing.visible import (
+    cache_of,
     cached_results,
     class_module,
     class_name,
@@ -130,11 +132,15 @@ class Expansion:
         code = getattr(function, "__code__", None)
         if code is not None and trusted.origin(code.co_filename) != "user":
             return
-        for cache in gc.get_referents(wrapper):
-            if type(cache) is dict and cache is not getattr(wrapper, "__dict__", None):
-                self.guards.add_frozen(cache, f"the cache of {path}")
-                for cached in cached_results(wrapper, cache):
-                    self.visit(cached, f"{path}(...)")
+        cache = cache_of(wrapper)
+        if cache is None:
+            return
+        self.caches.append(WatchedCache(wrapper, path))
+        if wrapper in self.fresh_keyed:
+            return
+        self.guards.add_frozen(cache, f"the cache of {path}")
+        for cached in cached_results(wrapper, cache):
+            self.visit(cached, f"{path}(...)")
 
     def expand_compiled(self, compiled, path):
         """A compiled callable inside the call runs its function."""

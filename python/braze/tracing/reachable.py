@@ -35,19 +35,20 @@ ORDERINGS = frozenset({"<", "<=", ">", ">="})
 _STORE_GLOBAL = dis.opmap["STORE_GLOBAL"]
 
 
-def snapshot(function, executed, objects=(), arguments=(), container_types=(), places=None):
+def snapshot(function, executed, objects=(), arguments=(), container_types=(), places=None, fresh_keyed=()):
     """The state that a call of the function running the code of `executed` depends on, as it is now.
 
     `objects`: (path, object) of the arguments that are matched by identity. `arguments`: the tensors among them.
     `container_types`: the classes of what is matched by structure. `places`: by the id of
-    their owner, the Place that counts as an argument.
+    their owner, the Place that counts as an argument. `fresh_keyed`: the functools caches that keep nothing which is
+    found again.
     """
     names, extra = executed.names() | {"__getattr__"}, set()
     if "_FIELDS" in names:  # what dataclasses.py calls it
         extra.add("__dataclass_fields__")
     whole = any(is_whole(code) for code in executed.codes)
     while True:
-        state = Snapshot(executed, names | extra, whole, places or {})
+        state = Snapshot(executed, names | extra, whole, places or {}, fresh_keyed)
         state.walk(function, objects, arguments, container_types)
         if state.met_names <= names | extra and whole >= state.met_access:
             return state
@@ -69,10 +70,12 @@ class Snapshot(Expansion):
     for results that are no new objects; `refusal`: set when something cannot be vouched for.
     """
 
-    def __init__(self, executed, names, whole, places):
+    def __init__(self, executed, names, whole, places, fresh_keyed):
         self.guards = _C.StateGuards()
         self.guards.set_names(frozenset(names))
         self.places = places
+        self.fresh_keyed = fresh_keyed
+        self.caches = []  # the WatchedCaches
         self.attributes = []  # (object, path, the attributes that are guarded)
         self.contents = []  # (list or dict, path, what is in it)
         self.tensors = []
@@ -121,6 +124,10 @@ class Snapshot(Expansion):
         for container, path, before in self.contents:
             if not same(before, contents_of(container)):
                 yield container, path, None, None, None
+
+    def changed_caches(self):
+        """Of those that are not guarded, for they keep nothing that is found again."""
+        return [cache for cache in self.caches if cache.wrapper in self.fresh_keyed and not cache.is_as_it_was()]
 
     def path_of(self, tensor):
         return self.tensor_paths.get(id(tensor), "a captured tensor")

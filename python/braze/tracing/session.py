@@ -191,8 +191,10 @@ class Session:
 
     def state_of(self, executed, spec, call):
         """The Python state that a call running this code depends on, as it is now."""
-        places = self.matching.places.by_owner()
-        return snapshot(self.function, executed, spec.objects, call.arguments, spec.container_types, places)
+        places, fresh_keyed = self.matching.places.by_owner(), self.matching.fresh_keyed
+        return snapshot(
+            self.function, executed, spec.objects, call.arguments, spec.container_types, places, fresh_keyed
+        )
 
     def learn(self, callable_, kind, relative, call):
         """Brings the kind of call one step further; a Refusal when this trace cannot be replayed."""
@@ -210,7 +212,8 @@ class Session:
             self.kinds.remove(kind)
             return None
         if watched is not None and (changed := watched.changed()):
-            if matching.places.take(watched.replaced(), trace.executed, watched.met_names):
+            leaves_caches = matching.leave_caches(call)
+            if matching.places.take(watched.replaced(), trace.executed, watched.met_names) or leaves_caches:
                 self.kinds.clear()  # they know nothing of the new ones
                 return None
             kind.forget()
@@ -226,6 +229,9 @@ class Session:
             return None
         if refusal := capture(kind, call, result):
             return refusal
+        if call.before is not None and (cache := matching.cache_that_counts(call)):
+            self.kinds.clear()
+            return Refusal("side_effect", f"the cache of {cache}")
         if not call.expected:
             return self.keep(callable_, kind, relative, call)
         if self.value_sizes.is_due(kind, call):

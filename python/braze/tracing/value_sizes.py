@@ -173,6 +173,8 @@ class ValueSizes:
 
     def lesson(self, call, arguments, start):
         """The call's steps, from a run that leaves no trace."""
+        if call.before.changed_caches():
+            raise Unlearnable("a functools cache would keep sizes")
         lesson = learn_steps(self.session.function, call.args, call.kwargs, arguments, call.memory, start)
         if call.before.changed():  # sizes of the run were put away: let plain ones take their place
             self.failures = MOST_FAILURES

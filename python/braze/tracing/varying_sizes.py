@@ -124,6 +124,8 @@ class VaryingSizes:
         symbolic = _C.SymbolicCall.unify(self.planned(relative), self.planned(known), spec)
         if symbolic is None:
             return self.stay_static("the programs at two sizes differ in more than sizes")
+        if call.before.changed_caches():
+            return self.stay_static("a functools cache would keep sizes")
         arguments = call.start.inputs[: spec.tensor_count]
         lesson = learn(self.session.function, call.args, call.kwargs, arguments, spec, call.memory, call.start)
         if call.before.changed():  # sizes of the learning run were put away: let plain ones take their place

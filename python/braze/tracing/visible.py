@@ -130,6 +130,14 @@ def is_code(value):
     return isinstance(value, (types.FunctionType, property, staticmethod, classmethod, functools.partial))
 
 
+def cache_of(wrapper):
+    """The dict of a functools cache."""
+    for found in gc.get_referents(wrapper):
+        if type(found) is dict and found is not getattr(wrapper, "__dict__", None):
+            return found
+    return None
+
+
 def cached_results(wrapper, cache):
     """The results a functools cache holds: in its dict, or for a bounded one in links, which tell only the wrapper."""
     if not any(is_link(value) for value in cache.values()):
