@@ -204,6 +204,13 @@ def format_string_in_a_variable():
 
 
 @case
+def nested_field_of_a_format_string():
+    thing, name, change = hidden_attribute()
+    text = " " * 300 + "{0." + name + ":{1}}"
+    return lambda x: x * float(text.format(thing, 5)), change
+
+
+@case
 def long_format_string():
     thing, name, change = hidden_attribute()
     text = " " * 300 + "{0." + name + "}"

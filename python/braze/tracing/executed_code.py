@@ -22,7 +22,6 @@ from braze.tracing.temporary import Temporary
 ABSTRACT_CLASS_CHECKS = (_abc._abc_instancecheck, _abc._abc_subclasscheck)
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")
 _TENSOR_HASH = torch.Tensor.__hash__.__code__
-_FIELD = re.compile(r"\{[^{}]*\}")
 _IMPORT_NAME = dis.opmap["IMPORT_NAME"]
 
 
@@ -235,8 +234,13 @@ def names_of(codes):
 
 
 def names_in(text):
-    """What could be names of attributes in a string; of a long one, those in its format fields: "{0.scale}"."""
-    return _IDENTIFIER.findall(text if len(text) < 200 else " ".join(_FIELD.findall(text)))
+    """What could be names of attributes in a string; of a long one, those in its format fields."""
+    return _IDENTIFIER.findall(text) if len(text) < 200 else names_in_fields(text)
+
+
+def names_in_fields(text):
+    """What could be names of attributes in the fields of a format string, "{0.scale:{1.width}}": all from the first to the last brace."""
+    return _IDENTIFIER.findall(text, text.find("{"), text.rfind("}")) if "{" in text else []
 
 
 def imported_modules(code, namespace):

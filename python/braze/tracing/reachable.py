@@ -23,7 +23,7 @@ import torch
 from braze import _C
 from braze.tracing import trusted
 from braze.tracing.argument_memory import contents_of, same
-from braze.tracing.executed_code import imported_modules, names_in, names_of, reads_unnamed_attributes
+from braze.tracing.executed_code import imported_modules, names_in, names_in_fields, names_of, reads_unnamed_attributes
 from braze.tracing.expansion import Expansion
 from braze.tracing.refusal import Refusal
 from braze.tracing.state_paths import root_name
@@ -177,7 +177,7 @@ class Snapshot(Expansion):
     def visit(self, value, path):
         if type(value) is str:
             if self.whole or self.formats:
-                self.met_names.update(names_in(value))
+                self.met_names.update(names_in(value) if self.whole else names_in_fields(value))
             return
         if id(value) in self.seen or _C.is_immutable_value(value):
             if self.whole and type(value) is tuple:
