@@ -1,12 +1,15 @@
 """Matrix products: kernels of braze beside PyTorch's library and torch.compile, bare and with what follows them.
 
 One line a shape: how many times as fast as eager each contender is (the least times of rounds in which all are
-timed in turn), and what braze chose. Weights are laid out as nn.Linear has them (columns x depth), or as [depth, columns].
+timed in turn), what braze chose, how many thousand million operations a second that makes, and how much longer it takes
+than the bare product. Weights are laid out as nn.Linear has them (columns x depth), or as [depth, columns].
 
 python benchmarks/matrix_products.py --threads 1 --only 8x
+python benchmarks/matrix_products.py --dtype bfloat16 --layouts linear
 """
 
 import argparse
+import math
 
 import torch
 from torch.nn import functional as F
@@ -72,7 +75,13 @@ def main():
             for layout in chosen.layouts:
                 for function in FUNCTIONS:
                     with torch.no_grad():
-                        show(f"{text} {layout} {function.__name__}", function, tensors(shape, layout, chosen), chosen)
+                        show(
+                            f"{text} {layout} {function.__name__}",
+                            function,
+                            shape,
+                            tensors(shape, layout, chosen),
+                            chosen,
+                        )
 
 
 def tensors(shape, layout, chosen):
@@ -89,11 +98,13 @@ def tensors(shape, layout, chosen):
     )
 
 
-def show(title, function, args, chosen):
+def show(title, function, shape, args, chosen):
     torch.compiler.reset()
     targets = {"eager": function}
     for products in ("own", "library", "measured"):
         targets[products] = braze.compile(function, products=products, trial=False)
+    if function is not product:
+        targets["bare"] = braze.compile(product, trial=False)
     if chosen.torch_compile:
         targets["torch.compile"] = torch.compile(function)
     for target in targets.values():
@@ -103,8 +114,13 @@ def show(title, function, args, chosen):
     times = timing.interleaved(calls, rounds=chosen.rounds, seconds_a_round=0.001)
     ratios = {name: min(times["eager"]) / min(times[name]) for name in calls}
     (entry,) = braze.explain(targets["measured"]).report.entries
-    cells = "  ".join(f"{name} {ratio:.2f}" for name, ratio in ratios.items() if name != "eager")
-    print(f"  {title:36} {cells}  chose {'the library' if entry.extern_calls else 'its own'}", flush=True)
+    cells = "  ".join(f"{name} {ratio:.2f}" for name, ratio in ratios.items() if name not in ("eager", "bare"))
+    rate = 2e-9 * math.prod(shape) / min(times["measured"])
+    more = f", {min(times['measured']) / min(times['bare']) - 1:+.0%}" if "bare" in times else ""
+    print(
+        f"  {title:36} {cells}  chose {'the library' if entry.extern_calls else 'its own'}: {rate:.0f}{more}",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":
