@@ -22,8 +22,6 @@ namespace {
 
 constexpr double kMostTerms = 1e10;  // of attention worth a trial, which would take seconds beyond
 
-bool has_out(const ExternCall& call) { return find_out_variant(call).has_value(); }
-
 /// A program that is nothing but the call; its result lies as eager lays it out.
 CapturedProgram program_of(const AttentionCall& call) {
   CapturedProgram program;
@@ -54,7 +52,7 @@ CapturedProgram program_of(const AttentionCall& call) {
 class Way {
  public:
   Way(const CapturedProgram& program, const Options& options, const PrefersOwnAttention& prefers)
-      : call_(compile(program.graph, options, has_out, nullptr, prefers), boundary_of(program)) {
+      : call_(compile(program.graph, options, has_out_variant, nullptr, prefers), boundary_of(program)) {
     for (ValueId id : program.graph.inputs) {
       const Value& value = program.graph.value(id);
       tensors_.push_back(at::ones({value.length}, at::TensorOptions().dtype(scalar_type_of(value.dtype))));

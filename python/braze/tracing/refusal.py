@@ -1,6 +1,9 @@
 """Why a call cannot be replayed: a value that travels to braze.explain."""
 
 import dataclasses
+import traceback
+
+from braze import _C
 
 
 @dataclasses.dataclass(frozen=True)
@@ -12,3 +15,10 @@ class Refusal:
     reason: str
     detail: str = ""
     where: str | None = None
+
+    @classmethod
+    def internal(cls, error):
+        """For a bug of ours, which must not cost the user the call; the log has the whole of it."""
+        if _C.Options().log:
+            traceback.print_exception(error)
+        return cls("internal", f"{type(error).__name__}: {error}")

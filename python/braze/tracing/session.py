@@ -96,23 +96,19 @@ class Session:
                 raise NotCompiledError(str(obstacle_of(self.name, report)))
 
     def answer(self, callable_, args, kwargs):
-        self.forget_stale()
-        kind = None if self.value_sizes.is_stray(args, kwargs) else self.kind_of(callable_, args, kwargs)
-        if kind is None:
+        try:
+            begun = self.begin(callable_, args, kwargs)
+        except NotCompiledError:
+            raise
+        except Exception as error:
+            begun = None
+            self.note(Refusal.internal(error))
+            self.wasted += 1
+            if self.wasted >= WASTED_TRACES:
+                self.give_up(callable_)
+        if begun is None:
             return self.function(*args, **kwargs)
-        kind.attempts += 1
-        memory = ArgumentMemory(kind.spec, args, kwargs, self.matching.places.by_owner())
-        call = CallAtHand(args, kwargs, memory, kind.spec.tensors(args, kwargs))
-        kind.paths = self.count_entries(args, kwargs, for_many_sizes=False)
-        kind.expect(call)
-        relative = None if call.expected else self.relative_of(kind, args, kwargs)
-        if known := call.expected or [relative] * (relative is not None):
-            call.code = ExecutedCode.of_any([other.executed for other in known])
-            call.start = proof.CallStart.of_any(call.arguments, known)
-        else:
-            call.code = kind.executed
-        if call.code is not None:
-            call.before = self.state_of(call.code, kind.spec, call)
+        kind, relative, call = begun
         try:
             call.trace = trace_call(self.function, args, kwargs)
         except PathLeft:  # a stage, at sizes that are none of its own
@@ -126,15 +122,32 @@ class Session:
             return self.function(*args, **kwargs)
         try:
             refusal = self.learn(callable_, kind, relative, call)
-        except Exception as error:  # a bug of ours must not cost the user the result
-            refusal = Refusal("internal", f"{type(error).__name__}: {error}")
-            if _C.Options().log:
-                import traceback
-
-                traceback.print_exc()
+        except Exception as error:
+            refusal = Refusal.internal(error)
         if refusal:
             self.refuse(callable_, kind, refusal)
         return call.trace.result
+
+    def begin(self, callable_, args, kwargs):
+        """What is known before the call: its kind, a relative of that, and itself. None when it is eager's."""
+        self.forget_stale()
+        kind = None if self.value_sizes.is_stray(args, kwargs) else self.kind_of(callable_, args, kwargs)
+        if kind is None:
+            return None
+        kind.attempts += 1
+        memory = ArgumentMemory(kind.spec, args, kwargs, self.matching.places.by_owner())
+        call = CallAtHand(args, kwargs, memory, kind.spec.tensors(args, kwargs))
+        kind.paths = self.count_entries(args, kwargs, for_many_sizes=False)
+        kind.expect(call)
+        relative = None if call.expected else self.relative_of(kind, args, kwargs)
+        if known := call.expected or [relative] * (relative is not None):
+            call.code = ExecutedCode.of_any([other.executed for other in known])
+            call.start = proof.CallStart.of_any(call.arguments, known)
+        else:
+            call.code = kind.executed
+        if call.code is not None:
+            call.before = self.state_of(call.code, kind.spec, call)
+        return kind, relative, call
 
     def relative_of(self, kind, args, kwargs):
         """A known kind of call that differs from this one in sizes only, or None."""
@@ -309,10 +322,10 @@ class Session:
             children.compile_children(module, self.options)
 
     def shadow(self, entry, args, kwargs):
-        return rehearsal.shadow(self, entry, args, kwargs)
+        return rehearsal.call_both_ways(self, rehearsal.Shadow, entry, args, kwargs)
 
     def rehearse(self, entry, args, kwargs):
-        return rehearsal.rehearse(self, entry, args, kwargs)
+        return rehearsal.call_both_ways(self, rehearsal.Rehearsal, entry, args, kwargs)
 
     def published(self, entry):
         return next((item for item in self.entries if item.entry is entry), None)
