@@ -17,7 +17,7 @@ namespace {
 
 constexpr size_t kBigBytes = size_t{4} << 20;
 constexpr size_t kGranule = size_t{2} << 20;        // sizes are rounded up to it
-constexpr size_t kMostWaiting = size_t{256} << 20;  // bytes
+constexpr size_t kMostWaiting = size_t{128} << 20;  // bytes
 
 struct Block {
   explicit Block(size_t bytes) : bytes(bytes), memory(static_cast<int64_t>(bytes)) {}
@@ -54,8 +54,7 @@ class BigBlocks : public c10::Allocator {
 
  private:
   std::unique_ptr<Block> take(size_t bytes) {
-    {
-      std::lock_guard lock(mutex_);
+    if (const std::unique_lock lock(mutex_, std::try_to_lock); lock) {
       const auto fits = [&](const std::unique_ptr<Block>& block) { return block->bytes == bytes; };
       const auto at = std::find_if(waiting_.rbegin(), waiting_.rend(), fits);
       if (at != waiting_.rend()) {
@@ -73,7 +72,8 @@ class BigBlocks : public c10::Allocator {
   void wait(std::unique_ptr<Block> block) {
     if (block->bytes > kMostWaiting) return;
     std::vector<std::unique_ptr<Block>> given_up;  // freed when the lock is no longer held
-    std::lock_guard lock(mutex_);
+    const std::unique_lock lock(mutex_, std::try_to_lock);
+    if (!lock) return;
     waiting_bytes_ += block->bytes;
     waiting_.push_back(std::move(block));
     while (waiting_bytes_ > kMostWaiting) {
@@ -84,12 +84,13 @@ class BigBlocks : public c10::Allocator {
   }
 
   void free_waiting() {
-    std::lock_guard lock(mutex_);
+    const std::unique_lock lock(mutex_, std::try_to_lock);
+    if (!lock) return;
     waiting_.clear();
     waiting_bytes_ = 0;
   }
 
-  std::mutex mutex_;
+  std::mutex mutex_;  // never waited for: in a forked child nobody may be left to unlock it
   std::vector<std::unique_ptr<Block>> waiting_;
   size_t waiting_bytes_ = 0;
 };
