@@ -2,7 +2,10 @@
 
 import copy
 import gc
+import os
 import re
+import subprocess
+import sys
 import threading
 
 import numpy
@@ -562,3 +565,26 @@ def test_nothing_to_freeze():
     for _ in range(CALLS):
         assert_close(compiled(torch.ones(100)), torch.full((100,), 2.0))
     assert freezing_lines(compiled) == [""]
+
+
+ASKS = """
+import torch, braze
+torch.set_num_threads(1)
+torch.manual_seed(0)
+model, x = torch.nn.Conv2d(3, 32, 3).eval(), torch.randn(2, 3, 8, 8)
+compiled = braze.compile(model.forward, freeze=True)
+with torch.no_grad():
+    for _ in range(4):
+        assert torch.allclose(compiled(x), model(x), atol=1e-5)
+print(braze.cache.info()["stored"])
+"""
+
+
+def test_a_second_process_repeats_no_trial(tmp_path):
+    stored = []
+    for _ in range(2):
+        environment = {**os.environ, "BRAZE_CACHE_DIR": str(tmp_path)}
+        run = subprocess.run([sys.executable, "-c", ASKS], env=environment, capture_output=True, text=True, check=True)
+        stored.append(int(run.stdout))
+    assert stored[0] > 0 and stored[1] == 0, stored
+    assert any(b"convolution on " in file.read_bytes() for file in tmp_path.iterdir())
