@@ -26,10 +26,11 @@ class WatchedCache:
         return self.wrapper.cache_info().hits != self.hits
 
     def forgets(self, known_tensors):
-        """Whether nothing that the call put there will be found: each key holds a tensor that is none of those which
-        anybody has. Nor did it find anything.
+        """Whether the call found nothing there, and none will find what it put there: each key holds a tensor that is none
+        of those which anybody has.
         """
-        known, old = set(map(id, known_tensors)), set(map(id, self.keys))
+        known = set(map(id, known_tensors))
+        old = set(map(id, self.keys))
         new = [key for key in list(cache_of(self.wrapper) or ()) if id(key) not in old]
         return not self.has_answered() and all(has_other_tensor(key, known) for key in new)
 

@@ -82,7 +82,7 @@ class SecondEye(TorchFunctionMode):
         if name in ("__get__", "__set__", "__delete__"):
             attribute = getattr(getattr(func, "__self__", None), "__name__", "?")
             reason = READS.get(attribute) if name == "__get__" else WRITES
-            if reason and not self._is_harmless_read(attribute, args):
+            if reason and not (is_harmless_read(attribute, args) or sets_own_data(name, attribute, args)):
                 _C.refuse_recording(reason, f"Tensor.{attribute}")
         elif name == "storage_offset":
             _C.note_offsets_read()
@@ -99,7 +99,12 @@ class SecondEye(TorchFunctionMode):
             self.where = place_of(sys._getframe(1))
         return result
 
-    @staticmethod
-    def _is_harmless_read(attribute, args):
-        """A tensor outside of autograd has no grad_fn, whenever it is asked."""
-        return attribute == "grad_fn" and args and not args[0].requires_grad
+
+def is_harmless_read(attribute, args):
+    """A tensor outside of autograd has no grad_fn, whenever it is asked."""
+    return attribute == "grad_fn" and args and not args[0].requires_grad
+
+
+def sets_own_data(name, attribute, args):
+    """Module.to() gives each parameter its data: those of the parameter itself, where nothing is to be converted."""
+    return name == "__set__" and attribute == "data" and args[0] is args[1]

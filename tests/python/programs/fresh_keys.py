@@ -134,3 +134,54 @@ def numbers_and_masks_in_one_cache(compile):
     compiled = compile(lambda x: x + table(None, 4) * table((x > 0).long(), 3))
     for number in range(16):
         yield compiled(data(4) + number)
+
+
+class Levels(nn.Module):
+    """Asks about several sizes in turn, of which the cache holds one."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = 1.0
+
+    @functools.lru_cache(maxsize=1)  # noqa: B019
+    def table(self, size, dtype):
+        return torch.arange(8, dtype=dtype) * size * self.scale
+
+    def forward(self, x):
+        return x + self.table(2, x.dtype) + self.table(3, x.dtype)
+
+
+@program(refusable="the cache holds another answer after each question")
+def cache_too_small_for_one_call(compile):
+    model = Levels()
+    compiled = compile(model)
+    for scale in phases(1.0, 2.0):
+        model.scale = scale
+        yield compiled(data(4, 8))
+
+
+@program(refusable="the cache holds another answer after each question")
+def answer_left_by_somebody_else(compile):
+    """Before a call the cache has what the call will ask for first, written in place by the caller."""
+    model = Levels()
+    compiled = compile(model)
+    for number in range(24):
+        if number % 8 == 7:
+            model.table(2, torch.float32).add_(number)
+        if number % 8 == 5:
+            model.table(3, torch.float32).add_(number)  # what the last call has left
+        yield compiled(data(4, 8))
+
+
+@program
+def module_converted_to_what_it_is(compile):
+    module = nn.Linear(8, 8)
+    nn.init.constant_(module.weight, 0.5)
+    nn.init.constant_(module.bias, 0.25)
+
+    def f(x):
+        return module.to(x.dtype)(x)
+
+    compiled = compile(f)
+    for dtype in phases(torch.float32, torch.float64, torch.float32):
+        yield compiled(data(4, 8).to(dtype)), module.weight
