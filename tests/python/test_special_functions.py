@@ -16,14 +16,12 @@ REAL = torch.cat([
 ])  # fmt: skip
 POSITIVE = torch.cat([torch.linspace(0.01, 30, 1501), torch.logspace(-6, 6, 301), torch.tensor([INFINITY, NAN, 0.0])])
 FUNCTIONS = {
-    "lgamma": (torch.lgamma, REAL), "digamma": (torch.digamma, REAL[REAL > -9]), "trigamma": (
+    "digamma": (torch.digamma, REAL[REAL > -9]), "trigamma": (
         lambda x: torch.polygamma(1, x), POSITIVE), "polygamma 2": (lambda x: torch.polygamma(2, x), POSITIVE[:-3]),
     "polygamma 4": (lambda x: torch.polygamma(4, x), POSITIVE[:-3]), "mvlgamma": (
         lambda x: torch.mvlgamma(x, 3), POSITIVE[:-3] + 1.01),
-    "erfinv": (torch.erfinv, torch.cat([REAL.clamp(-1.01, 1.01), torch.linspace(-1, 1, 999)])),
-    "ndtri": (special.ndtri, torch.cat([REAL.clamp(-0.01, 1.01), torch.linspace(0, 1, 999)])),
     "erfcx": (special.erfcx, REAL), "log_ndtr": (special.log_ndtr, REAL), "i0": (torch.i0, REAL),
-    "i0e": (special.i0e, REAL), "i1": (special.i1, REAL), "i1e": (special.i1e, REAL),
+    "i0e": (special.i0e, REAL), "i1": (special.i1, REAL),
     "k0": (special.modified_bessel_k0, REAL), "k1": (special.modified_bessel_k1, REAL),
     "scaled k0": (special.scaled_modified_bessel_k0, REAL), "scaled k1": (special.scaled_modified_bessel_k1, REAL),
 }  # fmt: skip
@@ -47,7 +45,7 @@ def test_near_the_exact_value(name):
 
 
 @pytest.mark.parametrize("dtype", (torch.bfloat16, torch.float16, torch.int64, torch.bool))
-@pytest.mark.parametrize("name", ("lgamma", "digamma", "erfinv", "i0"))
+@pytest.mark.parametrize("name", ("digamma", "i0"))
 def test_other_dtypes(name, dtype):
     function, _ = FUNCTIONS[name]
     x = torch.tensor([0, 1, 2, 3, 7]).to(dtype)

@@ -67,7 +67,7 @@ Expr second_kind(const Expr& x, int order, bool scaled) {
 
 }  // namespace
 
-/// i0 and special_{i0e, i1, i1e, modified_bessel_i0, ..., scaled_modified_bessel_k1}, by their names: the kind, the
+/// i0 and special_{i0e, i1, modified_bessel_i0, ..., scaled_modified_bessel_k1}, by their names: the kind, the
 /// order, and whether the exponential is taken off.
 void lower_modified_bessel(Lowering& l) {
   const DType dtype = l.floating(l.dtype(0));

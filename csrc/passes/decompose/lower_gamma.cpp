@@ -1,6 +1,6 @@
-// The gamma function's logarithm and its derivatives, and the error function's inverse and tails. Textbook series
-// (Abramowitz and Stegun, 6.1, 6.3, 6.4, 7.1, 26.2) at f64, for operands of fewer digits: what the series leave out is
-// far below the last place of a float.
+// Derivatives of the gamma function's logarithm, its sums, and the error function's tails. Textbook series (Abramowitz
+// and Stegun, 6.1, 6.3, 6.4, 7.1, 26.2) at f64, for operands of fewer digits: what the series leave out is far below
+// the last place of a float. lgamma, erfinv and ndtri are PyTorch's, whose vector code is faster.
 #include <cmath>
 #include <limits>
 
@@ -49,16 +49,7 @@ Expr log_gamma_of_positive(const Expr& x) {
   return stirling - log(select(is_small, product, like(x, 1)));
 }
 
-Expr log_gamma(const Expr& x) {
-  Expr is_negative = x < 0;
-  Expr of_positive = log_gamma_of_positive(select(is_negative, 1.0 - x, x));
-  Expr sine = apply(Op::sin_, M_PI * apply(Op::abs_, x - apply(Op::round_, x)));
-  Expr reflected = std::log(M_PI) - log(sine) - of_positive;
-  Expr result = select(is_negative, reflected, select(either(x == 1, x == 2), like(x, 0), of_positive));
-  return select(apply(Op::abs_, x) == kInfinity, like(x, kInfinity), result);
-}
-
-/// Of a number above 0; the derivative of log_gamma.
+/// Of a number above 0; the derivative of log_gamma_of_positive.
 Expr digamma_of_positive(const Expr& x) {
   Expr sum = 1.0 / x;
   for (int j = 1; j < kShift; ++j) sum = sum + 1.0 / (x + static_cast<double>(j));
@@ -99,21 +90,6 @@ Expr polygamma_of_positive(int n, const Expr& x) {
   return factorial(n) * sum + power(inverse, n) * tail;
 }
 
-/// The t for which erf(t) is `x` and erfc(t) is `rest`, both from 0 to 1: Winitzki's approximation, then Halley's
-/// steps.
-Expr inverse_error(const Expr& x, const Expr& rest) {
-  const double a = 0.147, root_pi = std::sqrt(M_PI);
-  Expr slope = 0.5 * log(rest * (1.0 + x)) + 2 / (M_PI * a);
-  Expr t = apply(Op::sqrt_, apply(Op::sqrt_, slope * slope - (2 / a) * (slope - 2 / (M_PI * a))) - slope);
-  for (int step = 0; step < 4; ++step) {
-    Expr error = (apply(Op::erfc_, t) - rest) * (0.5 * root_pi) * apply(Op::exp_, t * t);
-    t = t + error / (1.0 + t * error);
-  }
-  Expr square = x * x;
-  Expr series = 0.5 * root_pi * x * (1.0 + square * (M_PI / 12 + square * (7 * M_PI * M_PI / 480)));
-  return select(x < 1e-3, series, select(rest == 0, like(x, kInfinity), t));
-}
-
 /// exp(x^2) erfc(x)
 Expr scaled_erfc(const Expr& x) {
   constexpr double kNumbers[] = {1, -1.0 / 2, 3.0 / 4, -15.0 / 8, 105.0 / 16, -945.0 / 32};
@@ -123,26 +99,15 @@ Expr scaled_erfc(const Expr& x) {
 
 }  // namespace
 
-/// lgamma, digamma, erfinv and special_erfcx, special_log_ndtr, special_ndtri
+/// digamma, special_erfcx and special_log_ndtr
 void lower_gamma_or_error(Lowering& l) {
   const DType dtype = narrow_dtype(l, 0);
-  const std::string_view name = l.name();
   if (l.refused()) return;
   Expr x = wide(l, 0, dtype);
-  if (name == "lgamma") return set_narrow(l, log_gamma(x), dtype);
-  if (name == "digamma") return set_narrow(l, digamma(x), dtype);
-  if (name == "special_erfcx") return set_narrow(l, scaled_erfc(x), dtype);
-  if (name == "special_log_ndtr") {
-    Expr t = x * M_SQRT1_2, half = 0.5 * apply(Op::erfc_, t);
-    return set_narrow(l, select(x < -1, log(0.5 * scaled_erfc(-t)) - t * t, apply(Op::log1p_, -half)), dtype);
-  }
-  const bool is_quantile = name == "special_ndtri";
-  Expr centred = is_quantile ? 2.0 * x - 1 : x;
-  Expr size = apply(Op::abs_, centred);
-  Expr rest = is_quantile ? 2.0 * apply(Op::minimum_, x, 1.0 - x) : 1.0 - size;
-  Expr t = apply(Op::copysign_, inverse_error(size, rest), centred);
-  t = select(apply(Op::not_, size <= 1), like(t, kNaN), t);
-  set_narrow(l, is_quantile ? t * M_SQRT2 : t, dtype);
+  if (l.name() == "digamma") return set_narrow(l, digamma(x), dtype);
+  if (l.name() == "special_erfcx") return set_narrow(l, scaled_erfc(x), dtype);
+  Expr t = x * M_SQRT1_2, half = 0.5 * apply(Op::erfc_, t);
+  set_narrow(l, select(x < -1, log(0.5 * scaled_erfc(-t)) - t * t, apply(Op::log1p_, -half)), dtype);
 }
 
 /// (n, self)

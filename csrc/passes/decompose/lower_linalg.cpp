@@ -1,6 +1,7 @@
 // Small dense matrices, a batch of them at a time: each entry is a tensor over the batch, and the steps of a
-// factorisation are written out. Matrices that LAPACK would answer with an error, or with infinities, make the kernel
-// report failure, and the call runs eagerly.
+// factorisation are written out. Matrices that LAPACK would answer with an error or with infinities, and such as are
+// nearly singular, for which two ways of rounding give two results, make the kernel report failure, and the call runs
+// eagerly.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -110,6 +111,24 @@ void check_finite(Lowering& l, Matrix& m, size_t i) {
   if (!all.is_number()) m(0, 0) = l.checked(all, m(0, 0), i);
 }
 
+/// Whether none of the numbers is so much smaller than another that rounding errors decide about the result.
+Expr are_of_like_size(const std::vector<Expr>& numbers) {
+  const double share = numbers[0].dtype() == DType::f32 ? 1e-3 : 1e-7;
+  Expr largest = apply(Op::abs_, numbers[0]), smallest = largest;
+  for (size_t i = 1; i < numbers.size(); ++i) {
+    Expr size = apply(Op::abs_, numbers[i]);
+    largest = apply(Op::maximum_, largest, size);
+    smallest = apply(Op::minimum_, smallest, size);
+  }
+  return both(smallest > largest * share, is_finite(largest));
+}
+
+std::vector<Expr> diagonal(const Matrix& m) {
+  std::vector<Expr> entries;
+  for (int64_t i = 0; i < m.rows(); ++i) entries.push_back(m(i, i));
+  return entries;
+}
+
 /// Gaussian elimination with partial pivoting: leaves U in the upper triangle of `a`, and in `b` what stands on the
 /// right once the same rows were exchanged and subtracted. Gives the sign of the exchanges.
 Expr eliminate(Matrix& a, Matrix* b) {
@@ -158,10 +177,12 @@ void lower_cholesky(Lowering& l) {
   if (!given) return;
   const int64_t n = given->rows();
   Matrix a = upper ? given->transposed() : *given;
+  const double least = l.dtype(0) == DType::f32 ? 1e-4 : 1e-9;  // share of an entry that rounding leaves intact
   Expr positive = l.builder().integer(DType::b1, 1);
   for (int64_t j = 0; j < n; ++j) {
+    const Expr whole = a(j, j);
     for (int64_t k = 0; k < j; ++k) a(j, j) = a(j, j) - a(j, k) * a(j, k);
-    Expr here = both(a(j, j) > 0, a(j, j) < std::numeric_limits<double>::infinity());
+    Expr here = both(both(whole > 0, a(j, j) > whole * least), is_finite(whole));
     positive = both_if_any(positive, here);
     a(j, j) = apply(Op::sqrt_, a(j, j));
     for (int64_t i = j + 1; i < n; ++i) {
@@ -187,11 +208,9 @@ void lower_det(Lowering& l) {
   const DType dtype = l.dtype(0);
   Expr sign = eliminate(*a, nullptr);
   Expr result = is_log ? l.builder().number(dtype, 0) : sign;
-  Expr all_finite = l.builder().integer(DType::b1, 1);
   for (int64_t i = 0; i < a->rows(); ++i) {
     const Expr& pivot = (*a)(i, i);
     Expr size = apply(Op::abs_, pivot);
-    all_finite = both_if_any(all_finite, is_finite(pivot));
     if (!is_log) {
       result = result * pivot;
       continue;
@@ -199,7 +218,7 @@ void lower_det(Lowering& l) {
     result = i == 0 ? apply(Op::log_, size) : result + apply(Op::log_, size);
     sign = sign * (cast(dtype, pivot > 0) - cast(dtype, pivot < 0));
   }
-  result = l.checked(all_finite, result, 0);
+  result = l.checked(are_of_like_size(diagonal(*a)), result, 0);
   if (is_log) l.set(0, sign, dtype);
   l.set(is_log ? 1 : 0, result, dtype);
 }
@@ -211,6 +230,7 @@ void lower_inverse(Lowering& l) {
   Matrix b = identity(l, a->rows(), l.dtype(0));
   eliminate(*a, &b);
   substitute(*a, b, true, false);
+  b(0, 0) = l.checked(are_of_like_size(diagonal(*a)), b(0, 0), 0);
   check_finite(l, b, 0);
   set_matrix(l, 0, b);
   set_no_failure(l, 1);
@@ -232,6 +252,7 @@ void lower_solve(Lowering& l) {
   if (!l.require(a->rows() == b->rows())) return;
   eliminate(*a, &*b);
   substitute(*a, *b, true, false);
+  (*b)(0, 0) = l.checked(are_of_like_size(diagonal(*a)), (*b)(0, 0), 0);
   check_finite(l, *b, 0);
   set_matrix(l, 0, left ? *b : b->transposed(), is_vector);
   set_no_failure(l, 3);
