@@ -110,18 +110,13 @@ void lower_gamma_or_error(Lowering& l) {
   set_narrow(l, select(x < -1, log(0.5 * scaled_erfc(-t)) - t * t, apply(Op::log1p_, -half)), dtype);
 }
 
-/// (n, self)
+/// (n, self): digamma and its first derivative. Of higher ones eager leaves numbers below 0 undecided.
 void lower_polygamma(Lowering& l) {
-  constexpr int64_t kHighest = 6;
   const int64_t n = l.integer(0);
   const DType dtype = narrow_dtype(l, 1);
-  if (l.refused() || !l.require(n >= 0 && n <= kHighest)) return;
+  if (l.refused() || !l.require(n == 0 || n == 1)) return;
   Expr x = wide(l, 1, dtype);
   if (n == 0) return set_narrow(l, digamma(x), dtype);
-  if (n > 1) {
-    Expr value = polygamma_of_positive(static_cast<int>(n), x);
-    return set_narrow(l, l.checked(both(x > 0, x < kInfinity), n % 2 ? value : -value, 1), dtype);
-  }
   // Below one half eager reflects with a sine taken at the operand's own precision.
   Expr narrow = l.in(1, dtype);
   Expr sine = cast(DType::f64, apply(Op::sin_, narrow * M_PI)), is_low = x < 0.5;
