@@ -57,23 +57,21 @@ def selected(x, mask):
 
 
 @pytest.mark.parametrize("part", ["ArgumentMemory", "results_of"])
-@pytest.mark.parametrize("calls_before", [0, 12])
-def test_of_an_entry_that_is_checked(part, calls_before, monkeypatch):
-    monkeypatch.setattr(braze.options, "trial", True)
+@pytest.mark.parametrize("check", ["shadow", "rehearse"])
+def test_of_an_entry_that_is_checked(check, part, monkeypatch, entries_always_used):
     generator = torch.Generator().manual_seed(0)
     compiled = braze.compile(selected)
 
-    def check(calls):
-        for _ in range(calls):
-            x, mask = torch.randn(400, 64, generator=generator), torch.rand(400, generator=generator) > 0.3
-            torch.testing.assert_close(compiled(x, mask), selected(x, mask))
+    def arguments():
+        return torch.randn(400, 64, generator=generator), torch.rand(400, generator=generator) > 0.3
 
-    while calls_before and not compiled.handler.entries:
-        check(1)
-    check(calls_before)
+    while not compiled.handler.entries:
+        compiled(*arguments())
     monkeypatch.setattr(rehearsal, part, breaks)
-    check(150)
-    assert "internal" in reasons(compiled)
+    x, mask = arguments()
+    got = getattr(compiled.handler, check)(compiled.handler.entries[0].entry, (x, mask), {})
+    assert torch.equal(got, selected(x, mask))
+    assert not compiled.handler.entries and "internal" in reasons(compiled)
 
 
 def test_exceptions_of_the_function_stay_its_own(monkeypatch):

@@ -210,7 +210,6 @@ def context_variable_in_other_contexts(compile):
 
 
 @program
-@program
 def name_formed_as_text(compile):
     holder = types.SimpleNamespace(w0=1.0, w1=2.0)
 
