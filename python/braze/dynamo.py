@@ -39,8 +39,8 @@ class GraphSession(Session):
         super().__init__(graph_module.forward, options, "fx graph")
         self.graph_module = graph_module
 
-    def state_of(self, executed, spec, memory, arguments):
-        return GraphState(self.graph_module, arguments)
+    def state_of(self, executed, spec, call):
+        return GraphState(self.graph_module, call.arguments)
 
 
 class GraphState:

@@ -28,9 +28,11 @@ def publish(session, callable_, kind, known, call):
     laid_out = layout.laid_out(program, options) if is_proved and not options.freeze else None
     twin = start.twin(program) if is_proved and (laid_out or may_freeze(session)) else None
     if is_proved and (problem := proof.disproves(compiled, program, start, results)):
-        if problem == proof.DECLINED and program.value_guards:
+        if problem != proof.DECLINED:
+            return Refusal("proof", problem)
+        if program.value_guards:
             return Refusal("value_read", "a number that Python reads differs in its last bits")
-        return Refusal("proof", problem)
+        return Refusal("declined", "eager answers")
     layout_line = ""
     if laid_out and not why_not(laid_out.compiled, compiled, program, twin, results, options.trial):
         compiled, layout_line = laid_out.compiled, laid_out.describe()
