@@ -43,6 +43,7 @@ Expr Builder::elementwise(Op op, DType dtype, const std::vector<Expr>& operands)
   if (std::all_of(operands.begin(), operands.end(), [](const Expr& e) { return e.is_number(); })) {
     if (refused_) return refuse();
     std::vector<Scalar> numbers;
+    numbers.reserve(operands.size());
     for (const Expr& e : operands) numbers.push_back(e.number());
     return wrap(evaluate(op, dtype, numbers));
   }
@@ -167,7 +168,10 @@ Expr Expr::with_dims(size_t count) const {
 Expr Expr::before_dims(size_t count) const {
   if (is_number()) return *this;
   Geometry g = geometry();
-  for (size_t i = 0; i < count; ++i) g = unsqueezed(std::move(g), static_cast<int>(g.sizes.size()));
+  for (size_t i = 0; i < count; ++i) {
+    const int last = static_cast<int>(g.sizes.size());
+    g = unsqueezed(std::move(g), last);
+  }
   return through(std::move(g));
 }
 

@@ -125,6 +125,7 @@ Expr are_of_like_size(const std::vector<Expr>& numbers) {
 
 std::vector<Expr> diagonal(const Matrix& m) {
   std::vector<Expr> entries;
+  entries.reserve(m.rows());
   for (int64_t i = 0; i < m.rows(); ++i) entries.push_back(m(i, i));
   return entries;
 }

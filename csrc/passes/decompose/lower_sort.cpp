@@ -24,8 +24,8 @@ struct Row {
 /// Whether `x` has to stand before `y`: false of equal elements.
 Expr precedes(const Row& row, const Expr& x, const Expr& y) {
   if (!is_floating(x.dtype())) return row.descending ? x > y : x < y;
-  if (row.descending) return both(apply(Op::not_, x <= y), y == y);
-  return both(apply(Op::not_, x >= y), x == x);
+  if (row.descending) return both(apply(Op::not_, x <= y), apply(Op::not_, apply(Op::is_nan_, y)));
+  return both(apply(Op::not_, x >= y), apply(Op::not_, apply(Op::is_nan_, x)));
 }
 
 void put_in_order(Row& row, int64_t i) {
