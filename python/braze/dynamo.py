@@ -56,11 +56,20 @@ class GraphState:
         self.paths = {id(tensor): path for path, tensor in self.tensors}
         self.objects = []
         self.generators = []
+        self.caches = []
+        self.seen = {}
+        self.met_names = frozenset()
         self.guards = _C.StateGuards()
         self.guards.add_alias_links(arguments, [tensor for _, tensor in self.tensors])
 
     def changed(self):
         return self.guards.changed()
+
+    def replaced(self):
+        return []
+
+    def changed_caches(self):
+        return []
 
     def path_of(self, tensor):
         return self.paths[id(tensor)]
