@@ -36,7 +36,9 @@ CONTENDERS = {
     "openvino": peer("openvino"),
 }
 DEFAULT_CONTENDERS = ("eager", "torch.compile", "braze")
-WARM_UP_CALLS = 6  # trace, confirm and prove take a call each; torch.compile may compile twice
+# Trace, confirm and prove take a call each and the trial six or more; torch.compile may compile twice. All are warmed up
+# again once the last is made: some compilers change the modules that others have looked at.
+WARM_UP_CALLS = 12
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,9 @@ def run_case(case, contenders, threads, rounds):
                 continue
             made[name] = compiled
             calls[name] = lambda compiled=compiled, inputs=inputs: compiled(*inputs)
+        for call in calls.values():
+            for _ in range(WARM_UP_CALLS):
+                call()
         times = interleaved(calls, rounds=rounds)
         results = {name: call() for name, call in calls.items()}
     first = contenders[0]
