@@ -135,6 +135,20 @@ def test_one_size_is_an_ordinary_entry_that_checks_it():
     assert len(compiled.handler.entries) == 1 and staged(compiled)
 
 
+def test_another_state_is_no_other_way_of_the_values():
+    """A number is read and stays the same; what changes is a setting, so each setting has an ordinary entry."""
+    settings = {"scale": 1.0}
+
+    def function(x, mask):
+        return x * settings["scale"] if mask.all() else x - 1
+
+    compiled = braze.compile(function)
+    for settings["scale"] in (1.0, 2.0, 3.0):
+        check(function, [lambda: (torch.ones(40, 8), torch.ones(40, dtype=torch.bool))] * 4, compiled=compiled)
+    assert len(compiled.handler.entries) == 3
+    assert not [entry for entry in compiled.handler.entries if isinstance(entry.compiled, StagedCall)]
+
+
 def test_a_size_that_nothing_reads_is_still_checked():
     def function(x, m):
         count = x[m].shape[0]

@@ -100,6 +100,7 @@ class CallKind:
         self.pending = []  # the KnownCalls that a later one may confirm, the newest last
         self.executed = None  # the code that ran in the last call that was traced
         self.paths = 0  # entries for calls of this kind
+        self.values_decide = False  # whether one of them was made in the Python state of now, and yet does not answer
 
     @property
     def newest(self):

@@ -137,7 +137,9 @@ class Session:
         kind.attempts += 1
         memory = ArgumentMemory(kind.spec, args, kwargs, self.matching.places.by_owner())
         call = CallAtHand(args, kwargs, memory, kind.spec.tensors(args, kwargs))
-        kind.paths = self.count_entries(args, kwargs, for_many_sizes=False)
+        paths = self.entries_for(args, kwargs, for_many_sizes=False)
+        kind.paths = len(paths)
+        kind.values_decide = any(path.kind.state == kind.state and path.kind.state_holds() for path in paths)
         kind.expect(call)
         relative = None if call.expected else self.relative_of(kind, args, kwargs)
         if known := call.expected or [relative] * (relative is not None):
@@ -285,11 +287,10 @@ class Session:
         self.entries.append(published)
         self.wasted = 0
 
-    def count_entries(self, args, kwargs, for_many_sizes):
-        """Of those whose arguments fit."""
-        return sum(
-            (other.shapes is not None) == for_many_sizes and other.spec.check(args, kwargs) for other in self.entries
-        )
+    def entries_for(self, args, kwargs, for_many_sizes):
+        """Those whose arguments fit."""
+        entries = [other for other in self.entries if (other.shapes is not None) == for_many_sizes]
+        return [other for other in entries if other.spec.check(args, kwargs)]
 
     def remove_entry(self, callable_, entry):
         callable_.remove_entry(entry)

@@ -56,7 +56,7 @@ class ValueSizes:
         program = call.program
         if not (program.sized_by_values or program.value_guards) or self.failures >= MOST_FAILURES:
             return False
-        return kind.paths > 0 or not any(program.same_as(known.program) for known in call.expected)
+        return kind.values_decide or not any(program.same_as(known.program) for known in call.expected)
 
     def take(self, callable_, kind, call):
         """Puts a confirming call into stages and publishes that. A Refusal, None when it did, or False: not yet."""

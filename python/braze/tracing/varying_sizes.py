@@ -67,7 +67,7 @@ class VaryingSizes:
         """A Generalisation that the call can prove, or a known kind of call that differs in sizes only, or None."""
         if not self.is_on:
             return None
-        if self.session.count_entries(args, kwargs, for_many_sizes=True) >= MOST_PATHS:
+        if len(self.session.entries_for(args, kwargs, for_many_sizes=True)) >= MOST_PATHS:
             return None
         for waiting in self.waiting:
             if waiting.is_proved_by(kind, args, kwargs):
