@@ -4,18 +4,15 @@
 #include <ATen/core/LegacyTypeDispatch.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/empty_strided.h>
-#include <ATen/ops/ones.h>
 #include <pybind11/pybind11.h>
 
 #include <exception>
 
 #include "compiler.h"
-#include "frontend/call/compiled_call.h"
-#include "frontend/capture/convert.h"
+#include "frontend/call/program_trial.h"
 #include "frontend/library/out_variant.h"
 #include "frontend/library/remembered.h"
 #include "frontend/library/trial_run.h"
-#include "support/error.h"
 
 namespace braze {
 namespace {
@@ -49,35 +46,17 @@ CapturedProgram program_of(const AttentionCall& call) {
   return program;
 }
 
-class Way {
- public:
-  Way(const CapturedProgram& program, const Options& options, const PrefersOwnAttention& prefers)
-      : call_(compile(program.graph, options, has_out_variant, nullptr, prefers), boundary_of(program)) {
-    for (ValueId id : program.graph.inputs) {
-      const Value& value = program.graph.value(id);
-      tensors_.push_back(at::ones({value.length}, at::TensorOptions().dtype(scalar_type_of(value.dtype))));
-    }
-  }
-
-  void run() {
-    std::vector<at::TensorImpl*> inputs;
-    for (const at::Tensor& tensor : tensors_) inputs.push_back(tensor.unsafeGetTensorImpl());
-    std::vector<at::Tensor> results;
-    check_internal(call_.run(inputs.data(), inputs.size(), results), "attention could not be computed");
-  }
-
- private:
-  CompiledCall call_;
-  std::vector<at::Tensor> tensors_;
-};
+bool always(const AttentionCall&) { return true; }
 
 /// A trial that fails, for want of memory say, is one that PyTorch's kernel wins.
 bool own_is_faster(const AttentionCall& call, const Options& options) try {
   const pybind11::gil_scoped_acquire calls_need_it;
   const at::AutoDispatchBelowADInplaceOrView below_autograd;
   const CapturedProgram program = program_of(call);
-  Way own(program, options, [](const AttentionCall&) { return true; });
-  Way library(program, options, nullptr);
+  auto way = [&](const PrefersOwnAttention& prefers) {
+    return ProgramTrial(program, compile(program.graph, options, has_out_variant, nullptr, prefers));
+  };
+  ProgramTrial own = way(always), library = way(nullptr);
   const auto [own_seconds, library_seconds] = seconds_in_turn([&] { own.run(); }, [&] { library.run(); });
   return own_seconds < library_seconds;
 } catch (const std::exception&) {
@@ -87,34 +66,23 @@ bool own_is_faster(const AttentionCall& call, const Options& options) try {
 std::string question(const AttentionCall& call, const Options& options) {
   std::string text =
       "attention " + std::string(info(call.dtype).name) + (call.causal ? " causal " : " ") + circumstances(options);
-  auto add = [&](const Access& access) {
-    text += ";";
-    for (int64_t n : access.geometry.sizes) text += " " + std::to_string(n);
-    text += " by";
-    for (int64_t n : access.geometry.strides) text += " " + std::to_string(n);
-  };
-  add(call.query);
-  add(call.key);
-  add(call.value);
-  if (call.mask) add(*call.mask);
+  for (const Access* access : {&call.query, &call.key, &call.value}) text += in_words(access->geometry);
+  if (call.mask) text += in_words(call.mask->geometry);
   return text;
 }
 
 bool prefers_own(const AttentionCall& call, const Options& options) {
   const double rows = static_cast<double>(call.query_sizes()[0] * call.query_sizes()[1] * call.rows());
   if (rows * static_cast<double>(call.keys() * (call.depth() + call.columns())) > kMostTerms) return false;
-  const std::string asked = question(call, options);
-  if (auto known = Remembered::instance().find(asked)) return *known == "own";
-  const bool own = own_is_faster(call, options);  // no lock is held: it waits for the GIL
-  Remembered::instance().keep(asked, own ? "own" : "library");
-  return own;
+  return remembered_choice(question(call, options), {"library", "own"}, [&] { return own_is_faster(call, options); }) ==
+         1;
 }
 
 }  // namespace
 
 PrefersOwnAttention attention_choice(const Options& options) {
   if (options.products == "library") return nullptr;
-  if (options.products == "own") return [](const AttentionCall&) { return true; };
+  if (options.products == "own") return always;
   return [options](const AttentionCall& call) { return prefers_own(call, options); };
 }
 

@@ -3,19 +3,16 @@
 #include "frontend/call/product_choice.h"
 
 #include <ATen/core/LegacyTypeDispatch.h>
-#include <ATen/ops/ones.h>
 #include <pybind11/pybind11.h>
 
 #include <algorithm>
 #include <exception>
 
 #include "compiler.h"
-#include "frontend/call/compiled_call.h"
-#include "frontend/capture/convert.h"
+#include "frontend/call/program_trial.h"
 #include "frontend/library/out_variant.h"
 #include "frontend/library/remembered.h"
 #include "frontend/library/trial_run.h"
-#include "support/error.h"
 
 namespace braze {
 namespace {
@@ -26,8 +23,9 @@ constexpr int64_t kMostCopies = 8;
 constexpr double kWorthFusion = 1.03;  // what follows is done on the way, so a little slower is still faster
 
 /// A program that is nothing but the call.
-Graph program_of(const ProductCall& product, std::vector<int64_t>& lengths) {
-  Graph graph;
+CapturedProgram program_of(const ProductCall& product) {
+  CapturedProgram program;
+  Graph& graph = program.graph;
   Node node;
   auto add = [&](Access access, bool batched) {
     Geometry& g = access.geometry;
@@ -37,7 +35,7 @@ Graph program_of(const ProductCall& product, std::vector<int64_t>& lengths) {
       g.strides.erase(g.strides.begin());
     }
     access.value = graph.add_input(product.dtype, g.extent());
-    lengths.push_back(g.extent());
+    program.inputs.push_back({static_cast<int>(program.inputs.size()), 0});
     node.call.args.push_back(TensorArg{static_cast<int>(node.operands.size())});
     node.operands.emplace_back(std::move(access));
   };
@@ -51,45 +49,19 @@ Graph program_of(const ProductCall& product, std::vector<int64_t>& lengths) {
   node.call.returns = {0};
   std::vector<int64_t> sizes = {product.rows(), product.columns()};
   if (batched) sizes.insert(sizes.begin(), product.batch());
-  graph.outputs = {graph.append(std::move(node), product.dtype, Geometry::contiguous(sizes))};
-  return graph;
+  const Geometry shape = Geometry::contiguous(sizes);
+  graph.outputs = {graph.append(std::move(node), product.dtype, shape)};
+  program.outputs = {{TensorOutput::Kind::Buffer, 0, product.dtype, shape}};
+  return program;
 }
 
-CallBoundary boundary_of_trial(const Graph& graph) {
-  CapturedProgram program;
-  program.graph = graph;
-  for (size_t i = 0; i < graph.inputs.size(); ++i) program.inputs.push_back({static_cast<int>(i), 0});
-  const Value& result = graph.value(graph.outputs[0]);
-  program.outputs = {{TensorOutput::Kind::Buffer, 0, result.dtype, result.shape}};
-  return boundary_of(program);
+/// One way to compute the product.
+ProgramTrial way(const CapturedProgram& program, const Options& options, const PrefersOwn& prefers,
+                 int64_t most_copies = kMostCopies) {
+  const Value& weight = program.graph.value(program.graph.inputs.back());
+  const int64_t copies = std::clamp<int64_t>(kCachedBytes / (weight.length * info(weight.dtype).bytes), 1, most_copies);
+  return {program, compile(program.graph, options, has_out_variant, prefers), copies};
 }
-
-/// One way to compute a product, with tensors to try it on.
-class Way {
- public:
-  Way(const Graph& graph, const std::vector<int64_t>& lengths, const Options& options, const PrefersOwn& prefers,
-      int64_t most_copies = kMostCopies)
-      : call_(compile(graph, options, has_out_variant, prefers), boundary_of_trial(graph)) {
-    const int64_t bytes = lengths.back() * info(graph.value(graph.outputs[0]).dtype).bytes;
-    const int64_t copies = std::clamp<int64_t>(kCachedBytes / bytes, 1, most_copies);
-    const auto dtype = at::TensorOptions().dtype(scalar_type_of(graph.value(graph.outputs[0]).dtype));
-    for (int64_t length : lengths) tensors_.push_back(at::ones({length}, dtype));
-    for (int64_t i = 0; i < copies; ++i) weights_.push_back(tensors_.back().clone());
-  }
-
-  void run() {
-    std::vector<at::TensorImpl*> inputs;
-    for (const at::Tensor& tensor : tensors_) inputs.push_back(tensor.unsafeGetTensorImpl());
-    inputs.back() = weights_[turn_++ % weights_.size()].unsafeGetTensorImpl();
-    std::vector<at::Tensor> results;
-    check_internal(call_.run(inputs.data(), inputs.size(), results), "a product could not be computed");
-  }
-
- private:
-  CompiledCall call_;
-  std::vector<at::Tensor> tensors_, weights_;
-  size_t turn_ = 0;
-};
 
 bool always(const ProductCall&) { return true; }
 
@@ -101,10 +73,8 @@ bool is_worth_a_trial(const ProductCall& product) {
 bool own_is_faster(const ProductCall& product, const Options& options) try {
   const pybind11::gil_scoped_acquire calls_need_it;
   const at::AutoDispatchBelowADInplaceOrView below_autograd;
-  std::vector<int64_t> lengths;
-  const Graph graph = program_of(product, lengths);
-  Way own(graph, lengths, options, always);
-  Way library(graph, lengths, options, nullptr);
+  const CapturedProgram program = program_of(product);
+  ProgramTrial own = way(program, options, always), library = way(program, options, nullptr);
   const auto [own_seconds, library_seconds] = seconds_in_turn([&] { own.run(); }, [&] { library.run(); });
   return own_seconds <= library_seconds * kWorthFusion;
 } catch (const std::exception&) {
@@ -113,15 +83,8 @@ bool own_is_faster(const ProductCall& product, const Options& options) try {
 
 std::string question(const ProductCall& product, const Options& options) {
   std::string text = "product of " + std::string(info(product.dtype).name) + " " + circumstances(options);
-  auto add = [&](const Access& access) {
-    text += ";";
-    for (int64_t n : access.geometry.sizes) text += " " + std::to_string(n);
-    text += " by";
-    for (int64_t n : access.geometry.strides) text += " " + std::to_string(n);
-  };
-  add(product.left);
-  add(product.right);
-  if (product.added) add(*product.added);
+  for (const Access* access : {&product.left, &product.right}) text += in_words(access->geometry);
+  if (product.added) text += in_words(product.added->geometry);
   return text;
 }
 
@@ -143,9 +106,7 @@ std::optional<double> seconds_of_own(const ProductCall& product, const Options& 
   if (options.products == "library" || !is_worth_a_trial(product)) return std::nullopt;
   const pybind11::gil_scoped_acquire calls_need_it;
   const at::AutoDispatchBelowADInplaceOrView below_autograd;
-  std::vector<int64_t> lengths;
-  const Graph graph = program_of(product, lengths);
-  Way own(graph, lengths, options, always, 1);
+  ProgramTrial own = way(program_of(product), options, always, 1);
   return seconds_of([&] { own.run(); });
 } catch (const std::exception&) {
   return std::nullopt;

@@ -40,6 +40,14 @@ size_t remembered_choice(const std::string& question, const std::vector<std::str
   return found;
 }
 
+std::string in_words(const Geometry& geometry) {
+  std::string text = ";";
+  for (int64_t n : geometry.sizes) text += " " + std::to_string(n);
+  text += " by";
+  for (int64_t n : geometry.strides) text += " " + std::to_string(n);
+  return text;
+}
+
 std::string circumstances(const Options& options) {
   const CodegenOptions codegen{.isa = options.isa, .fast_math = options.numerics == "fast"};
   return "on " + process_kernel_cache().backend().target(codegen) + " torch " TORCH_VERSION " threads " +

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "graph/geometry.h"
 #include "support/options.h"
 
 namespace braze {
@@ -29,6 +30,9 @@ class Remembered {
 /// threads may both find it.
 size_t remembered_choice(const std::string& question, const std::vector<std::string_view>& answers,
                          const std::function<size_t()>& find);
+
+/// The sizes and strides of an operand, as a part of a question.
+std::string in_words(const Geometry& geometry);
 
 /// What every answer depends on: the machine, PyTorch, the number of threads.
 std::string circumstances(const Options& options);
