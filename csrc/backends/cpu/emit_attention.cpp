@@ -13,7 +13,6 @@
 #include "attention_steps.h"
 #include "emit_loops.h"
 #include "function_emitter.h"
-#include "loop_layout.h"
 #include "product_tile.h"
 #include "schedule/product_form.h"
 
@@ -74,13 +73,7 @@ class AttentionEmitter : FunctionEmitter {
 
   bool has_mask() const { return kernel_.body[form_.mask].kind == InstrKind::Load; }
   int64_t width_of_panel(int64_t column) const { return std::min(kPanelColumns, form_.columns - column); }
-  Value* least(Value* a, Value* b) { return ir_.CreateSelect(ir_.CreateICmpSLT(a, b), a, b); }
-
-  Value* floats_on_stack(int64_t count) {
-    auto* memory = ir_.CreateAlloca(ir_.getFloatTy(), number(count));
-    memory->setAlignment(llvm::Align(64));
-    return memory;
-  }
+  Value* floats_on_stack(int64_t count) { return on_stack(ir_.getFloatTy(), count); }
 
   void make_room() {
     query_ = floats_on_stack(block_ * form_.depth);
@@ -105,21 +98,12 @@ class AttentionEmitter : FunctionEmitter {
 
   /// Runs a step on `points` of its points.
   void run_step(const Kernel& step, const std::string& what, std::initializer_list<Value*> params, Value* points) {
-    llvm::Type *i64 = ir_.getInt64Ty(), *pointer = ir_.getPtrTy();
     const std::string name = name_ + "." + what;
     llvm::Function* function = module_.getFunction(name);
-    if (!function) {
-      function = add_function(module_, name, isa_, {pointer, i64, i64}, i64);
-      llvm::IRBuilder<> ir(module_.getContext());
-      llvm::FastMathFlags flags;
-      flags.setAllowContract(fast_math_);
-      ir.setFastMathFlags(flags);
-      Code code{ir, isa_, fast_math_};
-      LoopEmitter(code, LoopLayout(step, isa_), *function).run();
-    }
+    if (!function) function = add_loops(module_, step, name, isa_, fast_math_);
     size_t next = 0;
     for (Value* param : params)
-      if (param) ir_.CreateStore(param, ir_.CreateConstGEP1_64(pointer, pointers_, next++));
+      if (param) ir_.CreateStore(param, ir_.CreateConstGEP1_64(ir_.getPtrTy(), pointers_, next++));
     ir_.CreateCall(function, {pointers_, number(0), points});
   }
 

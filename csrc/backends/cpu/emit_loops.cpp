@@ -2,6 +2,7 @@
 #include "emit_loops.h"
 
 #include "emit_memory.h"
+#include "function_emitter.h"
 
 namespace braze::cpu {
 
@@ -168,6 +169,21 @@ Value* LoopEmitter::while_fits(Value* begin, Value* end, int64_t step, int64_t n
   ir_.CreateBr(head);
   ir_.SetInsertPoint(after);
   return position;
+}
+
+llvm::Function* add_loops(llvm::Module& module, const Kernel& kernel, const std::string& name, const Isa& isa,
+                          bool fast_math) {
+  llvm::IRBuilder<> ir(module.getContext());
+  if (fast_math) {
+    llvm::FastMathFlags flags;
+    flags.setAllowContract(true);
+    ir.setFastMathFlags(flags);
+  }
+  llvm::Type *i64 = ir.getInt64Ty(), *pointer = ir.getPtrTy();
+  llvm::Function* function = add_function(module, name, isa, {pointer, i64, i64}, i64);
+  Code code{ir, isa, fast_math};
+  LoopEmitter(code, LoopLayout(kernel, isa), *function).run();
+  return function;
 }
 
 }  // namespace braze::cpu

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <string>
 #include <vector>
 
 #include "code.h"
@@ -120,5 +121,9 @@ class LoopEmitter {
   Values tiles_;                 // [instr]: stack memory of a transposed tile
   llvm::Value* tile_row_ = nullptr;  // the row of the tiles being worked on; null: not in a tile
 };
+
+/// Adds a function that runs a kernel's loops: i64(params and sizes, begin, end).
+llvm::Function* add_loops(llvm::Module& module, const Kernel& kernel, const std::string& name, const Isa& isa,
+                          bool fast_math);
 
 }  // namespace braze::cpu

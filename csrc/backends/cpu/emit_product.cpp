@@ -12,10 +12,8 @@
 
 #include <algorithm>
 
-#include "code.h"
 #include "emit_loops.h"
 #include "function_emitter.h"
-#include "loop_layout.h"
 #include "product_pack.h"
 #include "product_tile.h"
 
@@ -123,30 +121,8 @@ class ProductEmitter : FunctionEmitter {
     Value* next;  // where the next part lies, here or in the next panel
   };
 
-  Value* least(Value* a, Value* b) { return ir_.CreateSelect(ir_.CreateICmpSLT(a, b), a, b); }
-
-  Value* on_stack(llvm::Type* type, int64_t count) {
-    auto* memory = ir_.CreateAlloca(type, number(count));
-    memory->setAlignment(llvm::Align(64));
-    return memory;
-  }
-
   void put_pointer(Value* pointers, size_t at, Value* pointer) {
     ir_.CreateStore(pointer, ir_.CreateConstGEP1_64(ir_.getPtrTy(), pointers, at));
-  }
-
-  llvm::Function* loops_of(const Kernel& kernel, const std::string& name) {
-    llvm::Type *i64 = ir_.getInt64Ty(), *pointer = ir_.getPtrTy();
-    llvm::Function* function = add_function(module_, name, isa_, {pointer, i64, i64}, i64);
-    llvm::IRBuilder<> ir(module_.getContext());
-    if (fast_math_) {
-      llvm::FastMathFlags flags;
-      flags.setAllowContract(true);
-      ir.setFastMathFlags(flags);
-    }
-    Code code{ir, isa_, fast_math_};
-    LoopEmitter(code, LoopLayout(kernel, isa_), *function).run();
-    return function;
   }
 
   /// Copies a part of the right factor's panel, its columns side by side.
@@ -163,7 +139,7 @@ class ProductEmitter : FunctionEmitter {
     }
     pack.body.push_back(memory_instr(InstrKind::Store, DType::f32, 1, {kPanelColumns, 1}));
     pack.body.back().args = {static_cast<int>(pack.body.size()) - 2};
-    return loops_of(pack, name);
+    return add_loops(module_, pack, name, isa_, fast_math_);
   }
 
   /// What happens to the sums of a panel. Each access has a param of its own, because each begins somewhere else.
@@ -197,7 +173,7 @@ class ProductEmitter : FunctionEmitter {
   Panel make_panel(int64_t width) {
     const std::string name = name_ + "." + std::to_string(width);
     Panel panel{.width = width};
-    panel.rest = loops_of(rest_of_kernel(width), name + ".rest");
+    panel.rest = add_loops(module_, rest_of_kernel(width), name + ".rest", isa_, fast_math_);
     const bool turns = tiling_.tile.right_depth == 1 && tiling_.tile.right_column != 1;
     llvm::Function* pack = !tiling_.packs ? nullptr
                            : turns

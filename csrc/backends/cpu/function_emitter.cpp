@@ -17,6 +17,12 @@ void FunctionEmitter::enter(llvm::Function* function) {
   ir_.SetInsertPoint(add_block("entry"));
 }
 
+llvm::Value* FunctionEmitter::on_stack(llvm::Type* element, int64_t count) {
+  auto* memory = ir_.CreateAlloca(element, number(count));
+  memory->setAlignment(llvm::Align(64));
+  return memory;
+}
+
 void FunctionEmitter::loop(Value* begin, Value* end, int64_t step, const std::function<void(Value*)>& body) {
   advance(begin, end, [&](Value* position) {
     body(position);

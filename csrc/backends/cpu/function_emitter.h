@@ -39,6 +39,10 @@ class FunctionEmitter {
     return ir_.CreateGEP(memory_element(ir_.getContext(), dtype), base, offset);
   }
 
+  Value* least(Value* a, Value* b) { return ir_.CreateSelect(ir_.CreateICmpSLT(a, b), a, b); }
+  /// Room for `count` elements, at a line of the cache.
+  Value* on_stack(llvm::Type* element, int64_t count);
+
   /// Positions begin, begin + step, ... below `end`: maybe none.
   void loop(Value* begin, Value* end, int64_t step, const std::function<void(Value*)>& body);
   /// The same where the body says how far it came.
