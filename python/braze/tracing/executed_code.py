@@ -213,13 +213,11 @@ def identify(function):
 
 
 def names_of(codes):
-    """The names by which this code can reach attributes: co_names, and constant strings that look like names, nested
-    code included.
+    """The names by which this code can reach attributes: co_names, and constant strings that look like names. Code
+    nested in it is code of its own, which ran or did not.
     """
     names = set()
-    todo = list(codes)
-    while todo:
-        code = todo.pop()
+    for code in codes:
         names.update(code.co_names)
         constants = list(code.co_consts)
         while constants:
@@ -228,8 +226,6 @@ def names_of(codes):
                 names.update(names_in(constant))
             elif isinstance(constant, (tuple, frozenset)):
                 constants.extend(constant)
-            elif isinstance(constant, types.CodeType):
-                todo.append(constant)
     return names
 
 

@@ -271,7 +271,7 @@ def may_compare_objects(code):
 
 @functools.lru_cache(maxsize=4096)
 def own_names(code):
-    """The names this code and the code nested in it use, globals among them."""
+    """The names this code uses, globals among them."""
     return frozenset(names_of([code]))
 
 
