@@ -23,14 +23,16 @@ py::tuple refusal_tuple(const Refusal& refusal) { return py::make_tuple(refusal.
 py::object build_arguments(py::tuple args, py::dict kwargs, bool keyword_order_matters,
                            const std::unordered_set<std::string>& by_structure,
                            const std::unordered_set<std::string>& by_identity,
-                           const std::vector<std::tuple<py::object, py::object, py::tuple, std::string>>& places) {
+                           const std::vector<std::tuple<py::object, py::object, py::tuple, std::string>>& places,
+                           bool attributes_matter) {
   Refusal refusal;
   std::vector<ArgumentSpec::Place> attributes;
   for (const auto& [owner, names, counters, path] : places)
     attributes.push_back({PyRef::borrow(owner.ptr()), names.is_none() ? PyRef() : PyRef::borrow(names.ptr()),
                           PyRef::borrow(counters.ptr()), path});
-  std::shared_ptr<ArgumentSpec> spec = ArgumentSpec::build(args.ptr(), kwargs.ptr(), keyword_order_matters,
-                                                           by_structure, by_identity, attributes, refusal);
+  std::shared_ptr<ArgumentSpec> spec =
+      ArgumentSpec::build(args.ptr(), kwargs.ptr(), keyword_order_matters, attributes_matter, by_structure, by_identity,
+                          attributes, refusal);
   return spec ? py::cast(spec) : py::object(refusal_tuple(refusal));
 }
 
@@ -52,10 +54,12 @@ void bind_arguments(py::module_& module) {
           py::arg("by_structure") = std::unordered_set<std::string>(),
           py::arg("by_identity") = std::unordered_set<std::string>(),
           py::arg("places") = std::vector<std::tuple<py::object, py::object, py::tuple, std::string>>(),
+          py::arg("attributes_matter") = true,
           "The spec of these arguments, or a refusal as (reason, detail). `by_structure`: paths of plain objects "
           "that are matched by class and attributes, or '*' for all. `by_identity`: paths of containers "
           "that are matched as objects. `places`: (owner, names, counters, path) of "
-          "attributes that count as arguments; names None for all of a list or dict.")
+          "attributes that count as arguments; names None for all of a list or dict. `attributes_matter`: the function "
+          "may read attributes of tensors, so they must have none.")
       .def(
           "containers",
           [](const ArgumentSpec& spec, py::tuple args, py::dict kwargs) {
@@ -72,7 +76,7 @@ void bind_arguments(py::module_& module) {
           [](const ArgumentSpec& spec, const std::vector<py::object>& tensors) -> py::object {
             for (size_t i = 0; i < tensors.size(); ++i) {
               const at::TensorImpl* now = THPVariable_Unpack(tensors[i].ptr()).unsafeGetTensorImpl();
-              if (!cpython::has_no_own_attributes(tensors[i].ptr()))
+              if (spec.has_attributes(tensors[i].ptr()))
                 return py::cast(spec.tensors().describe(i) + ", now with attributes");
               if (!spec.tensors().check(i, now))
                 return py::cast(spec.tensors().describe(i) + ", now " + TensorSpecs::describe(now));

@@ -67,10 +67,10 @@ def compile_with(options, target):
     return compiled_callable(target, options, name_of(target))
 
 
-def compiled_callable(function, options, name):
+def compiled_callable(function, options, name, attributes_matter=True):
     from braze.tracing.session import Session
 
-    result = _C.Callable(function, Session(function, options, name))
+    result = _C.Callable(function, Session(function, options, name, attributes_matter))
     functools.update_wrapper(result, function)
     return result
 

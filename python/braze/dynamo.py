@@ -36,7 +36,7 @@ class GraphSession(Session):
     """As Session, for code that is known to read only its inputs and the tensors the graph module holds."""
 
     def __init__(self, graph_module, options):
-        super().__init__(graph_module.forward, options, "fx graph")
+        super().__init__(graph_module.forward, options, "fx graph", attributes_matter=False)
         self.graph_module = graph_module
 
     def state_of(self, executed, spec, call):

@@ -240,6 +240,20 @@ def test_mixture_of_experts(skips_empty):
         assert len(stages) < 8, "the experts' stages are shared"
 
 
+def test_stages_take_weights_that_have_attributes():
+    net = Mixture().eval()
+    for weight in net.parameters():
+        weight.is_initialised = True
+    calls = [
+        lambda seed=seed: (torch.randn(1, 7, 16, generator=torch.Generator().manual_seed(seed)),) for seed in range(24)
+    ]
+    expected = run(net, calls)
+    for (want, _), (have, _) in zip(expected, run(braze.compile(net), calls), strict=True):
+        assert not differences(want, have)
+    stages = net._compiled_call_impl.handler.value_sizes.stages.values()
+    assert stages and all(stage.handler.entries and not stage.handler.refusals for stage in stages)
+
+
 def test_arguments_vary_in_size_as_well():
     calls = [
         lambda rows=rows, seed=seed: made(rows, 0.5, seed)

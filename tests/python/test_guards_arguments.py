@@ -124,6 +124,8 @@ def test_tensor_with_python_attributes():
     marked.note = 1
     assert _C.ArgumentSpec.build((marked,), {})[0] == "argument_structure"
     assert not spec_of(T.clone()).check((marked,), {})
+    unread = _C.ArgumentSpec.build((marked,), {}, attributes_matter=False)
+    assert unread.check((marked,), {}) and unread.check((T.clone(),), {})
 
 
 def test_list_that_contains_itself():

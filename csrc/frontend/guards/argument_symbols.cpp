@@ -13,7 +13,7 @@ bool ArgumentSpec::alike(const ArgumentSpec& a, const ArgumentSpec& b) {
   return a.nodes_.size() == b.nodes_.size() && a.paths_ == b.paths_ && a.container_pattern_ == b.container_pattern_ &&
          a.positional_ == b.positional_ && a.keyword_nodes_ == b.keyword_nodes_ && a.symbols_.empty() &&
          b.symbols_.empty() && a.keyword_order_matters_ == b.keyword_order_matters_ &&
-         same(a.keyword_names_, b.keyword_names_);
+         a.attributes_matter_ == b.attributes_matter_ && same(a.keyword_names_, b.keyword_names_);
 }
 
 /// Whether they ask the same of one leaf, where that is no tensor.

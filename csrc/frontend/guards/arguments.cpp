@@ -60,7 +60,7 @@ class ArgumentSpec::Builder {
     spec_.paths_.push_back(path);
     Node node{Kind::Same, 0, Py_TYPE(object), PyRef(), path_index};
     if (THPVariable_CheckExact(object)) {
-      if (!cpython::has_no_own_attributes(object)) return refuse(path + " is a tensor with attributes set by Python");
+      if (spec_.has_attributes(object)) return refuse(path + " is a tensor with attributes set by Python");
       node.kind = Kind::Tensor;
       node.index = static_cast<uint32_t>(spec_.tensors_.size());
       if (!spec_.tensors_.add(THPVariable_Unpack(object), refusal_)) {
@@ -241,7 +241,7 @@ class ArgumentSpec::Matcher {
     ++cursor;
     switch (node.kind) {
       case Kind::Tensor: {
-        if (Py_TYPE(object) != node.type || !cpython::has_no_own_attributes(object)) return false;
+        if (Py_TYPE(object) != node.type || spec_.has_attributes(object)) return false;
         at::TensorImpl* tensor = THPVariable_Unpack(object).unsafeGetTensorImpl();
         if (!spec_.tensors_.check(node.index, tensor, inputs_.symbols.data())) return false;
         inputs_.tensors.push_back(tensor);
@@ -332,6 +332,7 @@ class ArgumentSpec::Matcher {
 };
 
 std::unique_ptr<ArgumentSpec> ArgumentSpec::build(PyObject* args, PyObject* kwargs, bool keyword_order_matters,
+                                                  bool attributes_matter,
                                                   const std::unordered_set<std::string>& by_structure,
                                                   const std::unordered_set<std::string>& by_identity,
                                                   const std::vector<Place>& places, Refusal& refusal) {
@@ -339,6 +340,7 @@ std::unique_ptr<ArgumentSpec> ArgumentSpec::build(PyObject* args, PyObject* kwar
   Builder builder(*spec, by_structure, by_identity, refusal);
   spec->positional_ = static_cast<size_t>(PyTuple_GET_SIZE(args));
   spec->keyword_order_matters_ = keyword_order_matters;
+  spec->attributes_matter_ = attributes_matter;
   for (size_t i = 0; i < spec->positional_; ++i) {
     if (!builder.add(PyTuple_GET_ITEM(args, i), "args[" + std::to_string(i) + "]")) return nullptr;
   }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "frontend/capture/refusal.h"
+#include "frontend/guards/cpython_objects.h"
 #include "frontend/guards/python_value.h"
 #include "frontend/guards/tensor_specs.h"
 
@@ -57,8 +58,10 @@ class ArgumentSpec {
   /// `keyword_order_matters`: the function has a **kwargs parameter, so it can see the order. `by_structure`: paths of
   /// plain objects that are matched, with all inside them, by attributes, and of tuples that count as containers since
   /// the call returns them; "*" stands for all. `by_identity`: paths of
-  /// containers that are matched as objects.
+  /// containers that are matched as objects. `attributes_matter`: the function may read attributes that Python has set
+  /// on tensors, so there must be none.
   static std::unique_ptr<ArgumentSpec> build(PyObject* args, PyObject* kwargs, bool keyword_order_matters,
+                                             bool attributes_matter,
                                              const std::unordered_set<std::string>& by_structure,
                                              const std::unordered_set<std::string>& by_identity,
                                              const std::vector<Place>& places, Refusal& refusal);
@@ -86,6 +89,9 @@ class ArgumentSpec {
   /// arguments, and in `inside` what has to be put into containers. False when a place cannot hold it.
   bool substitute(PyObject* args, PyObject* kwargs, const std::vector<PyObject*>& values, PyRef& new_args,
                   PyRef& new_kwargs, std::vector<Substitute>& inside) const;
+
+  /// Whether a tensor has attributes that the function may read.
+  bool has_attributes(PyObject* tensor) const { return attributes_matter_ && !cpython::has_no_own_attributes(tensor); }
 
   size_t tensor_count() const { return tensors_.size(); }
   const TensorSpecs& tensors() const { return tensors_; }
@@ -156,7 +162,7 @@ class ArgumentSpec {
   size_t positional_ = 0;
   std::vector<uint32_t> keyword_nodes_;  // root node of each keyword argument
   PyRef keyword_names_;                  // tuple of str, in the order of the recorded call
-  bool keyword_order_matters_ = true;
+  bool keyword_order_matters_ = true, attributes_matter_ = true;
   std::vector<ObjectRef> owners_;
 };
 

@@ -8,8 +8,9 @@ from braze.tracing.kept_places import KeptPlaces
 class ArgumentMatching:
     """Learned from calls. Whoever is told that something has changed begins anew with the kinds that it is about."""
 
-    def __init__(self, keyword_order_matters):
+    def __init__(self, keyword_order_matters, attributes_matter):
         self.keyword_order_matters = keyword_order_matters
+        self.attributes_matter = attributes_matter  # the function may read attributes of tensors
         self.by_structure = set()  # paths of arguments that are matched by their attributes, though objects
         self.by_identity = set()  # paths of those that must not be
         self.places = KeptPlaces()  # what counts as an argument, as calls replace it
@@ -21,7 +22,13 @@ class ArgumentMatching:
     def spec_of(self, args, kwargs):
         """The arguments and what counts as such; a refusal as a tuple when they are not vouched for."""
         return _C.ArgumentSpec.build(
-            args, kwargs, self.keyword_order_matters, self.by_structure, self.by_identity, self.places.rows()
+            args,
+            kwargs,
+            self.keyword_order_matters,
+            self.by_structure,
+            self.by_identity,
+            self.places.rows(),
+            self.attributes_matter,
         )
 
     def replaced_objects(self, spec, earlier_specs):

@@ -55,7 +55,8 @@ WITHOUT_CHILDREN = frozenset({"needs_grad", "hook_taken", "exception", "no_work"
 class Session:
     """Decides what to do with the calls that no entry answers. One for each callable; `miss` is called by it."""
 
-    def __init__(self, function, options, name):
+    def __init__(self, function, options, name, attributes_matter=True):
+        """`attributes_matter`: the function may read attributes that Python has set on tensors it is given."""
         self.function = function
         self.options = options
         self.name = name
@@ -68,7 +69,7 @@ class Session:
         self.lock = threading.Lock()
         self.given_up = False
         self.changes_of_weights = 0
-        self.matching = ArgumentMatching(takes_keywords(function))
+        self.matching = ArgumentMatching(takes_keywords(function), attributes_matter)
         self.varying = VaryingSizes(self)
         self.value_sizes = ValueSizes(self)
 

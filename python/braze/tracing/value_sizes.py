@@ -220,7 +220,8 @@ class ValueSizes:
         )
         if key not in self.stages:
             name = f"stage {len(self.stages) + 1} of {self.session.name}"
-            self.stages[key] = compiled_callable(function.made(name), options_of_stages(self.session.options), name)
+            options = options_of_stages(self.session.options)
+            self.stages[key] = compiled_callable(function.made(name), options, name, attributes_matter=False)
         return self.stages[key]
 
 
