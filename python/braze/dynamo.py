@@ -8,6 +8,7 @@ Graphs that need gradients run eagerly.
 from braze import _C
 from braze.errors import UserError
 from braze.options import call_options
+from braze.tracing.python_state import PythonState
 from braze.tracing.session import Session
 
 
@@ -43,27 +44,14 @@ class GraphSession(Session):
         return GraphState(self.graph_module, call.arguments)
 
 
-class GraphState:
-    """The tensors an FX graph reads besides its inputs. The rest of the Python state is Dynamo's to guard.
-
-    It stands where braze.tracing.reachable.Snapshot does for other callables.
-    """
-
-    refusal = None
+class GraphState(PythonState):
+    """The tensors an FX graph reads besides its inputs. The rest of the Python state is Dynamo's to guard."""
 
     def __init__(self, graph_module, arguments):
+        super().__init__()
         self.tensors = [*graph_module.named_parameters(), *graph_module.named_buffers(), *constants_of(graph_module)]
         self.paths = {id(tensor): path for path, tensor in self.tensors}
-        self.objects = []
-        self.generators = []
-        self.caches = []
-        self.seen = {}
-        self.met_names = frozenset()
-        self.guards = _C.StateGuards()
         self.guards.add_alias_links(arguments, [tensor for _, tensor in self.tensors])
-
-    def changed(self):
-        return self.guards.changed()
 
     def replaced(self):
         return []

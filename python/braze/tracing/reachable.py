@@ -25,6 +25,7 @@ from braze.tracing import trusted
 from braze.tracing.argument_memory import contents_of, same
 from braze.tracing.executed_code import imported_modules, names_in, names_in_fields, names_of, reads_unnamed_attributes
 from braze.tracing.expansion import Expansion
+from braze.tracing.python_state import PythonState
 from braze.tracing.refusal import Refusal
 from braze.tracing.state_paths import root_name
 from braze.tracing.visible import class_name
@@ -64,29 +65,20 @@ def is_whole(code):
     return trusted.reads_whole_objects(code.co_filename, code.co_name)
 
 
-class Snapshot(Expansion):
-    """Guards with what they guard. `tensors`: (path, tensor) of those found; `generators`: random
-    number generators found; `objects`: what existed before the call,
-    for results that are no new objects; `refusal`: set when something cannot be vouched for.
-    """
+class Snapshot(Expansion, PythonState):
+    """The state as a walk over all that is reachable finds it."""
 
     def __init__(self, executed, names, whole, places, fresh_keyed):
-        self.guards = _C.StateGuards()
+        super().__init__()
         self.guards.set_names(frozenset(names))
         self.places = places
         self.fresh_keyed = fresh_keyed
-        self.caches = []  # the WatchedCaches
         self.attributes = []  # (object, path, the attributes that are guarded)
         self.contents = []  # (list or dict, path, what is in it)
-        self.tensors = []
-        self.generators = []
-        self.refusal = None
-        self.met_names = set()
         self.met_access = False  # a function that reads attributes by names it is given is among the values
         self.executed = executed
         self.names = names
         self.whole = whole
-        self.seen = {}
         self.todo = []
         self.found_codes = set()
         self.watched = set()  # modules whose attributes are compared but not followed
@@ -101,19 +93,7 @@ class Snapshot(Expansion):
         self.in_library = False
         self.tensor_paths = {}
 
-    @property
-    def objects(self):
-        """What existed before the call and is guarded."""
-        return list(self.seen.values())
-
-    def changed(self):
-        """The paths of what is no longer as it was when the snapshot was taken."""
-        return self.guards.changed()
-
     def replaced(self):
-        """(owner, path, name, old, new) of attributes and globals that hold another object now, and, with None for a
-        name, of lists and dicts that hold other items.
-        """
         for owner, path, before in self.attributes:
             is_object = type(owner) not in (dict, types.CellType)
             now = vars(owner) if is_object else contents_of(owner)
@@ -126,7 +106,6 @@ class Snapshot(Expansion):
                 yield container, path, None, None, None
 
     def changed_caches(self):
-        """Of those that are not guarded, for they keep nothing that is found again."""
         return [cache for cache in self.caches if cache.wrapper in self.fresh_keyed and not cache.is_as_it_was()]
 
     def path_of(self, tensor):
