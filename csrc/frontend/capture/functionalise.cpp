@@ -166,13 +166,33 @@ class Functionaliser {
   Access read(const TensorSnapshot& tensor, const std::string& op) {
     Buffer& buffer = buffers_[tensor.storage];
     if (!buffer.known) refuse(Fallback::unknown_tensor, "an operand of " + op);
-    const Value& value = graph().value(buffer.value);
-    if (value.dtype != tensor.dtype) refuse(Fallback::dtype_view, op);
+    const int64_t begin = buffer.base * info(graph().value(buffer.value).dtype).bytes, bytes = info(tensor.dtype).bytes;
+    const ValueId seen = reinterpreted(buffer.value, tensor.dtype, op);
+    if (begin % bytes != 0) refuse(Fallback::dtype_view, op);
     Geometry geometry = tensor.geometry;
-    geometry.offset = geometry.numel() == 0 ? 0 : geometry.offset - buffer.base;
-    if (geometry.offset < 0 || geometry.extent() > value.length)
+    geometry.offset = geometry.numel() == 0 ? 0 : geometry.offset - begin / bytes;
+    if (geometry.offset < 0 || geometry.extent() > graph().value(seen).length)
       refuse(Fallback::unseen_writer, "a view beyond the memory seen by " + op);
-    return {buffer.value, std::move(geometry)};
+    return {seen, std::move(geometry)};
+  }
+
+  /// The bytes of a value as elements of another dtype: a copy, for an access reads at its value's dtype.
+  ValueId reinterpreted(ValueId id, DType dtype, const std::string& op) {
+    const Value value = graph().value(id);
+    if (value.dtype == dtype) return id;
+    const int64_t bytes = value.length * info(value.dtype).bytes, length = bytes / info(dtype).bytes;
+    if (length * info(dtype).bytes != bytes || length == 0) refuse(Fallback::dtype_view, op);
+    auto [known, fresh] = reinterpreted_.try_emplace({id, dtype}, -1);
+    if (!fresh) return known->second;
+    Node copy;
+    copy.op = Op::extern_;
+    copy.operands.emplace_back(Access{id, Geometry::contiguous({value.length})});
+    copy.call.op = "aten::view_copy";
+    copy.call.overload = "dtype";
+    copy.call.args = {TensorArg{0}, NamedArg{"dtype", std::string(info(dtype).torch_name)}};
+    copy.call.returns = {0};
+    copy.origin = op;
+    return known->second = graph().append(std::move(copy), dtype, Geometry::contiguous({length}));
   }
 
   void lower(const RecordedOp& op) {
@@ -215,6 +235,8 @@ class Functionaliser {
     for (size_t w = 0; w < op.written.size(); ++w) {
       int position = op.written[w];
       const auto& operand = op.operands[position];
+      if (graph().value(buffers_[operand.storage].value).dtype != operand.dtype)
+        refuse(Fallback::dtype_view, op.call.op + " writes it");
       if (op.rewritten[w].storage != operand.storage || op.rewritten[w].geometry != operand.geometry)
         refuse(Fallback::resized, op.call.op);
       if (overlaps_itself(operand.geometry))
@@ -440,6 +462,7 @@ class Functionaliser {
   std::unordered_map<c10::TensorImpl*, int> slot_of_;
   std::unordered_map<c10::TensorImpl*, int> seen_tensors_;
   std::unordered_map<c10::StorageImpl*, int> seen_storages_;
+  std::map<std::pair<ValueId, DType>, ValueId> reinterpreted_;
   CapturedProgram program_;
 };
 

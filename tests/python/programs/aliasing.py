@@ -213,6 +213,21 @@ def real_and_complex_views(compile):
 
 
 @program
+def memory_read_at_other_dtypes(compile):
+    def f(x, rotation):
+        pairs = torch.view_as_complex(x.reshape(-1, 4, 2)) * rotation
+        turned = torch.view_as_real(pairs).flatten(1) + 1
+        sign = turned[1:, 2:].view(torch.int32) >> 31
+        turned.mul_(-3)
+        return turned, sign, turned.view(torch.int32) & 0x7FFFFFFF, x.view(torch.float64)[:, 1:] * 2
+
+    compiled = compile(f)
+    for _ in phases(0, 1):
+        x = data(4, 8)
+        yield compiled(x, torch.polar(torch.ones(4), data(4))), Kept(x)
+
+
+@program
 def bytes_of_a_tensor_written(compile):
     def f(x):
         x.view(torch.int32).bitwise_and_(0x7FFFFFFF)
