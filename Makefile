@@ -3,6 +3,7 @@
 #   make test         C++ and Python tests, daily pair                  make wheel    dist/braze-*.whl
 #   make test-matrix  the same on both pairs of Python and PyTorch      make format   clang-format and ruff format
 #   make lint         clang-format, clang-tidy on changed files, ruff   make clean    forget builds and environments
+#   make test-sanitized  threads, forks, interrupts and lifetimes under AddressSanitizer; TESTS=... for others
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .ONESHELL:
@@ -20,6 +21,8 @@ DAILY := .venv
 SECOND := .venv-torch2.11
 DAILY_BUILD := build/daily
 SECOND_BUILD := build/torch2.11
+SANITIZED_BUILD := build/sanitized
+SANITIZED_TESTS := $(addprefix tests/python/test_,threads_and_interrupts.py guards_lifetime.py callable.py cache_hostile.py)
 
 PYTEST ?= -m pytest -q -n auto --maxprocesses 4
 CPP_SOURCES := $(shell find csrc kernels tests/cpp -name '*.cpp' -o -name '*.h' -o -name '*.def' -o -name CMakeLists.txt 2>/dev/null)
@@ -29,7 +32,7 @@ PROJECT_FILES := CMakeLists.txt setup.py pyproject.toml
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: build demo test test-cpp test-python test-second test-matrix wheel format lint clean
+.PHONY: build demo test test-cpp test-python test-second test-matrix test-sanitized wheel format lint clean
 
 build: $(DAILY)/.built
 
@@ -51,6 +54,9 @@ test-second: $(SECOND)/.built
 
 test-matrix: test
 	$(MAKE) --no-print-directory test-second
+
+test-sanitized: $(DAILY)/.built
+	scripts/test_sanitized.sh $(SANITIZED_BUILD) $(DAILY)/bin/python $(or $(TESTS),$(SANITIZED_TESTS))
 
 wheel: $(DAILY)/.built
 	rm -rf dist build/lib.*
