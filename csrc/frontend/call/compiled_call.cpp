@@ -11,6 +11,7 @@
 #include <cstring>
 #include <unordered_set>
 
+#include "frontend/call/memory_as.h"
 #include "frontend/call/output_memory.h"
 #include "frontend/capture/convert.h"
 #include "support/error.h"
@@ -72,12 +73,16 @@ bool runs_what_may_raise(const Plan& plan) {
 
 /// Whether a result is the planned output itself.
 bool covers(const TensorOutput& output, const OutputBuffer& planned) {
-  return output.geometry.offset == 0 && output.geometry.sizes == planned.shape.sizes &&
+  return output.dtype == planned.dtype && output.geometry.offset == 0 && output.geometry.sizes == planned.shape.sizes &&
          output.geometry.strides == planned.shape.strides;
 }
 
-at::Tensor view_of(const at::Tensor& base, const TensorOutput& output, int64_t start) {
-  return at::as_strided(base, output.geometry.sizes, output.geometry.strides, start + output.geometry.offset);
+/// `start`: where the geometry's offset counts from, in elements of `start_dtype`.
+at::Tensor view_of(const at::Tensor& base, const TensorOutput& output, int64_t start, at::ScalarType start_dtype) {
+  const at::Tensor seen = memory_as(base, scalar_type_of(output.dtype));
+  const int64_t bytes = start * static_cast<int64_t>(at::elementSize(start_dtype));
+  return at::as_strided(seen, output.geometry.sizes, output.geometry.strides,
+                        bytes / static_cast<int64_t>(seen.itemsize()) + output.geometry.offset);
 }
 
 bool checks_indices(const Plan& plan) {
@@ -328,13 +333,14 @@ void CompiledCall::make_outputs(at::TensorImpl* const* inputs, Addresses& addres
       continue;
     }
     if (output.detached == TensorOutput::Detached::Base) base = base.detach();
-    outputs[i] = view_of(base, output, base.storage_offset());
+    outputs[i] = view_of(base, output, base.storage_offset(), base.scalar_type());
     if (output.detached == TensorOutput::Detached::View) outputs[i] = outputs[i].detach();
   }
   for (size_t i = 0; has_views && i < outputs.size(); ++i) {
     const TensorOutput& output = boundary_.outputs[i];
+    const at::Tensor& planned_output = addresses.buffers[output.index];
     if (output.base >= 0)
-      outputs[i] = view_of(outputs[output.base], output, addresses.buffers[output.index].storage_offset());
+      outputs[i] = view_of(outputs[output.base], output, planned_output.storage_offset(), planned_output.scalar_type());
   }
 }
 

@@ -393,21 +393,27 @@ class Functionaliser {
     }
     Buffer& buffer = buffers_[seen->second];
     const Value& value = graph().value(buffer.value);
-    if (value.dtype != *dtype) refuse(Fallback::dtype_view, "a result of the call");
+    if (value.dtype != *dtype && (result.is_neg() || result.is_conj()))
+      refuse(Fallback::dtype_view, "a result of the call");
+    const auto in_result = [&](int64_t elements) {  // of the value
+      const int64_t bytes = elements * info(value.dtype).bytes;
+      if (bytes % info(*dtype).bytes != 0) refuse(Fallback::dtype_view, "a result of the call");
+      return bytes / info(*dtype).bytes;
+    };
     out.geometry = geometry_of(result);
     bool empty = out.geometry.numel() == 0;
     if (buffer.input >= 0 && buffer.slot < static_cast<int>(arguments_.size() + program_.captured.size())) {
       out.kind = TensorOutput::Kind::View;
       out.index = buffer.slot;
-      out.geometry.offset -= slots_[buffer.slot].storage_offset();
+      out.geometry.offset -= in_result(slots_[buffer.slot].storage_offset());
       out.detached = detached_from(result, slots_[buffer.slot]);
       return out;
     }
     if (result.requires_grad()) refuse(Fallback::needs_grad, "a result requires grad");
     if (result.is_inference() != c10::InferenceMode::is_enabled())
       refuse(Fallback::inference_tensors, "a result of the call");
-    out.geometry.offset = empty ? 0 : out.geometry.offset - buffer.base;
-    if (out.geometry.offset < 0 || out.geometry.extent() > value.length)
+    out.geometry.offset = empty ? 0 : out.geometry.offset - in_result(buffer.base);
+    if (out.geometry.offset < 0 || out.geometry.extent() > value.length * info(value.dtype).bytes / info(*dtype).bytes)
       refuse(Fallback::tensor_layout, "a result of the call");
     auto [it, fresh] = output_of_storage.try_emplace(seen->second, static_cast<int>(graph().outputs.size()));
     if (fresh) graph().outputs.push_back(buffer.value);

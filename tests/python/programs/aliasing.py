@@ -228,6 +228,35 @@ def memory_read_at_other_dtypes(compile):
 
 
 @program
+def results_at_other_dtypes(compile):
+    def f(x, z):
+        turned, pairs = z * 2, (x + 1).reshape(-1, 2)
+        return turned.imag, turned, torch.view_as_complex(pairs), pairs, x.view(torch.int32)[1:], z.real, z
+
+    compiled = compile(f)
+    for _ in phases(0, 1):
+        x, z = data(6, 8)[1:, 2:], torch.complex(data(5, 3), data(5, 3) + 1)[2:, 1:]
+        yield compiled(x, z), Kept((x, z))
+
+
+@program
+def result_at_another_dtype_alone(compile):
+    compiled = compile(lambda x: (torch.fft.rfft(x).real, (x * 2).view(torch.uint8), (x + 1).view(torch.float64)[1:]))
+    for _ in phases(0, 1):
+        yield compiled(data(3, 8))
+
+
+@program
+def result_at_another_dtype_written(compile):
+    compiled = compile(lambda z: torch.view_as_real(z)[1:])
+    for _ in phases(0, 1):
+        z = torch.complex(data(5), data(5) + 1)
+        parts = compiled(z)
+        parts += 1
+        yield parts, z, z._version, parts._version, parts._is_view(), parts._base is z
+
+
+@program
 def bytes_of_a_tensor_written(compile):
     def f(x):
         x.view(torch.int32).bitwise_and_(0x7FFFFFFF)
