@@ -70,6 +70,7 @@ class LoopEmitter {
   llvm::Value* base(int instr, int copy);
   llvm::Value* lane_stride(int instr);
   llvm::Value* kept_address(int instr, int copy);
+  void prefetch_ahead(int instr, int copy);
   llvm::Value* gather(int instr, int copy, int lanes);
   llvm::Value* checked_offset(int instr, int copy, int lanes, llvm::Value* mask);
   bool index_is_uniform(const Instr& in) const;

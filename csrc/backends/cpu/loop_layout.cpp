@@ -251,6 +251,13 @@ bool LoopLayout::may_stream(const Instr& store) const {
   return bytes_moved(store) >= kStreamBytes;
 }
 
+bool LoopLayout::may_prefetch(size_t i) const {
+  const Instr& in = kernel.body[i];
+  if (bytes_moved(in) < kStreamBytes) return false;
+  if (shape == Shape::Points) return in.strides[lane_axis] == 1;
+  return shape == Shape::Rows && passes > 1 && needed[0][i] && in.strides[kernel.parallel_axes() - 1] != 0;
+}
+
 int64_t LoopLayout::bytes_moved(const Instr& in) const {
   int64_t bytes = info(in.dtype).bytes;
   for (size_t a = 0; a < kernel.axes.size(); ++a)
@@ -264,8 +271,7 @@ void LoopLayout::choose_streams(const Isa& isa) {
   if (!means_.streams || !isa.x86 || kernel.is_parametric()) return;
   for (size_t i = 0; i < kernel.body.size(); ++i) {
     const Instr& in = kernel.body[i];
-    if (in.kind == InstrKind::Load && shape == Shape::Rows && passes > 1 && in.strides[kernel.parallel_axes() - 1] != 0)
-      prefetches[i] = needed[0][i] && bytes_moved(in) >= kStreamBytes;
+    if (in.kind == InstrKind::Load) prefetches[i] = may_prefetch(i);
     if (in.kind != InstrKind::Store || (shape == Shape::Rows && in.row)) continue;
     streams[i] = lanes * info(in.dtype).bytes >= kNarrowestStream && may_stream(in);
   }

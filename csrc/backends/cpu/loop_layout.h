@@ -23,7 +23,8 @@
 
 namespace braze::cpu {
 
-constexpr int64_t kCacheLine = 64;  // bytes
+constexpr int64_t kCacheLine = 64;        // bytes
+constexpr int64_t kPrefetchBytes = 2048;  // how far ahead of a stream memory is asked for
 
 struct LoopLayout {
   /// What a layout may use.
@@ -61,8 +62,9 @@ struct LoopLayout {
   // will be read again stays. Each begins at a line of the cache as long as the kernel's params and chunks do.
   std::vector<bool> streams;
 
-  // Rows: the loads of more than the caches hold, for which the memory of the next row is asked while the second pass
-  // works on this one: the first pass would wait for it.
+  // The loads of more than the caches hold, whose memory is asked for ahead of its use: in Rows that of the next row,
+  // while the second pass works on this one (the first pass would wait for it); in Points what lies some lines further
+  // on, because the processor's own prefetchers stop at the end of a page and come too late where much is computed.
   std::vector<bool> prefetches;
 
   // Points: the parallel axis along which some loads are contiguous that are not so along the lanes; square tiles of
@@ -96,6 +98,7 @@ struct LoopLayout {
   void choose_tiles();
   void choose_streams(const Isa& isa);
   bool may_stream(const Instr& store) const;
+  bool may_prefetch(size_t load) const;
   int64_t bytes_moved(const Instr& in) const;
 
   std::vector<bool> closure(int pass) const;
