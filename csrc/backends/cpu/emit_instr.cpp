@@ -128,20 +128,25 @@ Value* LoopEmitter::lane_stride(int i) {
   return in.strides.empty() || !layout_.varies[i] ? number(0) : amount(in.strides[layout_.lane_axis]);
 }
 
-/// Asks for the memory that this load, or the pass after it, will want later: once a line of the cache.
+/// Asks for the memory that this load, or the pass before it, will want later: once a line of the cache.
 void LoopEmitter::prefetch_ahead(int i, int copy) {
   const Instr& in = kernel_.body[i];
   const int64_t bytes = info(in.dtype).bytes;
   if (!layout_.prefetches[i] || lanes_ != layout_.lanes || copy * lanes_ * bytes % kCacheLine != 0) return;
-  if (in_rows() && pass_ == 1) emit_prefetch(code_, in.dtype, base(i, copy), in.strides[kernel_.parallel_axes() - 1]);
-  if (!in_rows()) emit_prefetch(code_, in.dtype, base(i, copy), kPrefetchBytes / bytes);
+  int64_t ahead = 0;
+  switch (layout_.shape) {
+    case LoopLayout::Shape::Points: ahead = kPrefetchBytes / bytes; break;
+    case LoopLayout::Shape::Columns: ahead = kPrefetchRows * in.strides.back(); break;
+    case LoopLayout::Shape::Rows: ahead = pass_ == 1 ? in.strides[kernel_.parallel_axes() - 1] : 0; break;
+  }
+  if (ahead != 0) emit_prefetch(code_, in.dtype, base(i, copy), ahead);
 }
 
 Value* LoopEmitter::compute(int i, int copy, int lanes) {
   const Instr& in = kernel_.body[i];
   switch (in.kind) {
     case InstrKind::Load:
-      if (tile_row_ && layout_.transposed[i]) return tile_load(i);
+      if (tile_row_ && layout_.transposed[i]) return tile_load(i, copy);
       prefetch_ahead(i, copy);
       return emit_load(code_, in.dtype, base(i, copy), lane_stride(i), lanes, lanes == 1 ? nullptr : mask_);
     case InstrKind::Gather: return gather(i, copy, lanes);
