@@ -73,6 +73,8 @@ class LoopEmitter {
   llvm::Value* lane_stride(int instr);
   llvm::Value* kept_address(int instr, int copy);
   void prefetch_ahead(int instr, int copy);
+  llvm::Value* share_of_sum(llvm::Value* part, int sum, int lanes);
+  bool is_share_of_sum(const Instr& in) const;
   llvm::Value* gather(int instr, int copy, int lanes);
   llvm::Value* checked_offset(int instr, int copy, int lanes, llvm::Value* mask);
   bool index_is_uniform(const Instr& in) const;
