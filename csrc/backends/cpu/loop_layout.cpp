@@ -251,12 +251,20 @@ void LoopLayout::choose_tiles() {
   transposed.assign(kernel.body.size(), false);
   const int axis = outer_axes - 1;
   if (shape != Shape::Points || axis < 0 || lanes < 4 || !lane_extent_reaches(lanes)) return;
-  if (!is_size_param(kernel.axes[axis]) && kernel.axes[axis] < lanes) return;
+  auto runs_across = [&](const Instr& in) {
+    return in.kind == InstrKind::Load && in.strides[axis] == 1 && in.strides[lane_axis] != 0 &&
+           in.strides[lane_axis] != 1;
+  };
+  const bool known = !is_size_param(kernel.axes[axis]);
+  // No instruction gathers two bytes a lane, so a tile of fewer lanes is better than none.
+  const bool pairs = std::any_of(kernel.body.begin(), kernel.body.end(),
+                                 [&](const Instr& in) { return runs_across(in) && info(in.dtype).bytes == 2; });
+  while (known && pairs && lanes > 8 && kernel.axes[axis] < lanes) lanes /= 2;
+  if (known && kernel.axes[axis] < lanes) return;
   int narrowest = 8;
   for (size_t i = 0; i < kernel.body.size(); ++i) {
     const Instr& in = kernel.body[i];
-    if (in.kind != InstrKind::Load || in.strides[axis] != 1) continue;
-    if (in.strides[lane_axis] == 0 || in.strides[lane_axis] == 1) continue;
+    if (!runs_across(in)) continue;
     transposed[i] = true;
     tile_axis = axis;
     narrowest = std::min(narrowest, info(in.dtype).bytes);
