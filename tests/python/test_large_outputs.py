@@ -128,6 +128,93 @@ def test_norms_and_softmax_of_large_tensors(shape, threads):
         torch.set_num_threads(before)
 
 
+@pytest.mark.parametrize(("isa", "more"), [("", 0), ("", 77), ("avx2", 1), ("baseline", 16)])
+def test_long_chains_of_any_length(isa, more):
+    """Whole turns of several vectors, and what is left of them."""
+    torch.manual_seed(0)
+    x, y = torch.randn(ELEMENTS + more), torch.randn(ELEMENTS + more)
+
+    def chain(x, y):
+        return torch.sigmoid((torch.tanh(x * 2 + y) - y).abs() * x + 1) * y - x
+
+    compiled = braze.compile(chain, isa=isa)
+    for _ in range(4):
+        result = compiled(x, y)
+    torch.testing.assert_close(result, chain(x, y), rtol=2e-6, atol=2e-6)
+    few = braze.compile(chain, isa=isa)
+    for _ in range(4):
+        last = few(x[-100:], y[-100:])
+    assert torch.equal(result[-100:], last)
+
+
+def test_an_index_out_of_range_behind_the_last_whole_turn():
+    table = torch.arange(1000, dtype=torch.float32)
+    index = torch.arange(ELEMENTS + 5) % 1000
+    compiled = braze.compile(lambda table, index: table[index] * 2)
+    for _ in range(4):
+        assert torch.equal(compiled(table, index), table[index] * 2)
+    index[-1] = 1000
+    with pytest.raises(IndexError):
+        compiled(table, index)
+
+
+@pytest.mark.parametrize("isa", ["", "avx2", "baseline"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_transposes_and_column_sums_of_large_tensors(dtype, isa):
+    torch.manual_seed(0)
+    rows = (17 << 20) // (1030 * dtype.itemsize) + 3
+    x = (torch.randn(rows, 1030) * 3).to(dtype)
+    compiled = braze.compile(lambda x: x[:, 5:1029].t().contiguous(), isa=isa)
+    for _ in range(3):
+        result = compiled(x)
+    assert torch.equal(result, x[:, 5:1029].t())
+    compiled = braze.compile(lambda x: (x.sum(0), x.amin(0)), isa=isa)
+    for _ in range(3):
+        sums, least = compiled(x)
+    assert torch.equal(least, x.amin(0))
+    exact = x.double().sum(0)
+    assert ((sums.double() - exact).abs() <= exact.abs() * 2.0**-8 * (dtype == torch.bfloat16) + 1e-2).all()
+
+
+@pytest.mark.parametrize("isa", ["", "avx2", "baseline"])
+def test_halves_are_rounded_as_eager_rounds_them(isa):
+    """Ties, denormal numbers, overflow to infinity, and NaN with any bits, alone and on the way through more arithmetic."""
+    patterns = [0, 1, 0x7FFF, 0x8000, 0x8001, 0x18000, 0x17FFF, 0x7FFFFF, 0x800000, 0x3F808000, 0x3F818000, 0x7F7F7FFF]
+    patterns += [0x7F7F8000, 0x7F7FFFFF, 0x7F800000, 0x7F800001, 0x7F80FFFF, 0x7FC00000, 0x7FFF8000, 0x7FFFFFFF]
+    bits = torch.tensor(patterns + [pattern - 2**31 for pattern in patterns], dtype=torch.int32)
+    x = bits.repeat(3)[:107].view(torch.float32)
+    for function in (
+        lambda x: x.bfloat16(),
+        lambda x: x.bfloat16().float(),
+        lambda x: x.bfloat16() * 1.5 + x.bfloat16(),
+    ):
+        compiled = braze.compile(function, isa=isa)
+        for _ in range(4):
+            result = compiled(x)
+        expected = function(x)
+        assert torch.equal(result.isnan(), expected.isnan())
+        integers = torch.int16 if expected.dtype == torch.bfloat16 else torch.int32
+        numbers = ~expected.isnan()
+        assert torch.equal(result[numbers].view(integers), expected[numbers].view(integers))
+
+
+def test_softmax_of_rows_far_apart():
+    """Shares down to denormal numbers, rows of one infinity, of NaN, and of nothing but -inf."""
+    torch.manual_seed(0)
+    x = torch.randn(64, 515) * torch.logspace(-3, 2, 64)[:, None]
+    x[3, 7], x[4, 9], x[5] = float("inf"), float("nan"), float("-inf")
+    x[6, 1:] = float("-inf")
+    compiled = braze.compile(lambda x: torch.softmax(x, -1))
+    for _ in range(4):
+        result = compiled(x)
+    expected = torch.softmax(x.double(), -1)
+    assert torch.equal(result.isnan(), expected.isnan())
+    numbers = ~expected.isnan()
+    below = (x.amax(-1, keepdim=True) - x).nan_to_num().clamp(max=200).double()  # rounded when it is subtracted
+    allowed = expected * (2.0**-21 + below * 2.0**-23) + 2.0**-148
+    assert ((result.double() - expected).abs() <= allowed)[numbers].all()
+
+
 def test_exponentials_that_vanish():
     """Results from normal numbers over denormal ones to 0, and what is no number."""
     x = torch.cat(

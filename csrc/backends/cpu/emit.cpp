@@ -78,9 +78,9 @@ void emit_kernel(llvm::Module& module, const Kernel& kernel, const std::string& 
     return add_function(module, called, isa, {pointer, i64, i64}, i64, linkage);
   };
   llvm::Function* function = add(name, llvm::Function::ExternalLinkage);
-  auto emit = [&](const LoopLayout& layout, llvm::Function& into) {
+  auto emit = [&](const LoopLayout& layout, llvm::Function& into, llvm::Function* rest = nullptr) {
     Code code{ir, isa, fast_math};
-    LoopEmitter(code, layout, into).run();
+    LoopEmitter(code, layout, into, rest).run();
   };
   auto add_part = [&](const char* part) { return add(name + part, llvm::Function::InternalLinkage); };
   const LoopLayout layout(kernel, isa);
@@ -94,7 +94,7 @@ void emit_kernel(llvm::Module& module, const Kernel& kernel, const std::string& 
   } else if (layout.has_streams()) {
     llvm::Function *streaming = add_part(".streaming"), *storing = add_part(".storing");
     emit_choice(code, function, [&] { return lines_begin(code, function, layout); }, streaming, storing);
-    emit(layout, *streaming);
+    emit(layout, *streaming, layout.is_flat() ? storing : nullptr);
     emit(LoopLayout(kernel, isa, {.streams = false}), *storing);
   } else {
     emit(layout, *function);

@@ -3,6 +3,8 @@
 
 #include "emit_elementwise.h"
 
+#include "llvm/IR/IntrinsicsX86.h"
+
 namespace braze::cpu {
 namespace {
 
@@ -10,15 +12,54 @@ using llvm::Value;
 
 bool is_half(DType dtype) { return info(dtype).kind == DTypeKind::Half; }
 
-/// The upper halves of f32 lanes rounded to nearest even, as i16; NaN is 0x7fc0. (vcvtneps2bf16 would flush denormals.)
-Value* bfloat_bits(Code& code, Value* value) {
+/// What NaN becomes: x86's own, so that an instruction can put it there.
+constexpr int64_t kBfloatNan = 0xffc0;
+
+/// `rounded`, or a NaN where `value` is one, whose bits rounding may have carried to anything.
+Value* keep_nan(Code& code, Value* value, Value* rounded) {
+  auto& ir = code.ir;
+  if (!code.isa.avx512 || lanes_of(value) != 16)
+    return ir.CreateSelect(is_nan(code, value), integer(rounded->getType(), kBfloatNan << 16), rounded);
+  constexpr int kNanToNan = 0x33, kAllLanes = 0xffff, kNoExceptions = 8;  // of quiet and of signalling ones
+  Value* fixed =
+      ir.CreateIntrinsic(llvm::Intrinsic::x86_avx512_mask_fixupimm_ps_512, {},
+                         {ir.CreateBitCast(rounded, value->getType()), value, integer(rounded->getType(), kNanToNan),
+                          ir.getInt32(0), ir.getInt16(static_cast<uint16_t>(kAllLanes)), ir.getInt32(kNoExceptions)});
+  return ir.CreateBitCast(fixed, rounded->getType());
+}
+
+/// f32 lanes whose upper halves are those of `value` rounded to nearest even; the lower ones are to be thrown away.
+/// (vcvtneps2bf16 would flush denormals.)
+Value* round_upper_half(Code& code, Value* value) {
   auto& ir = code.ir;
   llvm::Type* i32 = like(value->getType(), ir.getInt32Ty());
   Value* bits = ir.CreateBitCast(value, i32);
-  Value* odd = ir.CreateAnd(ir.CreateLShr(bits, integer(i32, 16)), integer(i32, 1));
-  Value* rounded = ir.CreateLShr(ir.CreateAdd(bits, ir.CreateAdd(odd, integer(i32, 0x7fff))), integer(i32, 16));
-  Value* chosen = ir.CreateSelect(is_nan(code, value), integer(i32, 0x7fc0), rounded);
-  return ir.CreateTrunc(chosen, like(i32, ir.getInt16Ty()));
+  Value* sum = ir.CreateAdd(bits, integer(i32, 0x7fff));
+  if (code.isa.avx512) {
+    Value* odd = ir.CreateIsNotNull(ir.CreateAnd(bits, integer(i32, 0x10000)));
+    sum = ir.CreateSelect(odd, ir.CreateAdd(sum, integer(i32, 1)), sum);
+  } else {
+    sum = ir.CreateAdd(sum, ir.CreateAnd(ir.CreateLShr(bits, integer(i32, 16)), integer(i32, 1)));
+  }
+  return sum;
+}
+
+Value* upper_half(Code& code, Value* bits) {
+  return code.ir.CreateTrunc(code.ir.CreateLShr(bits, 16), like(bits->getType(), code.ir.getInt16Ty()));
+}
+
+Value* bfloat_bits(Code& code, Value* value) {
+  return upper_half(code, keep_nan(code, value, round_upper_half(code, value)));
+}
+
+/// The same without leaving the registers of f32.
+Value* round_to_bfloat(Code& code, Value* value) {
+  auto& ir = code.ir;
+  Value* sum = round_upper_half(code, value);
+  Value* bits = keep_nan(code, value, ir.CreateAnd(sum, integer(sum->getType(), 0xffff0000)));
+  Value* rounded = ir.CreateBitCast(bits, value->getType());
+  code.half_bits[rounded] = {DType::bf16, upper_half(code, bits)};
+  return rounded;
 }
 
 Value* bfloat_value(Code& code, Value* bits) {
@@ -102,6 +143,8 @@ Value* to_float(Code& code, Value* value, DType from, llvm::Type* type) {
 }  // namespace
 
 Value* round_to_half(Code& code, Value* value, DType half) {
+  const bool constant = llvm::isa<llvm::Constant>(value), known = code.half_bits.contains(value);
+  if (half == DType::bf16 && !constant && !known) return round_to_bfloat(code, value);
   return half_value(code, half_bits(code, value, half), half);
 }
 

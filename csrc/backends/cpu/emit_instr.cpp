@@ -128,13 +128,26 @@ Value* LoopEmitter::lane_stride(int i) {
   return in.strides.empty() || !layout_.varies[i] ? number(0) : amount(in.strides[layout_.lane_axis]);
 }
 
+/// Asks for the memory that this load, or the pass before it, will want later: once a line of the cache.
+void LoopEmitter::prefetch_ahead(int i, int copy) {
+  const Instr& in = kernel_.body[i];
+  const int64_t bytes = info(in.dtype).bytes;
+  if (!layout_.prefetches[i] || lanes_ != layout_.lanes || copy * lanes_ * bytes % kCacheLine != 0) return;
+  int64_t ahead = 0;
+  switch (layout_.shape) {
+    case LoopLayout::Shape::Points: ahead = kPrefetchBytes / bytes; break;
+    case LoopLayout::Shape::Columns: ahead = kPrefetchRows * in.strides.back(); break;
+    case LoopLayout::Shape::Rows: ahead = pass_ == 1 ? in.strides[kernel_.parallel_axes() - 1] : 0; break;
+  }
+  if (ahead != 0) emit_prefetch(code_, in.dtype, base(i, copy), ahead);
+}
+
 Value* LoopEmitter::compute(int i, int copy, int lanes) {
   const Instr& in = kernel_.body[i];
   switch (in.kind) {
     case InstrKind::Load:
-      if (tile_row_ && layout_.transposed[i]) return tile_load(i);
-      if (layout_.prefetches[i] && pass_ == 1)
-        emit_prefetch(code_, in.dtype, base(i, copy), in.strides[kernel_.parallel_axes() - 1]);
+      if (tile_row_ && layout_.transposed[i]) return tile_load(i, copy);
+      prefetch_ahead(i, copy);
       return emit_load(code_, in.dtype, base(i, copy), lane_stride(i), lanes, lanes == 1 ? nullptr : mask_);
     case InstrKind::Gather: return gather(i, copy, lanes);
     case InstrKind::Index: {
@@ -146,7 +159,29 @@ Value* LoopEmitter::compute(int i, int copy, int lanes) {
   }
   llvm::SmallVector<Value*, 3> args;
   for (int arg : in.args) args.push_back(value(arg, copy, lanes));
+  if (lanes > 1 && in_rows() && is_share_of_sum(in)) return share_of_sum(args[0], in.args[1], lanes);
   return emit_elementwise(code_, {in.op, in.dtype, kernel_.body[in.args.back()].dtype, args});
+}
+
+/// Whether this is exp(x - max x) by its own sum: what is divided is at most 1, the divisor is 1 or more.
+bool LoopEmitter::is_share_of_sum(const Instr& in) const {
+  if (in.op != Op::div_ || in.dtype != DType::f32 || !code_.isa.fma) return false;
+  const Instr &exponential = kernel_.body[in.args[0]], &sum = kernel_.body[in.args[1]];
+  if (exponential.op != Op::exp_ || sum.kind != InstrKind::Reduce || sum.op != Op::sum_ || sum.args[0] != in.args[0])
+    return false;
+  const Instr& difference = kernel_.body[exponential.args[0]];
+  if (difference.op != Op::sub_) return false;
+  const Instr& largest = kernel_.body[difference.args[1]];
+  return largest.kind == InstrKind::Reduce && largest.op == Op::max_ && largest.args[0] == difference.args[0];
+}
+
+/// A quotient from the divisor's reciprocal and the remainder, without waiting for the divider: rounded as division
+/// rounds it, but for what is below 2^-102, whose remainder need not be a number; that is within an ulp.
+Value* LoopEmitter::share_of_sum(Value* part, int sum, int lanes) {
+  Value* reciprocal = splat(code_, ir_.CreateFDiv(real(ir_.getFloatTy(), 1), uniform_[sum]), lanes);
+  Value* quotient = ir_.CreateFMul(part, reciprocal);
+  Value* remainder = fma(code_, ir_.CreateFNeg(quotient), splat(code_, uniform_[sum], lanes), part);
+  return fma(code_, remainder, reciprocal, quotient);
 }
 
 bool LoopEmitter::index_is_uniform(const Instr& in) const {

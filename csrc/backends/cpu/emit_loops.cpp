@@ -9,8 +9,8 @@ namespace braze::cpu {
 using llvm::BasicBlock;
 using llvm::Value;
 
-LoopEmitter::LoopEmitter(Code& code, const LoopLayout& layout, llvm::Function& function)
-    : code_(code), ir_(code.ir), layout_(layout), kernel_(layout.kernel), function_(function) {
+LoopEmitter::LoopEmitter(Code& code, const LoopLayout& layout, llvm::Function& function, llvm::Function* rest)
+    : code_(code), ir_(code.ir), layout_(layout), kernel_(layout.kernel), function_(function), rest_(rest) {
   const size_t count = kernel_.body.size();
   bases_.assign(layout.levels, Values(count, nullptr));
   linear_.assign(layout.levels, nullptr);
@@ -41,7 +41,8 @@ void LoopEmitter::run() {
       const bool known = layout_.has_known_reduce_points();
       kept_[i] = on_stack(element, (known ? kernel_.reduce_points() : layout_.most_reduce_points()) + layout_.lanes);
     }
-    if (layout_.transposed[i]) tiles_[i] = on_stack(memory_element(context, dtype), layout_.lanes * layout_.lanes);
+    if (layout_.transposed[i])
+      tiles_[i] = on_stack(memory_element(context, dtype), layout_.tile_side() * layout_.tile_side());
   }
   ir_.CreateCondBr(ir_.CreateICmpSLT(begin, end), start, done);
 

@@ -13,7 +13,9 @@ namespace braze::cpu {
 
 class LoopEmitter {
  public:
-  LoopEmitter(Code& code, const LoopLayout& layout, llvm::Function& function);
+  /// `rest`: a function of the same points that does those left over from whole turns, where the layout is flat; null:
+  /// this one does.
+  LoopEmitter(Code& code, const LoopLayout& layout, llvm::Function& function, llvm::Function* rest = nullptr);
 
   /// Fills the function.
   void run();
@@ -34,10 +36,10 @@ class LoopEmitter {
 
   // Square tiles of the last two parallel axes (emit_tiles.cpp).
   void every_tile(llvm::Value* begin, llvm::Value* end);
-  void tile_rows(const Values& positions);
+  void band_of_tiles(const Values& positions, llvm::Value* tiles);
   void transpose_tile(int instr);
   void transpose(Values& block);
-  llvm::Value* tile_load(int instr);
+  llvm::Value* tile_load(int instr, int copy);
 
   // The reduce axes (emit_passes.cpp).
   using Body = std::function<Accumulators(llvm::Value* position, const Accumulators& carried)>;
@@ -70,6 +72,9 @@ class LoopEmitter {
   llvm::Value* base(int instr, int copy);
   llvm::Value* lane_stride(int instr);
   llvm::Value* kept_address(int instr, int copy);
+  void prefetch_ahead(int instr, int copy);
+  llvm::Value* share_of_sum(llvm::Value* part, int sum, int lanes);
+  bool is_share_of_sum(const Instr& in) const;
   llvm::Value* gather(int instr, int copy, int lanes);
   llvm::Value* checked_offset(int instr, int copy, int lanes, llvm::Value* mask);
   bool index_is_uniform(const Instr& in) const;
@@ -102,6 +107,7 @@ class LoopEmitter {
   const LoopLayout& layout_;
   const Kernel& kernel_;
   llvm::Function& function_;
+  llvm::Function* rest_;
 
   // Where emission stands.
   int level_ = 0;

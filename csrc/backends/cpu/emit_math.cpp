@@ -36,6 +36,7 @@ struct Table {
 
 constexpr double kLog2E = 0x1.715476p+0, kLn2High = 0x1.62e4p-1,
                  kLn2Low = 0x1.7f7d1cp-20;  // kLn2High * n is exact for |n| < 512
+constexpr double kBig = 0x1.8p23 + 254;     // its last bit is 1, so what is added to it becomes whole
 
 /// A writer of f32 arithmetic on values of one type.
 struct Writer {
@@ -67,56 +68,67 @@ struct Writer {
     return sum;
   }
 
-  /// x to the nearest integer, |x| < 2^22, and that integer in the low bits of `raw`.
-  Value* nearest(Value* x, Value** raw) {
-    Value* big = number(0x1.8p23);
-    Value* shifted = add(x, big);
+  /// The nearest integer to x * factor, below 2^21, and in the low bits of `raw` that integer and twice the bias of an
+  /// exponent.
+  Value* nearest(Value* x, double factor, Value** raw) {
+    Value* big = number(kBig);
+    Value* shifted = factor == 1 ? add(x, big) : muladd(x, number(factor), big);
     *raw = bits(shifted);
     return sub(shifted, big);
   }
 
-  /// y * 2^n for whole n in [-300, 300] and y near 1, rounded once. `raw`: n in its low bits, as `nearest` leaves it.
-  Value* scale(Value* y, Value* n, Value* raw) {
+  /// y * 2^n for whole n in [-300, 300] and y near 1, rounded once; 0 where `mask` is not set. n and `raw` as `nearest`
+  /// leaves them.
+  Value* scale(Value* y, Value* n, Value* raw, Value* mask) {
+    Value* zero = llvm::Constant::getNullValue(f32);
     if (code.isa.avx512 && lanes_of(f32) == 16)
       return ir.CreateIntrinsic(llvm::Intrinsic::x86_avx512_mask_scalef_ps_512, {},
-                                {y, n, llvm::Constant::getNullValue(f32), ir.getInt16(0xffff), ir.getInt32(4)});
-    Value* count = ir.CreateSub(raw, whole(0x4b400000));
-    Value* half = ir.CreateAShr(count, whole(1));
-    Value* rest = ir.CreateSub(count, half);
-    return mul(mul(y, power_of_two(half)), power_of_two(rest));
+                                {y, n, zero, ir.CreateBitCast(mask, ir.getInt16Ty()), ir.getInt32(4)});
+    Value* half = ir.CreateLShr(raw, whole(1));  // each has the bias once, and nothing else in the bits of an exponent
+    Value* rest = ir.CreateSub(raw, half);
+    return ir.CreateSelect(mask, mul(mul(y, as_exponent(half)), as_exponent(rest)), zero);
   }
 
-  /// 2^n for n in [-126, 127].
-  Value* power_of_two(Value* n) { return from_bits(ir.CreateShl(ir.CreateAdd(n, whole(127)), whole(23))); }
+  /// 2^n for n in [-126, 127]; `biased` has n + 127 in its low bits.
+  Value* as_exponent(Value* biased) { return from_bits(ir.CreateShl(biased, whole(23))); }
+  /// The same from what `nearest` leaves, for 2^(n + more).
+  Value* power_of_two(Value* raw, int more = 0) { return as_exponent(ir.CreateAdd(raw, whole(more - 127))); }
 
   /// n and r with x = n ln(2) + r.
   Value* reduce(Value* x, Value** raw, Value** r) {
-    Value* n = nearest(mul(x, number(kLog2E)), raw);
+    Value* n = nearest(x, kLog2E, raw);
     *r = muladd(n, number(-kLn2Low), muladd(n, number(-kLn2High), x));
     return n;
   }
+
+  /// exp(r) for r as `reduce` leaves it.
+  Value* exp_near_0(Value* r) {
+    Value* slope = muladd(polynomial(exp_rest, r), r, number(1));
+    return muladd(slope, r, number(1));
+  }
+
+  Value* all_lanes() { return llvm::Constant::getAllOnesValue(like(f32, ir.getInt1Ty())); }
 
   Code& code;
   llvm::IRBuilder<>& ir;
   llvm::Type *f32, *i32;
 };
 
-/// 1 + (r + r^2 p(r)), times 2^n. Where the result has long been infinity x is bounded; where it is 0, as at all -inf
-/// of a mask, something else is computed and thrown away, because a result that underflows takes the processor long.
+/// exp(r) 2^n. Where the result has long been infinity x is bounded; where it is 0, as at all -inf of a mask, something
+/// else is computed and thrown away, because a result that underflows takes the processor long.
 Value* emit_exp(Code& code, Value* x) {
   Writer w(code, x);
   Value *raw, *r;
-  Value* vanishes = w.ir.CreateFCmpOLT(x, w.number(-104));
-  Value* n = w.reduce(w.ir.CreateSelect(vanishes, w.number(0), w.at_most(x, 100)), &raw, &r);
-  Value* y = w.add(w.muladd(w.mul(r, r), w.polynomial(exp_rest, r), r), w.number(1));
-  return w.ir.CreateSelect(vanishes, w.number(0), w.scale(y, n, raw));
+  Value* remains = w.ir.CreateFCmpUGE(x, w.number(-104));
+  Value* n = w.reduce(w.ir.CreateSelect(remains, w.at_most(x, 100), w.number(0)), &raw, &r);
+  return w.scale(w.exp_near_0(r), n, raw, remains);
 }
 
 Value* emit_exp2(Code& code, Value* x) {
   Writer w(code, x);
   Value *raw, *bounded = w.at_least(w.at_most(x, 140), -170);
-  Value* n = w.nearest(bounded, &raw);
-  return w.scale(w.polynomial(exp2_of, w.sub(bounded, n)), n, raw);
+  Value* n = w.nearest(bounded, 1, &raw);
+  return w.scale(w.polynomial(exp2_of, w.sub(bounded, n)), n, raw, w.all_lanes());
 }
 
 /// 2^n (exp(r) - 1) + (2^n - 1), by halves so that 2^128 does not overflow before its time.
@@ -125,7 +137,7 @@ Value* emit_expm1(Code& code, Value* x) {
   Value *raw, *r;
   w.reduce(w.at_least(w.at_most(x, 89), -40), &raw, &r);
   Value* rest = w.muladd(w.mul(r, r), w.polynomial(expm1_rest, r), r);
-  Value* half_power = w.power_of_two(w.ir.CreateSub(raw, w.whole(0x4b400001)));
+  Value* half_power = w.power_of_two(raw, -1);
   Value* half = w.muladd(rest, half_power, w.sub(half_power, w.number(0.5)));
   return w.when(P::FCMP_OLT, w.abs(x), w.number(0x1p-24), x, w.add(half, half));  // keeps -0 and denormals
 }
@@ -229,8 +241,7 @@ Value* emit_tanh(Code& code, Value* x) {
   Value* bounded = w.at_most(magnitude, 10);
   Value *raw, *r;
   w.reduce(w.add(bounded, bounded), &raw, &r);
-  Value* y = w.add(w.muladd(w.mul(r, r), w.polynomial(exp_rest, r), r), w.number(1));
-  Value* power = w.mul(y, w.power_of_two(w.ir.CreateSub(raw, w.whole(0x4b400000))));
+  Value* power = w.mul(w.exp_near_0(r), w.power_of_two(raw));
   Value* far = w.sub(w.number(1), w.div(w.number(2), w.add(power, w.number(1))));
   return w.with_sign_of(w.when(P::FCMP_OLT, magnitude, w.number(0.625), near, far), x);
 }
@@ -243,9 +254,9 @@ Value* emit_erf(Code& code, Value* x) {
   Value* near = w.muladd(x, w.polynomial(erf_rest, w.mul(x, x)), x);
   Value* power = w.polynomial(erfc_log2, w.at_most(magnitude, 4));
   Value* raw;
-  Value* r = w.sub(power, w.nearest(power, &raw));
+  Value* r = w.sub(power, w.nearest(power, 1, &raw));
   Value* complement = w.polynomial(exp2_coarse, r);
-  complement = w.from_bits(w.ir.CreateAdd(w.bits(complement), w.ir.CreateShl(raw, w.whole(23))));
+  complement = w.mul(complement, w.power_of_two(raw));
   Value* far = w.with_sign_of(w.sub(w.number(1), complement), x);
   return w.when(P::FCMP_OLT, magnitude, w.number(1), near, w.ir.CreateSelect(is_nan(code, x), x, far));
 }

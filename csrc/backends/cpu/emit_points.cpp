@@ -48,9 +48,7 @@ void LoopEmitter::every_row(Value* begin, Value* end) {
 
 /// Points and Columns: stretches along the last parallel axis, the first and the last of which may be parts.
 void LoopEmitter::every_point(Value* begin, Value* end) {
-  bool flat = true;
-  for (int axis = 0; axis < layout_.outer_axes; ++axis) flat = flat && kernel_.axes[axis] == 1;
-  if (flat) {
+  if (layout_.is_flat()) {
     enter_outer(Values(layout_.outer_axes, number(0)));
     emit_level(1, 0);
     lanes_between(begin, end);
@@ -78,14 +76,25 @@ void LoopEmitter::every_point(Value* begin, Value* end) {
   });
 }
 
-/// Points [begin, end) of the last parallel axis: turns of several vectors, then single ones, then what is left.
+/// Points [begin, end) of the last parallel axis: turns of several vectors, then single ones, then what is left; or all
+/// after the turns by another function.
 void LoopEmitter::lanes_between(Value* begin, Value* end) {
   const int lanes = layout_.lanes, unroll = layout_.point_unroll;
   const int64_t wide = static_cast<int64_t>(lanes) * unroll;
   Value* at = begin;
   if (layout_.lane_extent_reaches(wide) && !layout_.single_copy)
-    at = while_fits(at, end, wide, wide, [&](Value* i) { point(i, lanes, unroll, nullptr); });
+    for (int copies = unroll; copies > 1 || copies == unroll; copies /= 4) {
+      const int64_t points = static_cast<int64_t>(lanes) * copies;
+      at = while_fits(at, end, points, points, [&](Value* i) { point(i, lanes, copies, nullptr); });
+    }
   if (wide == 1) return;
+  if (rest_) {
+    Value* status = ir_.CreateCall(rest_, {function_.getArg(0), at, end});
+    auto* after = BasicBlock::Create(ir_.getContext(), "finished", &function_);
+    ir_.CreateCondBr(ir_.CreateIsNull(status), after, code_.fail);
+    ir_.SetInsertPoint(after);
+    return;
+  }
   if (lanes > 1 && layout_.masked_tail) {
     while_fits(at, end, lanes, 1, [&](Value* i) { point(i, lanes, 1, first_lanes(ir_.CreateSub(end, i))); });
     return;

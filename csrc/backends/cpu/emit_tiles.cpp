@@ -2,19 +2,22 @@
 // turned in registers and left on the stack, from where the rows of the tile read them the way the lanes want them.
 #include "emit_convert.h"
 #include "emit_loops.h"
+#include "emit_memory.h"
 
 namespace braze::cpu {
 
 using llvm::BasicBlock;
 using llvm::Value;
 
-/// As every_point; where enough whole rows lie ahead they go in tiles, else one stretch of a row at a time.
+constexpr int64_t kBandBytes = 256;  // of each row that is read
+
+/// As every_point; where enough whole rows lie ahead they go in bands of tiles, else one stretch of a row at a time.
 void LoopEmitter::every_tile(Value* begin, Value* end) {
-  const int64_t height = layout_.lanes;
-  Value *length = extent(layout_.lane_axis), *points_of_tile = ir_.CreateMul(length, number(height));
-  Value* last_row = ir_.CreateSub(extent(layout_.tile_axis), number(height));
-  if (is_size_param(layout_.lane_extent()))  // a tile's loops take at least one turn
-    last_row = ir_.CreateSelect(ir_.CreateICmpSGE(length, number(layout_.lanes)), last_row, number(-1));
+  const int64_t height = layout_.tile_side();
+  int64_t most = 1;
+  for (size_t i = 0; i < kernel_.body.size(); ++i)
+    if (layout_.transposed[i]) most = std::max(most, kBandBytes / (height * info(kernel_.body[i].dtype).bytes));
+  Value *length = extent(layout_.lane_axis), *points_of_tiles = ir_.CreateMul(length, number(height));
   Values carried = outer_positions(ir_.CreateUDiv(begin, length));
   carried.push_back(ir_.CreateURem(begin, length));  // where this stretch starts
   carried.push_back(ir_.CreateSub(end, begin));      // points left
@@ -24,15 +27,18 @@ void LoopEmitter::every_tile(Value* begin, Value* end) {
     auto* tile = BasicBlock::Create(ir_.getContext(), "tile", &function_);
     auto* stretch = BasicBlock::Create(ir_.getContext(), "row", &function_);
     auto* next = BasicBlock::Create(ir_.getContext(), "next", &function_);
-    Value* room = ir_.CreateICmpSLE(now[layout_.tile_axis], last_row);
-    Value* whole = ir_.CreateAnd(ir_.CreateICmpEQ(start, number(0)), ir_.CreateICmpSGE(left, points_of_tile));
-    Value* fits = ir_.CreateAnd(room, whole);
+    auto least = [&](Value* a, Value* b) { return ir_.CreateSelect(ir_.CreateICmpSLT(a, b), a, b); };
+    Value* room = ir_.CreateUDiv(ir_.CreateSub(extent(layout_.tile_axis), now[layout_.tile_axis]), number(height));
+    Value* tiles = least(least(room, ir_.CreateUDiv(left, points_of_tiles)), number(most));
+    Value* fits = ir_.CreateAnd(ir_.CreateICmpEQ(start, number(0)), ir_.CreateICmpSGT(tiles, number(0)));
+    if (is_size_param(layout_.lane_extent()))  // the loops over a tile take at least one turn
+      fits = ir_.CreateAnd(fits, ir_.CreateICmpSGE(length, number(height)));
     Value* wanted = ir_.CreateAdd(start, left);
     Value* stop = ir_.CreateSelect(ir_.CreateICmpSLT(wanted, length), wanted, length);
     ir_.CreateCondBr(fits, tile, stretch);
 
     ir_.SetInsertPoint(tile);
-    tile_rows(now);
+    band_of_tiles(now, tiles);
     ir_.CreateBr(next);
     ir_.SetInsertPoint(stretch);
     enter_outer(now);
@@ -41,66 +47,80 @@ void LoopEmitter::every_tile(Value* begin, Value* end) {
     ir_.CreateBr(next);
 
     ir_.SetInsertPoint(next);
-    Values after = next_positions(now, ir_.CreateSelect(fits, number(height), number(1)));
+    Value* rows = ir_.CreateSelect(fits, ir_.CreateMul(tiles, number(height)), number(1));
+    Value* points = ir_.CreateSelect(fits, ir_.CreateMul(tiles, points_of_tiles), ir_.CreateSub(stop, start));
+    Values after = next_positions(now, rows);
     after.push_back(number(0));
-    after.push_back(ir_.CreateSub(left, ir_.CreateSelect(fits, points_of_tile, ir_.CreateSub(stop, start))));
+    after.push_back(ir_.CreateSub(left, points));
     return after;
   });
 }
 
-/// As many whole rows as there are lanes: tile by tile, then the columns that are left, row by row.
-void LoopEmitter::tile_rows(const Values& positions) {
-  const int64_t lanes = layout_.lanes;
+/// `tiles` times as many whole rows as a tile has: column of tiles by column, so that what is read lies in long
+/// pieces, then the columns that are left, row by row.
+void LoopEmitter::band_of_tiles(const Values& positions, Value* tiles) {
+  const int64_t side = layout_.tile_side();
   const bool known = !is_size_param(layout_.lane_extent());
   Value* length = extent(layout_.lane_axis);
-  Value* full = ir_.CreateAnd(length, number(-lanes));
-  auto every_row_of_tile = [&](const std::function<void(Value*)>& body) {
-    loop(number(0), number(lanes), 1, {}, [&](Value* row, Values) {
-      Values here = positions;
-      here[layout_.tile_axis] = ir_.CreateAdd(here[layout_.tile_axis], row);
-      enter_outer(here);
+  Value* full = ir_.CreateAnd(length, number(-side));
+  auto below = [&](Value* rows) {
+    Values here = positions;
+    here[layout_.tile_axis] = ir_.CreateAdd(here[layout_.tile_axis], rows);
+    return here;
+  };
+  auto every_row = [&](Value* first, Value* count, const std::function<void(Value*)>& body) {
+    loop(number(0), count, 1, {}, [&](Value* row, Values) {
+      enter_outer(below(ir_.CreateAdd(first, row)));
       emit_level(1, 0);
       body(row);
       return Values();
     });
   };
-  loop(number(0), full, lanes, {}, [&](Value* column, Values) {
-    enter_outer(positions);
-    enter(layout_.point_level, std::pair(layout_.lane_axis, column));
-    for (int i = 0; i < static_cast<int>(kernel_.body.size()); ++i)
-      if (layout_.transposed[i]) transpose_tile(i);
-    every_row_of_tile([&](Value* row) {
-      tile_row_ = row;
-      point(column, static_cast<int>(lanes), 1, nullptr);
-      tile_row_ = nullptr;
+  loop(number(0), full, side, {}, [&](Value* column, Values) {
+    loop(number(0), tiles, 1, {}, [&](Value* tile, Values) {
+      Value* first = ir_.CreateMul(tile, number(side));
+      enter_outer(below(first));
+      enter(layout_.point_level, std::pair(layout_.lane_axis, column));
+      for (int i = 0; i < static_cast<int>(kernel_.body.size()); ++i)
+        if (layout_.transposed[i]) transpose_tile(i);
+      every_row(first, number(side), [&](Value* row) {
+        tile_row_ = row;
+        point(column, layout_.lanes, layout_.point_unroll, nullptr);
+        tile_row_ = nullptr;
+      });
+      return Values();
     });
     return Values();
   });
-  if (!known || layout_.lane_extent() % lanes != 0) every_row_of_tile([&](Value*) { lanes_between(full, length); });
+  if (!known || layout_.lane_extent() % side != 0)
+    every_row(number(0), ir_.CreateMul(tiles, number(side)), [&](Value*) { lanes_between(full, length); });
 }
 
 /// Fills the stack memory of a load with its tile, square block by square block.
 void LoopEmitter::transpose_tile(int i) {
   const Instr& in = kernel_.body[i];
-  const int lanes = layout_.lanes, side = std::min(lanes, 8);  // larger blocks are no faster and take long to compile
+  const int tile = layout_.tile_side();
+  const int side = std::min(layout_.lanes, 8);  // larger blocks are no faster and take long to compile
   llvm::Type* element = memory_element(ir_.getContext(), in.dtype);
   llvm::Type* type = with_lanes(element, side);
   const llvm::Align align(static_cast<uint64_t>(info(in.dtype).bytes));
   Value* stride = amount(in.strides[layout_.lane_axis]);
   Value* start = bases_[level_][i];
-  loop(number(0), number(lanes), side, {}, [&](Value* column, Values) {
+  loop(number(0), number(tile), side, {}, [&](Value* column, Values) {
     Value* from_column = ir_.CreateGEP(element, start, ir_.CreateMul(column, stride));
     Value* to_column = ir_.CreateGEP(element, tiles_[i], column);
-    loop(number(0), number(lanes), side, {}, [&](Value* row, Values) {
+    for (int k = 0; k < side && layout_.prefetches[i]; ++k)
+      emit_prefetch(code_, in.dtype, from_column, (k + kPrefetchRows) * in.strides[layout_.lane_axis]);
+    loop(number(0), number(tile), side, {}, [&](Value* row, Values) {
       Value* from = ir_.CreateGEP(element, from_column, row);
-      Value* to = ir_.CreateGEP(element, to_column, ir_.CreateMul(row, number(lanes)));
+      Value* to = ir_.CreateGEP(element, to_column, ir_.CreateMul(row, number(tile)));
       Values block;
       for (int k = 0; k < side; ++k)
         block.push_back(
             ir_.CreateAlignedLoad(type, ir_.CreateGEP(element, from, ir_.CreateMul(number(k), stride)), align));
       transpose(block);
       for (int k = 0; k < side; ++k)
-        ir_.CreateAlignedStore(block[k], ir_.CreateGEP(element, to, number(k * lanes)), align);
+        ir_.CreateAlignedStore(block[k], ir_.CreateGEP(element, to, number(k * tile)), align);
       return Values();
     });
     return Values();
@@ -125,12 +145,13 @@ void LoopEmitter::transpose(Values& block) {
   }
 }
 
-Value* LoopEmitter::tile_load(int i) {
+Value* LoopEmitter::tile_load(int i, int copy) {
   const Instr& in = kernel_.body[i];
   llvm::Type* element = memory_element(ir_.getContext(), in.dtype);
-  Value* address = ir_.CreateGEP(element, tiles_[i], ir_.CreateMul(tile_row_, number(layout_.lanes)));
+  Value* row = ir_.CreateMul(tile_row_, number(layout_.tile_side()));
+  Value* address = ir_.CreateGEP(element, tiles_[i], ir_.CreateAdd(row, number(copy * lanes_)));
   const llvm::Align align(static_cast<uint64_t>(info(in.dtype).bytes));
-  return from_memory(code_, ir_.CreateAlignedLoad(with_lanes(element, layout_.lanes), address, align), in.dtype);
+  return from_memory(code_, ir_.CreateAlignedLoad(with_lanes(element, lanes_), address, align), in.dtype);
 }
 
 }  // namespace braze::cpu

@@ -9,6 +9,9 @@ llvm::Function* add_function(llvm::Module& module, const std::string& name, cons
   auto* function = llvm::Function::Create(llvm::FunctionType::get(result, args, false), linkage, name, module);
   function->setDoesNotThrow();
   function->addFnAttr("prefer-vector-width", std::to_string(isa.vector_bits));
+  // Registers are spilled to whole lines of the cache, not across two.
+  const auto vector = llvm::Align(static_cast<uint64_t>(isa.vector_bits) / 8);
+  function->addFnAttr(llvm::Attribute::getWithStackAlignment(module.getContext(), vector));
   return function;
 }
 

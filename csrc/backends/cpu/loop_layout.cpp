@@ -12,6 +12,8 @@ constexpr int64_t kStackBytes = 64 * 1024;    // for values put aside between pa
 constexpr int64_t kFewestPointsAside = 2048;  // of rows of unknown length
 constexpr int64_t kStreamBytes = 16 << 20;    // moved by an access that the caches are of no use to
 constexpr int64_t kNarrowestStream = 16;      // bytes of a vector that can go past them
+constexpr int kMostCopied = 200;              // cost up to which a chain is written several times
+constexpr int kCheap = 10;                    // cost up to which memory is what a turn waits for
 constexpr int kDear = 8;                      // cost from which putting aside beats computing again
 
 int register_bytes(DType dtype) { return info(dtype).kind == DTypeKind::Half ? 4 : info(dtype).bytes; }
@@ -28,6 +30,22 @@ Kernel with_parallel_axis(Kernel kernel) {
   return kernel;
 }
 
+/// The same kernel where half types that it only moves are integers of their width.
+Kernel with_moved_integers(Kernel kernel) {
+  auto is_half = [&](DType dtype) { return info(dtype).kind == DTypeKind::Half; };
+  for (const Instr& in : kernel.body) {
+    const bool moves = in.kind == InstrKind::Load || in.kind == InstrKind::Gather || in.kind == InstrKind::Store;
+    if (!moves && is_half(in.dtype)) return kernel;
+    for (int arg : in.args)
+      if (!moves && is_half(kernel.body[arg].dtype)) return kernel;
+  }
+  for (Instr& in : kernel.body)
+    if (is_half(in.dtype)) in.dtype = DType::i16;
+  for (KernelParam& param : kernel.params)
+    if (is_half(param.dtype)) param.dtype = DType::i16;
+  return kernel;
+}
+
 int power_of_two_above(int64_t n) {
   int power = 1;
   while (power < n) power *= 2;
@@ -37,14 +55,14 @@ int power_of_two_above(int64_t n) {
 }  // namespace
 
 LoopLayout::LoopLayout(const Kernel& source, const Isa& isa, Means means)
-    : kernel(with_parallel_axis(source)), means_(means) {
+    : kernel(with_moved_integers(with_parallel_axis(source))), means_(means) {
   choose_shape();
   place_instructions();
   choose_lanes(isa);
   plan_passes();
   choose_tiles();
   choose_streams(isa);
-  choose_unrolls();
+  choose_unrolls(isa);
 }
 
 void LoopLayout::choose_shape() {
@@ -153,6 +171,11 @@ int LoopLayout::cost_of(const std::vector<bool>& set) const {
   return total;
 }
 
+bool LoopLayout::is_flat() const {
+  return shape != Shape::Rows &&
+         std::all_of(kernel.axes.begin(), kernel.axes.begin() + outer_axes, [](int64_t extent) { return extent == 1; });
+}
+
 bool LoopLayout::keeps_values() const {
   return std::any_of(kept_from.begin(), kept_from.end(), [](int pass) { return pass >= 0; });
 }
@@ -228,14 +251,28 @@ void LoopLayout::choose_tiles() {
   transposed.assign(kernel.body.size(), false);
   const int axis = outer_axes - 1;
   if (shape != Shape::Points || axis < 0 || lanes < 4 || !lane_extent_reaches(lanes)) return;
-  if (!is_size_param(kernel.axes[axis]) && kernel.axes[axis] < lanes) return;
+  auto runs_across = [&](const Instr& in) {
+    return in.kind == InstrKind::Load && in.strides[axis] == 1 && in.strides[lane_axis] != 0 &&
+           in.strides[lane_axis] != 1;
+  };
+  const bool known = !is_size_param(kernel.axes[axis]);
+  // No instruction gathers two bytes a lane, so a tile of fewer lanes is better than none.
+  const bool pairs = std::any_of(kernel.body.begin(), kernel.body.end(),
+                                 [&](const Instr& in) { return runs_across(in) && info(in.dtype).bytes == 2; });
+  while (known && pairs && lanes > 8 && kernel.axes[axis] < lanes) lanes /= 2;
+  if (known && kernel.axes[axis] < lanes) return;
+  int narrowest = 8;
   for (size_t i = 0; i < kernel.body.size(); ++i) {
     const Instr& in = kernel.body[i];
-    if (in.kind != InstrKind::Load || in.strides[axis] != 1) continue;
-    if (in.strides[lane_axis] == 0 || in.strides[lane_axis] == 1) continue;
+    if (!runs_across(in)) continue;
     transposed[i] = true;
     tile_axis = axis;
+    narrowest = std::min(narrowest, info(in.dtype).bytes);
   }
+  const int64_t vectors = kCacheLine / (lanes * narrowest), side = vectors * lanes;
+  if (tile_axis < 0 || vectors < 2 || cost_of(std::vector<bool>(kernel.body.size(), true)) > kCheap) return;
+  if (lane_extent_reaches(side) && (is_size_param(kernel.axes[axis]) || kernel.axes[axis] >= side))
+    tile_vectors = static_cast<int>(vectors);
 }
 
 bool LoopLayout::has_streams() const { return std::find(streams.begin(), streams.end(), true) != streams.end(); }
@@ -243,12 +280,21 @@ bool LoopLayout::has_streams() const { return std::find(streams.begin(), streams
 bool LoopLayout::may_stream(const Instr& store) const {
   const int64_t bytes = info(store.dtype).bytes, line = kCacheLine / bytes;
   if (store.strides[lane_axis] != 1 || store.offset % line != 0) return false;
-  if (tile_axis >= 0 && lanes * bytes < kCacheLine) return false;
+  if (tile_axis >= 0 && tile_side() * bytes < kCacheLine) return false;
   for (size_t a = 0; a < kernel.axes.size(); ++a)
     if (store.strides[a] != 0 && static_cast<int>(a) != lane_axis &&
         (store.strides[a] % line != 0 || lane_extent() % line != 0))
       return false;
   return bytes_moved(store) >= kStreamBytes;
+}
+
+bool LoopLayout::may_prefetch(size_t i) const {
+  const Instr& in = kernel.body[i];
+  if (bytes_moved(in) < kStreamBytes) return false;
+  if (shape == Shape::Points) return in.strides[lane_axis] == 1 || transposed[i];
+  if (shape == Shape::Columns)
+    return in.strides[lane_axis] == 1 && in.strides.back() * info(in.dtype).bytes >= kCacheLine;
+  return shape == Shape::Rows && passes > 1 && needed[0][i] && in.strides[kernel.parallel_axes() - 1] != 0;
 }
 
 int64_t LoopLayout::bytes_moved(const Instr& in) const {
@@ -264,14 +310,23 @@ void LoopLayout::choose_streams(const Isa& isa) {
   if (!means_.streams || !isa.x86 || kernel.is_parametric()) return;
   for (size_t i = 0; i < kernel.body.size(); ++i) {
     const Instr& in = kernel.body[i];
-    if (in.kind == InstrKind::Load && shape == Shape::Rows && passes > 1 && in.strides[kernel.parallel_axes() - 1] != 0)
-      prefetches[i] = needed[0][i] && bytes_moved(in) >= kStreamBytes;
+    if (in.kind == InstrKind::Load) prefetches[i] = may_prefetch(i);
     if (in.kind != InstrKind::Store || (shape == Shape::Rows && in.row)) continue;
     streams[i] = lanes * info(in.dtype).bytes >= kNarrowestStream && may_stream(in);
   }
 }
 
-void LoopLayout::choose_unrolls() {
+/// Columns: as many vectors as there are registers for, because memory likes long stretches of each row.
+int LoopLayout::widest_stretch(const Isa& isa) const {
+  int reduces = 0;
+  for (const Instr& in : kernel.body) reduces += in.kind == InstrKind::Reduce;
+  int vectors = (isa.avx512 ? 16 : 8) / reduces;
+  vectors = vectors >= 16 ? 16 : vectors >= 8 ? 8 : 1;
+  while (vectors > 1 && !lane_extent_reaches(static_cast<int64_t>(vectors) * lanes)) vectors /= 2;
+  return vectors;
+}
+
+void LoopLayout::choose_unrolls(const Isa& isa) {
   // Several vectors a turn hide latency where something is carried round the loop; elsewhere they only save counting.
   auto turns = [&](int cost, bool carries) {
     int unroll = carries ? (cost <= 6 ? 4 : cost <= 18 ? 2 : 1) : (cost <= 10 ? 2 : 1);
@@ -289,7 +344,13 @@ void LoopLayout::choose_unrolls() {
   for (size_t i = 0; i < kernel.body.size(); ++i)
     if (level[i] >= point_level) total += cost(kernel.body[i]);
   point_unroll = turns(total, shape == Shape::Columns);
-  if (tile_axis >= 0) point_unroll = 1;
+  // Long chains over many points wait for themselves, not for memory, unless several run side by side.
+  if (has_streams() && shape == Shape::Points && is_flat() && point_unroll == 1 && total <= kMostCopied)
+    point_unroll = 4;
+  if (shape == Shape::Columns && passes == 1 && cost_of(needed[0]) <= kCheap &&
+      std::find(prefetches.begin(), prefetches.end(), true) != prefetches.end())
+    point_unroll = std::max(point_unroll, widest_stretch(isa));
+  if (tile_axis >= 0) point_unroll = tile_vectors;
   single_copy = masked_tail && !has_streams() && (total > 14 || tile_axis >= 0);
   unroll.assign(passes, point_unroll);
 }

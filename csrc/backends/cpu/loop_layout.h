@@ -23,7 +23,9 @@
 
 namespace braze::cpu {
 
-constexpr int64_t kCacheLine = 64;  // bytes
+constexpr int64_t kCacheLine = 64;        // bytes
+constexpr int64_t kPrefetchBytes = 2048;  // how far ahead of a stream memory is asked for
+constexpr int64_t kPrefetchRows = 16;     // the same where a stream goes down a column
 
 struct LoopLayout {
   /// What a layout may use.
@@ -61,13 +63,17 @@ struct LoopLayout {
   // will be read again stays. Each begins at a line of the cache as long as the kernel's params and chunks do.
   std::vector<bool> streams;
 
-  // Rows: the loads of more than the caches hold, for which the memory of the next row is asked while the second pass
-  // works on this one: the first pass would wait for it.
+  // The loads of more than the caches hold, whose memory is asked for ahead of its use: in Rows that of the next row,
+  // while the second pass works on this one (the first pass would wait for it); in Points what lies some lines further
+  // on, because the processor's own prefetchers stop at the end of a page and come too late where much is computed; in
+  // Columns, where each row is in another page, some rows further on.
   std::vector<bool> prefetches;
 
   // Points: the parallel axis along which some loads are contiguous that are not so along the lanes; square tiles of
   // the two axes are transposed on the stack. -1: none.
   int tile_axis = -1;
+  int tile_vectors = 1;  // of each row of a tile: enough for a line of the cache
+  int tile_side() const { return lanes * tile_vectors; }
   std::vector<bool> transposed;  // the loads that go through tiles
 
   int level_of_axis(int axis) const;
@@ -79,6 +85,8 @@ struct LoopLayout {
   bool lane_extent_reaches(int64_t least) const { return is_size_param(lane_extent()) || lane_extent() >= least; }
   /// An instruction's address or number moves along an axis.
   bool moves(const Instr& in, size_t axis) const { return in.strides[axis] != 0 && kernel.axes[axis] != 1; }
+  /// Points, Columns: there is one stretch of the last parallel axis.
+  bool is_flat() const;
   bool keeps_values() const;
   bool has_streams() const;
   bool has_known_reduce_points() const;
@@ -92,10 +100,12 @@ struct LoopLayout {
   void choose_lanes(const Isa& isa);
   void place_instructions();
   void plan_passes();
-  void choose_unrolls();
+  void choose_unrolls(const Isa& isa);
+  int widest_stretch(const Isa& isa) const;
   void choose_tiles();
   void choose_streams(const Isa& isa);
   bool may_stream(const Instr& store) const;
+  bool may_prefetch(size_t load) const;
   int64_t bytes_moved(const Instr& in) const;
 
   std::vector<bool> closure(int pass) const;
