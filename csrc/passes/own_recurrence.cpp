@@ -1,5 +1,5 @@
-// A call becomes a product for the inputs of all steps, an lstm over [rows, states, steps, blocks, units, gates,
-// depth], and, where many steps read them, a copy of the weights in the order in which the kernel does.
+// A layer becomes a product for the inputs of all steps, an lstm or gru over [rows, states, steps, blocks, units,
+// gates, depth], and, where many steps read them, a copy of the weights in the order in which the kernel does.
 #include "passes/own_recurrence.h"
 
 #include <algorithm>
@@ -11,38 +11,10 @@
 namespace braze {
 namespace {
 
-constexpr int64_t kLstm = 2;  // a mode of mkldnn_rnn_layer
-constexpr int64_t kGates = 4;
-constexpr int64_t kStepsWorthPacking = 8;
-
-const Access* tensor(const Node& node, size_t argument) {
-  auto* arg = std::get_if<TensorArg>(&node.call.args[argument]);
-  return arg && arg->operand >= 0 ? std::get_if<Access>(&node.operands[arg->operand]) : nullptr;
-}
-
-/// Whether the call is one layer, in one direction, without what a gradient needs.
-bool is_plain(const std::vector<ExternArg>& args) {
-  auto* lengths = std::get_if<std::vector<int64_t>>(&args[8]);
-  auto* mode = std::get_if<int64_t>(&args[9]);
-  return lengths && lengths->empty() && mode && *mode == kLstm && std::holds_alternative<bool>(args[7]) &&
-         std::holds_alternative<bool>(args[12]);
-}
-
-bool has_sizes(const Graph& graph, const Access& access, const std::vector<int64_t>& sizes) {
-  return graph.value(access.value).dtype == DType::f32 && access.geometry.sizes == sizes;
-}
-
-bool has_form(const Graph& graph, const RecurrentCall& call) {
-  if (call.input.geometry.sizes.size() != 3 || call.weight.geometry.sizes.size() != 2) return false;
-  const int64_t units = call.units(), columns = kGates * units;
-  const std::vector<int64_t> bias = {columns}, state = {call.rows(), units};
-  if (call.input.geometry.numel() == 0 || units < 2) return false;
-  for (const auto& added : {call.input_bias, call.bias})
-    if (added && !has_sizes(graph, *added, bias)) return false;
-  return has_sizes(graph, call.input, call.input.geometry.sizes) &&
-         has_sizes(graph, call.input_weight, {columns, call.width()}) &&
-         has_sizes(graph, call.weight, {columns, units}) && call.weight.geometry.strides[1] == 1 &&
-         has_sizes(graph, call.hidden, state) && has_sizes(graph, call.cell, state);
+/// A window of a matrix's or vector's memory.
+Access part_of(const Access& access, int64_t offset, Geometry shape) {
+  shape.offset = access.geometry.offset + offset;
+  return {access.value, std::move(shape)};
 }
 
 class Rewriting {
@@ -56,7 +28,7 @@ class Rewriting {
     for (Node& node : nodes) {
       redirect(node);
       const auto call = read_recurrence(graph_, node);
-      if (call && prefers_(*call)) {
+      if (call && std::all_of(call->layers.begin(), call->layers.end(), prefers_)) {
         origin_ = node.origin;
         rewrite(*call);
         changed = true;
@@ -115,19 +87,22 @@ class Rewriting {
     return squeezed(access.geometry) == squeezed(window) ? access : copy(access, std::move(shape));
   }
 
-  /// What the inputs of all steps give the gates, with both biases: [steps * rows, gates * units].
-  Access given(const RecurrentCall& call) {
-    const Access input = contiguous(call.input);
-    const Geometry& w = call.input_weight.geometry;
-    const int64_t rows = call.steps() * call.rows(), columns = w.sizes[0];
+  ValueId append(Op op, std::vector<Operand> operands, Geometry shape) {
+    return graph_.append(node_of(op, std::move(operands)), DType::f32, std::move(shape));
+  }
+
+  /// What the inputs of all steps give the gates, with the biases: [steps * rows, gates * units].
+  Access given(const RecurrentLayer& layer) {
+    const Geometry& w = layer.input_weight.geometry;
+    const int64_t rows = layer.steps() * layer.rows(), columns = w.sizes[0];
     std::vector<Operand> factors = {
-        Access{input.value, {input.geometry.offset, {rows, call.width()}, {call.width(), 1}}},
-        Access{call.input_weight.value, {w.offset, {w.sizes[1], w.sizes[0]}, {w.strides[1], w.strides[0]}}}};
+        part_of(layer.input, 0, Geometry::contiguous({rows, layer.width()})),
+        Access{layer.input_weight.value, {w.offset, {w.sizes[1], w.sizes[0]}, {w.strides[1], w.strides[0]}}}};
     Node product = node_of(Op::extern_, {});
-    if (auto bias = biases(call)) {
+    if (layer.input_bias && layer.bias) {
       product.call.op = "aten::addmm";
       product.call.args = {TensorArg{0}, TensorArg{1}, TensorArg{2}, int64_t{1}, int64_t{1}};
-      product.operands.emplace_back(*bias);
+      product.operands.emplace_back(layer.cell ? sum(*layer.input_bias, *layer.bias) : biases_of_gru(layer));
     } else {
       product.call.op = "aten::mm";
       product.call.args = {TensorArg{0}, TensorArg{1}};
@@ -137,49 +112,113 @@ class Rewriting {
     return graph_.whole(graph_.append(std::move(product), DType::f32, Geometry::contiguous({rows, columns})));
   }
 
-  std::optional<Access> biases(const RecurrentCall& call) {
-    if (!call.input_bias || !call.bias) return call.input_bias ? call.input_bias : call.bias;
-    return graph_.whole(graph_.append(node_of(Op::add_, {*call.input_bias, *call.bias}), DType::f32,
-                                      Geometry::contiguous(call.bias->geometry.sizes)));
+  Access sum(const Access& a, const Access& b) {
+    return graph_.whole(append(Op::add_, {a, b}, Geometry::contiguous(a.geometry.sizes)));
+  }
+
+  /// The candidate's bias of the states is no part of it: the reset gate multiplies it.
+  Access biases_of_gru(const RecurrentLayer& layer) {
+    const int64_t h = layer.units(), inner = layer.input_bias->geometry.strides[0],
+                  outer = layer.bias->geometry.strides[0];
+    const Access gates =
+        sum(part_of(*layer.input_bias, 0, {0, {2 * h}, {inner}}), part_of(*layer.bias, 0, {0, {2 * h}, {outer}}));
+    return joined({gates, part_of(*layer.input_bias, 2 * h * inner, {0, {h}, {inner}})},
+                  {{0, {2 * h}, {1}}, {2 * h, {h}, {1}}}, Geometry::contiguous({3 * h}));
+  }
+
+  Access extra_of(const RecurrentLayer& layer) {
+    const int64_t h = layer.units();
+    if (layer.cell) return contiguous(*layer.cell);
+    if (!layer.bias)
+      return graph_.whole(append(Op::cast_, {Scalar::of_double(DType::f32, 0)}, Geometry::contiguous({h})));
+    const int64_t apart = layer.bias->geometry.strides[0];
+    return contiguous(part_of(*layer.bias, 2 * h * apart, {0, {h}, {apart}}));
+  }
+
+  /// A buffer of this shape whose regions are the parts.
+  Access joined(const std::vector<Access>& parts, const std::vector<Geometry>& regions, const Geometry& shape) {
+    ValueId buffer = append(Op::empty_, {}, shape);
+    for (size_t p = 0; p < parts.size(); ++p) {
+      Node update = node_of(Op::update_, {graph_.whole(buffer), parts[p]});
+      update.region = regions[p];
+      buffer = graph_.append(std::move(update), DType::f32, shape);
+    }
+    return graph_.whole(buffer);
+  }
+
+  /// All states of a layer: hidden [steps, rows, units], of an LSTM followed by cells.
+  ValueId states_of(const RecurrentLayer& layer) {
+    const int64_t s = layer.steps(), m = layer.rows(), h = layer.units(), gates = layer.gates();
+    const int64_t units = layer.packs() ? kUnitsOfPanel : h, blocks = h / units, states = layer.cell ? 2 : 1;
+    const Access inputs = given(layer), hidden = contiguous(layer.hidden), extra = extra_of(layer);
+    Access weight = layer.weight;
+    const int64_t apart = weight.geometry.strides[0];
+    Geometry& w = weight.geometry;
+    w = {w.offset, {blocks, units, gates, h}, {units * apart, apart, h * apart, 1}};
+    if (layer.packs()) weight = copy(weight, {0, w.sizes, {units * gates * h, 1, units, units * gates}});
+
+    const std::vector<int64_t> domain = {m, states, s, blocks, units, gates, h};
+    auto over_domain = [&](const Access& access, std::vector<int64_t> strides) {
+      return part_of(access, 0, {0, domain, std::move(strides)});
+    };
+    const auto& v = weight.geometry.strides;
+    Op op = layer.cell ? Op::lstm_ : Op::gru_;
+    if (layer.backward) op = layer.cell ? Op::lstm_back_ : Op::gru_back_;
+    Node node =
+        node_of(op, {over_domain(inputs, {gates * h, 0, m * gates * h, units, 1, h, 0}),
+                     over_domain(weight, {0, 0, 0, v[0], v[1], v[2], v[3]}), over_domain(hidden, {h, 0, 0, 0, 0, 0, 1}),
+                     over_domain(extra, {layer.cell ? h : 0, 0, 0, units, 1, 0, 0})});
+    node.reduce_dims = {5, 6};
+    return graph_.append(std::move(node), DType::f32,
+                         {0, {m, states, s, blocks, units, 1, 1}, {h, s * m * h, m * h, units, 1, 1, 1}});
   }
 
   void rewrite(const RecurrentCall& call) {
-    const int64_t s = call.steps(), m = call.rows(), h = call.units();
-    const int64_t units = call.packs() ? kUnitsOfPanel : h, blocks = h / units;
-    const Access given_all = given(call), hidden = contiguous(call.hidden), cell = contiguous(call.cell);
-    Access weight = call.weight;
-    const int64_t apart = weight.geometry.strides[0];
-    Geometry& w = weight.geometry;
-    w = {w.offset, {blocks, units, kGates, h}, {units * apart, apart, h * apart, 1}};
-    if (call.packs()) weight = copy(weight, {0, w.sizes, {units * kGates * h, 1, units, units * kGates}});
-
-    const std::vector<int64_t> domain = {m, 2, s, blocks, units, kGates, h};
-    auto over_domain = [&](const Access& access, std::vector<int64_t> strides) {
-      return Access{access.value, {access.geometry.offset, domain, std::move(strides)}};
-    };
-    const auto& v = weight.geometry.strides;
-    Node layer = node_of(call.backward ? Op::lstm_back_ : Op::lstm_,
-                         {over_domain(given_all, {kGates * h, 0, m * kGates * h, units, 1, h, 0}),
-                          over_domain(weight, {0, 0, 0, v[0], v[1], v[2], v[3]}),
-                          over_domain(hidden, {h, 0, 0, 0, 0, 0, 1}), over_domain(cell, {h, 0, 0, units, 1, 0, 0})});
-    layer.reduce_dims = {5, 6};
-    const ValueId states = graph_.append(std::move(layer), DType::f32,
-                                         {0, {m, 2, s, blocks, units, 1, 1}, {h, s * m * h, m * h, units, 1, 1, 1}});
-    const int64_t last = (call.backward ? 0 : s - 1) * m * h;
-    give(call.results[0], {states, 0});
-    give(call.results[1], {states, last});
-    give(call.results[2], {states, s * m * h + last});
+    std::vector<Access> hidden, cells;
+    Access below = call.layers[0].input;
+    const size_t directions = call.directions;
+    for (size_t first = 0; first < call.layers.size(); first += directions) {
+      const RecurrentLayer& shape = call.layers[first];
+      const int64_t s = shape.steps(), m = shape.rows(), h = shape.units(),
+                    width = h * static_cast<int64_t>(directions);
+      below = contiguous(below);
+      std::vector<Access> sequences;
+      std::vector<Geometry> regions;
+      for (size_t d = 0; d < directions; ++d) {
+        RecurrentLayer layer = call.layers[first + d];
+        layer.input = below;
+        const Access states = graph_.whole(states_of(layer));
+        const int64_t last = (layer.backward ? 0 : s - 1) * m * h;
+        sequences.push_back(part_of(states, 0, Geometry::contiguous({s, m, h})));
+        regions.push_back({static_cast<int64_t>(d) * h, {s, m, h}, {m * width, width, 1}});
+        hidden.push_back(part_of(states, last, Geometry::contiguous({1, m, h})));
+        if (layer.cell) cells.push_back(part_of(states, s * m * h + last, Geometry::contiguous({1, m, h})));
+      }
+      below = directions == 1 ? sequences[0] : joined(sequences, regions, Geometry::contiguous({s, m, width}));
+    }
+    give(call.output, below);
+    give(call.hidden, hidden);
+    give(call.cell, cells);
   }
 
-  void give(ValueId result, Part part) {
+  /// Dense parts of one size, one after the other.
+  void give(ValueId result, const std::vector<Access>& parts) {
+    if (result < 0) return;
+    if (parts.size() == 1) return give(result, parts[0]);
+    const int64_t each = parts[0].geometry.numel(), count = static_cast<int64_t>(parts.size());
+    std::vector<Geometry> regions(parts.size(), parts[0].geometry);
+    for (size_t p = 0; p < parts.size(); ++p) regions[p].offset = static_cast<int64_t>(p) * each;
+    give(result, joined(parts, regions, Geometry::contiguous({count * each})));
+  }
+
+  /// The result has its elements where the access has them, from its offset on.
+  void give(ValueId result, const Access& access) {
     if (result < 0) return;
     if (!own_buffer_[result]) {
-      part_[result] = part;
+      part_[result] = {access.value, access.geometry.offset};
       return;
     }
-    Geometry window = graph_.value(result).shape;
-    window.offset = part.offset;
-    Node node = node_of(Op::cast_, {Access{part.whole, window}});
+    Node node = node_of(Op::cast_, {part_of(access, 0, graph_.value(result).shape)});
     node.results = {result};
     graph_.append(std::move(node));
   }
@@ -192,36 +231,6 @@ class Rewriting {
 };
 
 }  // namespace
-
-bool RecurrentCall::packs() const { return units() % kUnitsOfPanel == 0 && steps() >= kStepsWorthPacking; }
-
-/// (input, weight of inputs, weight of states, bias, bias, hx, cx, reverse, batch_sizes, mode, hidden_size, num_layers,
-/// has_biases, bidirectional, batch_first, train) -> (output, hy, cy, workspace)
-std::optional<RecurrentCall> read_recurrence(const Graph& graph, const Node& node) {
-  if (node.op != Op::extern_ || node.call.op != "aten::mkldnn_rnn_layer" || node.call.args.size() != 16 ||
-      node.call.returns.size() != 4 || node.call.returns[3] >= 0 || !is_plain(node.call.args))
-    return std::nullopt;
-  for (size_t i : {0, 1, 2, 5, 6})
-    if (!tensor(node, i)) return std::nullopt;
-  RecurrentCall call{*tensor(node, 0), *tensor(node, 1), *tensor(node, 2), std::nullopt,
-                     std::nullopt,     *tensor(node, 5), *tensor(node, 6)};
-  if (std::get<bool>(node.call.args[12])) {
-    if (!tensor(node, 3) || !tensor(node, 4)) return std::nullopt;
-    call.input_bias = *tensor(node, 3), call.bias = *tensor(node, 4);
-  }
-  call.backward = std::get<bool>(node.call.args[7]);
-  if (!has_form(graph, call)) return std::nullopt;
-  for (size_t r = 0; r < call.results.size(); ++r) {
-    const int result = node.call.returns[r];
-    if (result < 0) continue;
-    call.results[r] = node.results[result];
-    const Geometry& shape = graph.value(call.results[r]).shape;
-    const std::vector<int64_t> sizes = r == 0 ? std::vector<int64_t>{call.steps(), call.rows(), call.units()}
-                                              : std::vector<int64_t>{call.rows(), call.units()};
-    if (shape != Geometry::contiguous(sizes)) return std::nullopt;
-  }
-  return call;
-}
 
 bool own_recurrence(Graph& graph, const PrefersOwnRecurrence& prefers) { return Rewriting(graph, prefers).run(); }
 

@@ -24,7 +24,7 @@ def report_of(ours):
 
 
 def layer_calls(ours):
-    return [extern for extern in report_of(ours).externs if "rnn_layer" in str(extern)]
+    return [extern for extern in report_of(ours).externs if "rnn_layer" in str(extern) or "aten::gru" in str(extern)]
 
 
 def flat(result):
@@ -65,11 +65,15 @@ def seed():
     torch.manual_seed(0)
 
 
+KINDS = pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU])
+
+
+@KINDS
 @pytest.mark.parametrize("freeze", [False, True])
 @pytest.mark.parametrize("sizes", SIZES)
-def test_sizes(sizes, freeze):
+def test_sizes(kind, sizes, freeze):
     rows, steps, width, units = sizes
-    check(nn.LSTM(width, units), torch.randn(steps, rows, width), freeze=freeze)
+    check(kind(width, units), torch.randn(steps, rows, width), freeze=freeze)
 
 
 @pytest.mark.parametrize(
@@ -85,15 +89,17 @@ def test_sizes(sizes, freeze):
     ],
     ids=str,
 )
-@pytest.mark.parametrize("freeze", [False, True])
-def test_forms(options, freeze):
-    check(nn.LSTM(12, 32, **options), torch.randn(9, 10, 12), freeze=freeze)
+@KINDS
+def test_forms(kind, options):
+    freeze = "num_layers" in options
+    check(kind(12, 32, **options), torch.randn(9, 10, 12), freeze=freeze)
 
 
 @pytest.mark.parametrize("layers", [1, 2])
 def test_states_come_and_go(layers):
     state = torch.randn(2 * layers, 3, 16), torch.randn(2 * layers, 3, 16)
     check(nn.LSTM(8, 16, layers, bidirectional=True), torch.randn(11, 3, 8), state)
+    check(nn.GRU(8, 16, layers, bidirectional=True), torch.randn(11, 3, 8), state[0])
 
 
 def test_states_of_any_layout():
@@ -103,15 +109,18 @@ def test_states_of_any_layout():
     for state in ((transposed, expanded), (expanded, transposed)):
         for freeze in (False, True):
             check(nn.LSTM(8, 16), torch.randn(11, 3, 8), state, freeze=freeze)
+            check(nn.GRU(8, 16), torch.randn(11, 3, 8), state[0], freeze=freeze)
 
 
-def test_no_batch():
-    check(nn.LSTM(8, 16), torch.randn(10, 8))
+@KINDS
+def test_no_batch(kind):
+    check(kind(8, 16), torch.randn(10, 8))
 
 
-def test_extreme_gates():
+@KINDS
+def test_extreme_gates(kind):
     """Gates that are all open or shut, and infinite or missing inputs, give eager's numbers."""
-    layer = nn.LSTM(4, 16).eval()
+    layer = kind(4, 16).eval()
     x = torch.randn(12, 2, 4) * 1e4
     check(layer, x)
     x[3, 0, 1] = float("inf")
@@ -145,9 +154,10 @@ def test_results_that_change_afterwards():
     assert not layer_calls(ours)
 
 
-def test_weights_that_change():
+@KINDS
+def test_weights_that_change(kind):
     for freeze in (False, True):
-        layer = nn.LSTM(8, 16).eval()
+        layer = kind(8, 16).eval()
         x = torch.randn(10, 3, 8)
         ours = compiled(layer, freeze=freeze)
         with torch.no_grad():
@@ -165,16 +175,15 @@ def test_frozen_weights_are_packed_once():
     assert len(report_of(frozen).kernels) < len(report_of(plain).kernels)
 
 
-def test_steps_cost_no_kernels():
-    counts = {
-        steps: [len(report_of(check(nn.LSTM(8, 16), torch.randn(steps, 3, 8))).kernels) for _ in range(2)]
-        for steps in (16, 200)
-    }
-    assert counts[16] == counts[200]
+@KINDS
+def test_steps_cost_no_kernels(kind):
+    few, many = (check(kind(8, 16), torch.randn(steps, 3, 8)) for steps in (16, 200))
+    assert len(report_of(few).kernels) == len(report_of(many).kernels)
 
 
-def test_gradients():
-    layer = nn.LSTM(8, 16, 2)
+@KINDS
+def test_gradients(kind):
+    layer = kind(8, 16, 2)
     x = torch.randn(10, 3, 8, requires_grad=True)
     ours = compiled(layer)
     for _ in range(4):
@@ -195,9 +204,11 @@ def test_forms_that_stay_as_they_were(options):
     assert not faults(ours), faults(ours)
 
 
-def test_trial_decides():
+@KINDS
+@pytest.mark.parametrize("bias", [True, False])
+def test_trial_decides(kind, bias):
     """Without a choice by hand each shape is tried, and either way gives eager's numbers."""
-    layer = nn.LSTM(8, 16).eval()
+    layer = kind(8, 16, bias=bias).eval()
     x = torch.randn(20, 3, 8)
     ours = compiled(layer, products="measured")
     with torch.no_grad():

@@ -8,7 +8,7 @@
 using namespace braze;
 
 TEST_CASE("recurrent layers that kernels compute become primitives") {
-  check_pass([](Graph& graph) { return own_recurrence(graph, [](const RecurrentCall&) { return true; }); },
+  check_pass([](Graph& graph) { return own_recurrence(graph, [](const RecurrentLayer&) { return true; }); },
              "passes/own_recurrence", false);
 }
 
@@ -21,7 +21,7 @@ outputs %5, %9
 )");
   // A gradient needs the first layer's last result.
   int asked = 0;
-  CHECK(!own_recurrence(graph, [&](const RecurrentCall& call) {
+  CHECK(!own_recurrence(graph, [&](const RecurrentLayer& call) {
     ++asked;
     return call.steps() != 2 || call.rows() != 3 || call.width() != 4 || call.units() != 4 || !call.backward;
   }));
