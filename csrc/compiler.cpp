@@ -104,7 +104,8 @@ std::vector<std::string> disabled_passes(const Options& options) {
 }
 
 CompiledPlan compile(Graph graph, const Options& options, const HasOutVariant& has_out_variant, KernelCache& kernels,
-                     const PrefersOwn& prefers_own, const PrefersOwnAttention& prefers_own_attention) {
+                     const PrefersOwn& prefers_own, const PrefersOwnAttention& prefers_own_attention,
+                     const PrefersOwnRecurrence& prefers_own_recurrence) {
   const Stopwatch total;
   CompiledPlan compiled;
   CompileRecord& record = compiled.record;
@@ -116,6 +117,7 @@ CompiledPlan compile(Graph graph, const Options& options, const HasOutVariant& h
 
   record.passes = run_passes(graph, disabled_passes(options), dump.on());
   dump.passes(record.passes);
+  if (prefers_own_recurrence && own_recurrence(graph, prefers_own_recurrence)) verify(graph);
   if (prefers_own && own_products(graph, prefers_own)) verify(graph);
   if (prefers_own_attention && own_attention(graph, prefers_own_attention)) verify(graph);
 
@@ -172,9 +174,10 @@ CompiledParametricPlan compile(ParametricPlan plan, const Options& options) {
 }
 
 CompiledPlan compile(Graph graph, const Options& options, const HasOutVariant& has_out_variant,
-                     const PrefersOwn& prefers_own, const PrefersOwnAttention& prefers_own_attention) {
-  return compile(std::move(graph), options, has_out_variant, process_kernel_cache(), prefers_own,
-                 prefers_own_attention);
+                     const PrefersOwn& prefers_own, const PrefersOwnAttention& prefers_own_attention,
+                     const PrefersOwnRecurrence& prefers_own_recurrence) {
+  return compile(std::move(graph), options, has_out_variant, process_kernel_cache(), prefers_own, prefers_own_attention,
+                 prefers_own_recurrence);
 }
 
 }  // namespace braze

@@ -8,6 +8,7 @@
 #include "graph/graph.h"
 #include "passes/own_attention.h"
 #include "passes/own_products.h"
+#include "passes/own_recurrence.h"
 #include "passes/pass.h"
 #include "runtime/kernel_cache.h"
 #include "schedule/parametric_plan.h"
@@ -51,12 +52,15 @@ Plan plan_of(Graph graph, const Options& options, const HasOutVariant& has_out_v
              std::vector<int64_t>& quotients);
 
 /// Compiles a graph for the CPU. `kernels` defaults to the cache of this process; without `prefers_own` all products
-/// are the library's, without `prefers_own_attention` all attention is PyTorch's.
+/// are the library's, without `prefers_own_attention` all attention is PyTorch's, without `prefers_own_recurrence` all
+/// recurrent layers are.
 CompiledPlan compile(Graph graph, const Options& options, const HasOutVariant& has_out_variant,
                      const PrefersOwn& prefers_own = nullptr,
-                     const PrefersOwnAttention& prefers_own_attention = nullptr);
+                     const PrefersOwnAttention& prefers_own_attention = nullptr,
+                     const PrefersOwnRecurrence& prefers_own_recurrence = nullptr);
 CompiledPlan compile(Graph graph, const Options& options, const HasOutVariant& has_out_variant, KernelCache& kernels,
                      const PrefersOwn& prefers_own = nullptr,
-                     const PrefersOwnAttention& prefers_own_attention = nullptr);
+                     const PrefersOwnAttention& prefers_own_attention = nullptr,
+                     const PrefersOwnRecurrence& prefers_own_recurrence = nullptr);
 
 }  // namespace braze

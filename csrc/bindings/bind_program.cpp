@@ -8,6 +8,7 @@
 #include "frontend/call/attention_choice.h"
 #include "frontend/call/compiled_call.h"
 #include "frontend/call/product_choice.h"
+#include "frontend/call/recurrence_choice.h"
 #include "frontend/call/symbolic_call.h"
 #include "frontend/freeze/freeze.h"
 #include "frontend/guards/arguments.h"
@@ -252,9 +253,9 @@ void bind_program(py::module_& m) {
       "compile_program",
       [](const CapturedProgram& program, const Options& options) {
         py::gil_scoped_release others;
-        return std::make_shared<CompiledCall>(
-            compile(program.graph, options, has_out_variant, product_choice(options), attention_choice(options)),
-            boundary_of(program));
+        return std::make_shared<CompiledCall>(compile(program.graph, options, has_out_variant, product_choice(options),
+                                                      attention_choice(options), recurrence_choice(options)),
+                                              boundary_of(program));
       },
       py::arg("program"), py::arg("options"), "Compiles a captured program; raises InternalError when that fails.");
 }

@@ -173,6 +173,7 @@ class Verifier {
             "a dot multiplies floats of its dtype, or half types at f32");
     }
     if (is_attention(node_->op)) attention(domain);
+    if (is_recurrence(node_->op)) recurrence(domain);
     DType in = node_->op == Op::dot_ ? result().dtype : operand_dtype(0);
     bool is_position = node_->op == Op::argmin_ || node_->op == Op::argmax_;
     law(result().dtype == (is_position ? DType::i64 : in), "a reduce keeps its dtype, argmin and argmax give i64");
@@ -189,6 +190,18 @@ class Verifier {
       law(operand_dtype(i) == DType::f32, "attention computes at f32");
       law(access ? access->geometry.sizes == domain && i < 4 : i >= 3,
           "attention reads queries, keys, values and perhaps a mask, all of the same sizes");
+    }
+  }
+
+  void recurrence(const std::vector<int64_t>& domain) const {
+    law(domain.size() == 7 && node_->reduce_dims == std::vector<int>{5, 6},
+        "a recurrent layer is over rows, states, steps, blocks, units, gates and depth, and reduces the last two");
+    law(domain[3] * domain[4] == domain[6], "a recurrent layer's depth is as long as its units are many");
+    law(result().dtype == DType::f32, "a recurrent layer computes at f32");
+    for (size_t i = 0; i < node_->operands.size(); ++i) {
+      auto* access = std::get_if<Access>(&node_->operands[i]);
+      law(operand_dtype(i) == DType::f32 && access && access->geometry.sizes == domain,
+          "a recurrent layer reads memory of its dtype, over all of its domain");
     }
   }
 

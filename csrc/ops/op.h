@@ -15,7 +15,7 @@ enum class Op : uint8_t {
 
 enum class OpClass : uint8_t { Elementwise, Index, Gather, Reduce, Memory, Extern };
 
-enum OpProperty : uint8_t { Commutes = 1, Costly = 2, Compares = 4, Attends = 8 };
+enum OpProperty : uint8_t { Commutes = 1, Costly = 2, Compares = 4, Attends = 8, Recurs = 16, Backward = 32 };
 
 struct OpInfo {
   std::string_view name;
@@ -29,6 +29,10 @@ struct OpInfo {
 const OpInfo& info(Op op);
 /// attend and its like: kernels of a form of their own (schedule/attention_form.h).
 inline bool is_attention(Op op) { return info(op).has(Attends); }
+/// lstm and its like: the same (schedule/recurrence_form.h).
+inline bool is_recurrence(Op op) { return info(op).has(Recurs); }
+/// Weights of such a layer may be packed by blocks of so many units, whose gates are made together.
+constexpr int kUnitsOfPanel = 16;
 std::optional<Op> op_from_name(std::string_view name);
 
 }  // namespace braze

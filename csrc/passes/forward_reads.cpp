@@ -61,6 +61,7 @@ class Forwarder {
     }
     if (node.op == Op::update_ && i == 0)
       node.operands[0] = graph_.whole(access->value);  // cover may have changed its shape
+    if (is_recurrence(node.op)) return;                // its operands lie as its form wants them
     if (mutated || node.op == Op::extern_) return;     // an extern call keeps the memory layout eager gave it
     while (auto next = step(node.operands[i])) {
       if (std::holds_alternative<Scalar>(*next) && !takes_numbers(node, i)) return;

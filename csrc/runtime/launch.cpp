@@ -6,6 +6,7 @@
 
 #include "schedule/attention_form.h"
 #include "schedule/product_form.h"
+#include "schedule/recurrence_form.h"
 #include "schedule/size_params.h"
 #include "support/error.h"
 
@@ -46,6 +47,8 @@ double cost_of_point(const Kernel& kernel, std::span<const int64_t> sizes) {
   if (const auto form = attention_form(kernel))
     return kTermBytes * static_cast<double>(form->keys * (form->depth + form->columns)) /
            static_cast<double>(form->columns);
+  if (const auto form = recurrence_form(kernel))
+    return kTermBytes * static_cast<double>(form->gates * form->depth) / static_cast<double>(form->states);
   const auto reduce_points = static_cast<double>(kernel.reduce_points(sizes));
   double total = 0;
   for (const Instr& instr : kernel.body) {
@@ -60,6 +63,7 @@ double cost_of_point(const Kernel& kernel, std::span<const int64_t> sizes) {
 int64_t choose_unit(const Kernel& kernel, int64_t points, std::span<const int64_t> sizes) {
   if (const auto form = product_form(kernel)) return form->unit();
   if (const auto form = attention_form(kernel)) return form->unit();
+  if (const auto form = recurrence_form(kernel)) return form->unit();
   const int last = kernel.parallel_axes() - 1;
   if (last < 0 || (kernel.vector_axis >= 0 && kernel.vector_axis != last)) return 1;
   const int64_t row = value_of(kernel.axes[last], sizes);

@@ -23,6 +23,9 @@ class Chooser {
     sort(parallel);
     if (group_.has_attention()) {
       put_attention_last(parallel, reduced);
+    } else if (group_.has_recurrence()) {
+      put_rows_first(parallel);
+      sort(reduced);
     } else {
       put_product_last(parallel);
       if (group_.position_order.empty())
@@ -113,13 +116,20 @@ class Chooser {
     std::stable_partition(reduced.begin(), reduced.end(), [&](int d) { return moved_by(d, false, true, true); });
   }
 
+  /// Launches cut a recurrent layer between rows, the dim that its first states move along beside the depth.
+  void put_rows_first(std::vector<int>& parallel) const {
+    for (const LoopAccess& access : accesses_)
+      if (access.factor == 2)
+        std::stable_partition(parallel.begin(), parallel.end(), [&](int d) { return access.strides[d] != 0; });
+  }
+
   bool is_contiguous_in_stores(int dim) const {
     return std::any_of(accesses_.begin(), accesses_.end(),
                        [&](const LoopAccess& access) { return access.written && access.strides[dim] == 1; });
   }
 
   bool joins(int outer, int inner) const {
-    if (group_.has_attention()) return false;
+    if (group_.stands_alone()) return false;
     for (const LoopAccess& access : accesses_)
       if (access.strides[outer] != access.strides[inner] * group_.dims[inner].extent) return false;
     return true;

@@ -77,7 +77,7 @@ class KernelBuilder {
       for (size_t s = 0; s < member.sources.size(); ++s) {
         const Source& source = member.sources[s];
         if (source.value >= 0 && (source.table || group_.find(source.value, source.map) < 0))
-          add(source.map, false, true, member.op == Op::dot_ || is_attention(member.op) ? static_cast<int>(s) : -1);
+          add(source.map, false, true, member.op == Op::dot_ || group_.stands_alone() ? static_cast<int>(s) : -1);
       }
       if (is_stored(member)) add(member.result, true, true);
       if (member.op == Op::index_) add(member.position, false, false);
@@ -128,7 +128,7 @@ class KernelBuilder {
   int read(const Source& source) {
     if (source.value < 0) return constant({moved_as(source.constant.dtype), source.constant.bits});
     const int member = group_.find(source.value, source.map);
-    return member >= 0 ? made_[member] : load(source.value, source.map, is_row(source.map));
+    return member >= 0 ? made_[member] : load(source.value, source.map, is_row(source.map) && !group_.stands_alone());
   }
 
   /// The same value at level Element, which is what a reduction reads.

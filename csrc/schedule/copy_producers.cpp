@@ -18,7 +18,7 @@ class Copying {
   Copying(GroupTable& table, int c) : table_(table), graph_(table.graph()), c_(c), consumer_(table.group(c)) {}
 
   void run() {
-    if (consumer_.has_product() || consumer_.has_attention()) return;
+    if (consumer_.has_product() || consumer_.stands_alone()) return;
     std::vector<NodeId> readers = {c_};
     for (int round = 0; round < kMostRounds && !readers.empty(); ++round) {
       const std::vector<ValueId> wanted = cheap_reads(readers);

@@ -45,7 +45,7 @@ class Builder {
     }
     if (info(node_.op).cls == OpClass::Reduce) reduction();
     group_.members.push_back(std::move(member_));
-    if (!is_attention(node_.op)) collapse();  // a row is counted along a dim of its own
+    if (!group_.stands_alone()) collapse();  // a row is counted along a dim of its own
     return std::move(group_);
   }
 
@@ -165,6 +165,10 @@ bool FusionGroup::has_product() const {
 
 bool FusionGroup::has_attention() const {
   return std::any_of(members.begin(), members.end(), [](const Member& member) { return is_attention(member.op); });
+}
+
+bool FusionGroup::has_recurrence() const {
+  return std::any_of(members.begin(), members.end(), [](const Member& member) { return is_recurrence(member.op); });
 }
 
 NodeId FusionGroup::last_node() const { return library_call >= 0 ? library_call : members.back().node; }

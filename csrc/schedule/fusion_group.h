@@ -58,8 +58,10 @@ struct FusionGroup {
   bool has_reduced_dims() const;
   /// Contains a dot: a loop nest of its own kind, which takes what is done with each result and nothing else.
   bool has_product() const;
-  /// Is attention, which shares its loops with nothing.
   bool has_attention() const;
+  bool has_recurrence() const;
+  /// Is attention or a recurrent layer, which share their loops with nothing.
+  bool stands_alone() const { return has_attention() || has_recurrence(); }
   NodeId last_node() const;
   /// Splits dim `dim` in two: it keeps the outer part, and a new last dim of extent `inner` is the inner one.
   void split(int dim, int64_t inner);

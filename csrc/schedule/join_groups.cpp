@@ -23,7 +23,7 @@ class Joining {
 
   bool run() {
     if (producer_.members.size() + consumer_.members.size() > kMostMembers) return false;
-    if (producer_.has_attention() || consumer_.has_attention()) return false;
+    if (producer_.stands_alone() || consumer_.stands_alone()) return false;
     if (consumer_.has_product() || (producer_.has_product() && consumer_.has_reduced_dims())) return false;
     if (!collect_links() || (links_.empty() && !link_regions()) || !writes_apart()) return false;
     const auto alignment = align(producer_, consumer_, links_, common_reads());

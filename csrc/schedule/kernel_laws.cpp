@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "schedule/attention_form.h"
+#include "schedule/recurrence_form.h"
 
 namespace braze {
 namespace {
@@ -149,6 +150,7 @@ class Checker {
       if (k_.body[arg].row) return fail("a reduction of a row value");
     const DType from = dtype(in, 0);
     if (is_attention(in.op) && !attention_form(k_)) return fail("attention in a kernel of another form");
+    if (is_recurrence(in.op) && !recurrence_form(k_)) return fail("a recurrent layer in a kernel of another form");
     if (in.op == Op::dot_ && (!is_floating(from) || dtype(in, 1) != from)) return fail("a dot of other than floats");
     if (info(from).kind == DTypeKind::Half) return fail("a reduction of a half type");
     const bool position = in.op == Op::argmin_ || in.op == Op::argmax_;

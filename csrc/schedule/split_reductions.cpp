@@ -37,7 +37,7 @@ class Splitter {
   /// The part of each dim that a chunk covers; nothing when the reduction is fine as it is.
   std::optional<std::vector<int64_t>> chunk() const {
     if (info(node_.op).cls != OpClass::Reduce || node_.op == Op::argmin_ || node_.op == Op::argmax_ ||
-        node_.op == Op::dot_ || is_attention(node_.op))
+        node_.op == Op::dot_ || is_attention(node_.op) || is_recurrence(node_.op))
       return std::nullopt;
     const Geometry& domain = geometry();
     const int64_t elements = domain.numel(), kept = graph_.value(node_.results[0]).shape.numel();

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "schedule/attention_form.h"
+#include "schedule/recurrence_form.h"
 
 namespace braze {
 namespace {
@@ -33,6 +34,13 @@ double flops_of_attention(const Kernel& kernel) {
   return 2.0 * static_cast<double>(scores) * static_cast<double>(form->depth + form->columns);
 }
 
+double flops_of_reduction(const Kernel& kernel, Op op, double points) {
+  if (op == Op::dot_) return 2 * points;
+  if (is_attention(op)) return flops_of_attention(kernel);
+  if (is_recurrence(op)) return 2 * points / static_cast<double>(recurrence_form(kernel)->states);
+  return points;
+}
+
 Work of_kernel(const Plan& plan, const KernelStep& step) {
   const Kernel& kernel = plan.kernels[step.kernel];
   Work work;
@@ -46,7 +54,7 @@ Work of_kernel(const Plan& plan, const KernelStep& step) {
       touched[instr.param] += instr.kind == InstrKind::Gather ? times : shown(kernel.axes, instr.strides);
     const bool computes = instr.kind == InstrKind::Reduce || instr.kind == InstrKind::Elementwise;
     if (computes && is_floating(instr.dtype) && instr.op != Op::cast_ && instr.op != Op::where_)
-      work.flops += instr.op == Op::dot_ ? 2 * times : is_attention(instr.op) ? flops_of_attention(kernel) : times;
+      work.flops += flops_of_reduction(kernel, instr.op, times);
   }
   for (size_t p = 0; p < touched.size(); ++p) {
     const DType dtype = kernel.params[p].dtype;

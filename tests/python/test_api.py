@@ -140,6 +140,19 @@ def test_module_stays_what_it_is():
         assert clone[0].weight is not net[0].weight
 
 
+def test_copies_run_themselves():
+    """PyTorch's recurrent layers hand on what they are called through; a copy must not run the original."""
+    net = braze.compile(nn.LSTM(2, 3))
+    x = torch.ones(1, 1, 2)
+    with torch.no_grad():
+        before = [net(x)[0] for _ in range(4)][-1]
+        for clone in (copy.deepcopy(net), pickle.loads(pickle.dumps(net))):
+            clone.bias_ih_l0.add_(1)
+            assert not torch.allclose(clone(x)[0], before)
+            assert torch.allclose(clone(x)[0], clone.forward(x)[0])
+        assert torch.allclose(net(x)[0], before)
+
+
 def test_module_can_be_saved(tmp_path):
     net = braze.compile(nn.Linear(2, 3))
     expected = called(net, torch.ones(1, 2))

@@ -3,117 +3,36 @@
 #include <cmath>
 
 #include "schedule/product_form.h"
+#include "step_kernel.h"
 
 namespace braze::cpu {
 namespace {
 
-/// A writer of kernels over [rows, columns], of f32.
-class Step {
- public:
-  Step(int64_t rows, int64_t columns, bool reduces) {
-    kernel_.axes = {rows, columns};
-    kernel_.reduce_axes = reduces;
-    kernel_.vector_axis = 1;
-  }
-
-  int param(bool written, DType dtype = DType::f32) {
-    kernel_.params.push_back({dtype, written});
-    return static_cast<int>(kernel_.params.size()) - 1;
-  }
-
-  int load(int param, MatrixStrides strides) { return memory(InstrKind::Load, param, strides, -1); }
-  void store(int param, int value, MatrixStrides strides) { memory(InstrKind::Store, param, strides, value); }
-
-  int number(double value) {
-    Instr in;
-    in.kind = InstrKind::Constant;
-    in.dtype = DType::f32;
-    in.immediate = Scalar::of_double(DType::f32, value);
-    return append(std::move(in));
-  }
-
-  int apply(Op op, std::vector<int> args, DType dtype = DType::f32) {
-    Instr in;
-    in.kind = InstrKind::Elementwise;
-    in.op = op;
-    in.dtype = info(op).has(Compares) ? DType::b1 : dtype;
-    bool any_row = false, any_element = false;
-    for (int arg : args) {
-      any_row |= kernel_.body[arg].row;
-      any_element |= !kernel_.body[arg].row && kernel_.body[arg].kind != InstrKind::Constant;
-    }
-    in.row = any_row && !any_element;
-    in.args = std::move(args);
-    return append(std::move(in));
-  }
-
-  int reduce(Op op, int arg) {
-    Instr in;
-    in.kind = InstrKind::Reduce;
-    in.op = op;
-    in.dtype = DType::f32;
-    in.row = true;
-    in.args = {arg};
-    return append(std::move(in));
-  }
-
-  /// The number of the row or column, less nothing.
-  int index(MatrixStrides strides) {
-    Instr in;
-    in.kind = InstrKind::Index;
-    in.dtype = DType::i64;
-    in.strides = {strides.row, strides.column};
-    in.row = kernel_.reduce_axes > 0 && strides.column == 0;
-    return apply(Op::cast_, {append(std::move(in))});
-  }
-
-  Kernel take() { return std::move(kernel_); }
-
- private:
-  int memory(InstrKind kind, int param, MatrixStrides strides, int value) {
-    Instr in;
-    in.kind = kind;
-    in.dtype = kernel_.params[param].dtype;
-    in.param = param;
-    in.strides = {strides.row, strides.column};
-    in.row = kernel_.reduce_axes > 0 && strides.column == 0;
-    if (value >= 0) in.args = {value};
-    return append(std::move(in));
-  }
-
-  int append(Instr in) {
-    kernel_.body.push_back(std::move(in));
-    return static_cast<int>(kernel_.body.size()) - 1;
-  }
-
-  Kernel kernel_;
-};
-
 constexpr MatrixStrides kPanel = {kPanelColumns, 1}, kEachRow = {1, 0}, kEachColumn = {0, 1};
 
 /// What exponents are counted from: the largest score, or 0 where there is none above -inf.
-int origin_of(Step& step, int largest) {
+int origin_of(StepWriter& step, int largest) {
   return step.apply(Op::where_, {step.apply(Op::eq_, {largest, step.number(-INFINITY)}), step.number(0), largest});
 }
 
 }  // namespace
 
 Kernel copy_step(int64_t rows, int64_t columns, MatrixStrides from, MatrixStrides to) {
-  Step step(rows, columns, false);
+  StepWriter step(rows, columns, false);
   const int source = step.param(false), target = step.param(true);
   step.store(target, step.load(source, from), to);
   return step.take();
 }
 
 Kernel scale_step(int64_t rows, int64_t columns, MatrixStrides from, MatrixStrides to, double scale) {
-  Step step(rows, columns, false);
+  StepWriter step(rows, columns, false);
   const int source = step.param(false), target = step.param(true);
   step.store(target, step.apply(Op::mul_, {step.load(source, from), step.number(scale)}), to);
   return step.take();
 }
 
 Kernel start_step(int64_t rows) {
-  Step step(1, rows, false);
+  StepWriter step(1, rows, false);
   const int largest = step.param(true), total = step.param(true);
   step.store(largest, step.number(-INFINITY), kEachColumn);
   step.store(total, step.number(0), kEachColumn);
@@ -121,7 +40,7 @@ Kernel start_step(int64_t rows) {
 }
 
 Kernel scores_step(int64_t rows, int64_t keys, bool masked, MatrixStrides mask, bool causal) {
-  Step step(rows, keys, true);
+  StepWriter step(rows, keys, true);
   const int scores = step.param(false), before = step.param(false), powers = step.param(true),
             largest = step.param(true), total = step.param(true);
   int score = step.load(scores, kPanel);
@@ -146,7 +65,7 @@ Kernel scores_step(int64_t rows, int64_t keys, bool masked, MatrixStrides mask, 
 }
 
 Kernel totals_step(int64_t rows) {
-  Step step(1, rows, false);
+  StepWriter step(1, rows, false);
   const int before = step.param(false), now = step.param(false), added = step.param(false), so_far = step.param(false),
             shrinking = step.param(true), total = step.param(true), kept = step.param(true);
   const int largest = step.load(now, kEachColumn);
@@ -161,14 +80,14 @@ Kernel totals_step(int64_t rows) {
 }
 
 Kernel shrink_step(int64_t rows, int64_t columns) {
-  Step step(rows, columns, false);
+  StepWriter step(rows, columns, false);
   const int sums = step.param(false), shrinking = step.param(false), result = step.param(true);
   step.store(result, step.apply(Op::mul_, {step.load(sums, kPanel), step.load(shrinking, kEachRow)}), kPanel);
   return step.take();
 }
 
 Kernel result_step(int64_t rows, int64_t columns, MatrixStrides strides) {
-  Step step(rows, columns, false);
+  StepWriter step(rows, columns, false);
   const int sums = step.param(false), totals = step.param(false), result = step.param(true);
   const int total = step.load(totals, kEachRow);
   const int none = step.apply(Op::eq_, {total, step.number(0)});

@@ -5,14 +5,9 @@
 // exponential of the difference. A row whose scores are all -inf counts from 0 and has the total 0.
 #pragma once
 
-#include "schedule/attention_form.h"
+#include "step_kernel.h"
 
 namespace braze::cpu {
-
-/// Strides of a matrix as its rows and columns.
-struct MatrixStrides {
-  int64_t row = 0, column = 0;
-};
 
 /// Copies `rows` x `columns`: params from, to.
 Kernel copy_step(int64_t rows, int64_t columns, MatrixStrides from, MatrixStrides to);

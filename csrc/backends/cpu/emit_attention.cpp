@@ -221,7 +221,7 @@ class AttentionEmitter : FunctionEmitter {
                      Value* more) {
     auto tile = [&](Value* row) {
       ir_.CreateCall(tile_of(shape), {floats(left, times(row, shape.left_row)), right,
-                                      floats(result, times(row, kPanelColumns)), depth, more});
+                                      floats(result, times(row, kPanelColumns)), depth, more, right, number(0)});
     };
     Value* whole = ir_.CreateSub(rows, ir_.CreateURem(rows, number(tile_rows_)));
     shape.rows = static_cast<int>(tile_rows_);

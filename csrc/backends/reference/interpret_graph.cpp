@@ -1,8 +1,10 @@
 #include "backends/reference/interpret_graph.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "backends/reference/attend.h"
+#include "backends/reference/recur.h"
 #include "backends/reference/reduce.h"
 #include "graph/print.h"
 #include "ops/evaluate.h"
@@ -119,6 +121,7 @@ class Interpreter {
   }
 
   void reduce(const Node& node) {
+    if (is_recurrence(node.op)) return recurrent(node);
     const Value& result = graph_.value(node.results[0]);
     const Access& operand = std::get<Access>(node.operands[0]);
     std::vector<int64_t> reduced(operand.geometry.sizes.size(), 1);
@@ -149,6 +152,26 @@ class Interpreter {
                      whole[keys] = key, whole[keys + 1] = place;
                      return load(node.operands[operand], whole).as_double();
                    }});
+  }
+
+  void recurrent(const Node& node) {
+    const Geometry& shape = graph_.value(node.results[0]).shape;
+    const int64_t steps = shape.sizes[2], units = shape.sizes[4];
+    std::vector<double> states;
+    for_each_position(shape.sizes, [&](const Position& at) {
+      const bool first = std::all_of(at.begin() + 1, at.end(), [](int64_t i) { return i == 0; });
+      if (first)
+        states = recur({.op = node.op,
+                        .steps = steps,
+                        .units = shape.sizes[3] * units,
+                        .element = [&](int operand, int64_t step, int64_t unit, int64_t gate, int64_t place) {
+                          const Position whole = {at[0], 0, step, unit / units, unit % units, gate, place};
+                          return load(node.operands[operand], whole).as_double();
+                        }});
+      const int64_t unit = at[3] * units + at[4];
+      const double state = states[(at[1] * steps + at[2]) * shape.sizes[3] * units + unit];
+      store(node.results[0], address(shape, at), convert(Scalar::of_double(DType::f64, state), DType::f32));
+    });
   }
 
   void update(const Node& node) {

@@ -6,9 +6,11 @@
 #include <vector>
 
 #include "backends/reference/attend.h"
+#include "backends/reference/recur.h"
 #include "backends/reference/reduce.h"
 #include "ops/evaluate.h"
 #include "schedule/attention_form.h"
+#include "schedule/recurrence_form.h"
 #include "schedule/size_params.h"
 #include "support/error.h"
 
@@ -102,6 +104,7 @@ class Interpreter {
 
   void reduce(const Instr& in, std::vector<Scalar>& out) {
     if (is_attention(in.op)) return out.push_back(attended(in));
+    if (is_recurrence(in.op)) return out.push_back(recurred(in));
     Reduction reduction(in.op, kernel_.body[in.args[0]].dtype);
     for (int64_t p = 0; p < kernel_.reduce_points(); ++p) {
       if (in.op == Op::dot_)
@@ -123,6 +126,33 @@ class Interpreter {
                    }});
   }
 
+  /// The states of a row are computed when its first point comes.
+  Scalar recurred(const Instr& in) {
+    const RecurrenceForm form = *recurrence_form(kernel_);
+    const int64_t row = point_ / form.points_of_row();
+    if (row != row_) {
+      row_ = row;
+      states_ = recur({.op = in.op,
+                       .steps = form.steps,
+                       .units = form.depth,
+                       .element = [&](int operand, int64_t step, int64_t unit, int64_t gate, int64_t place) {
+                         const Instr& load = kernel_.body[in.args[operand]];
+                         int64_t at = load.offset;
+                         auto move = [&](int axis, int64_t by) { at += axis < 0 ? 0 : by * load.strides[axis]; };
+                         move(form.row_axis, row), move(form.step_axis, step), move(form.gate_axis, gate);
+                         move(form.block_axis, unit / form.units), move(form.unit_axis, unit % form.units);
+                         move(form.depth_axis, place);
+                         return load_element(memory(load, at), load.dtype).as_double();
+                       }});
+    }
+    int64_t point = point_, position[64] = {};
+    for (int a = kernel_.parallel_axes(); a-- > 0; point /= kernel_.axes[a]) position[a] = point % kernel_.axes[a];
+    auto at = [&](int axis) { return axis < 0 ? 0 : position[axis]; };
+    const int64_t step = at(form.state_axis) * form.steps + at(form.step_axis);
+    const int64_t unit = at(form.block_axis) * form.units + at(form.unit_axis);
+    return convert(Scalar::of_double(DType::f64, states_[step * form.depth + unit]), DType::f32);
+  }
+
   void store(const Instr& in) {
     const std::vector<int64_t> places = addresses(kernel_, in, point_);
     for (size_t p = 0; p < places.size(); ++p) store_element(memory(in, places[p]), value(in.args[0], p));
@@ -130,7 +160,8 @@ class Interpreter {
 
   const Kernel& kernel_;
   void* const* params_;
-  int64_t point_ = 0;
+  int64_t point_ = 0, row_ = -1;
+  std::vector<double> states_;  // of a recurrent layer, after each step of row_
   std::vector<std::vector<Scalar>> values_;
 };
 

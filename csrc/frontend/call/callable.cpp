@@ -342,8 +342,13 @@ PyObject* callable_explain_miss(PyObject* object, PyObject* const* args, Py_ssiz
   return list.release();
 }
 
-/// Pickled and copied by name, as functions are.
-PyObject* callable_reduce(PyObject* object, PyObject*) { return PyObject_GetAttrString(object, "__qualname__"); }
+/// Pickled and copied by name, as functions are; a method as the method it is, of a copy of its object. (A recurrent
+/// layer of PyTorch copies what it is called through, which other modules leave out.)
+PyObject* callable_reduce(PyObject* object, PyObject*) {
+  PyObject* function = reinterpret_cast<Callable*>(object)->function;
+  if (PyMethod_Check(function)) return PyObject_CallMethod(function, "__reduce__", nullptr);
+  return PyObject_GetAttrString(object, "__qualname__");
+}
 
 PyMethodDef methods[] = {
     {"add_entry", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(callable_add_entry)), METH_FASTCALL,

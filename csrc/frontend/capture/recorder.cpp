@@ -165,8 +165,22 @@ bool has_kernel_below_composite(const c10::OperatorHandle& op, DispatchKeySet re
   return op.hasKernelForDispatchKey(DispatchKey::CPU) || op.hasKernelForDispatchKey(DispatchKey::AutogradCPU);
 }
 
+/// A layer that may become one kernel (passes/own_recurrence.h): a GRU in inference, of f32. Its parts, an operator
+/// each for every gate of every step, would be found again by nobody.
+bool is_recurrent_layer(const c10::OperatorHandle& op, const torch::jit::Stack& stack) {
+  if (op.schema().name() != "aten::gru" || op.schema().overload_name() != "input") return false;
+  const auto args = torch::jit::last(stack, op.schema().arguments().size());
+  if (args[5].toDouble() != 0 && args[6].toBool()) return false;
+  auto fits = [](const at::Tensor& tensor) {
+    return tensor.defined() && tensor.is_cpu() && tensor.layout() == at::kStrided &&
+           tensor.scalar_type() == at::kFloat && !(at::GradMode::is_enabled() && tensor.requires_grad());
+  };
+  const std::vector<at::Tensor> params = args[2].toTensorVector();
+  return fits(args[0].toTensor()) && fits(args[1].toTensor()) && std::all_of(params.begin(), params.end(), fits);
+}
+
 /// A transparent call is run with our key still on, so that the operators it is made of are seen instead of it.
-bool is_transparent(const c10::OperatorHandle& op, DispatchKeySet rest) {
+bool is_transparent(const c10::OperatorHandle& op, DispatchKeySet rest, const torch::jit::Stack& stack) {
   switch (rest.highestPriorityTypeId()) {
     case DispatchKey::AutocastCPU:
     case DispatchKey::AutocastCUDA:
@@ -183,7 +197,7 @@ bool is_transparent(const c10::OperatorHandle& op, DispatchKeySet rest) {
   }
   if (op.schema().name() == "aten::allclose") return true;  // its parts end with the number that Python is given
   return op.hasKernelForDispatchKey(DispatchKey::CompositeImplicitAutograd) && !has_kernel_below_composite(op, rest) &&
-         !is_recorded_whole(op.schema().name());
+         !is_recorded_whole(op.schema().name()) && !is_recurrent_layer(op, stack);
 }
 
 bool is_empty_factory(const std::string& name) {
@@ -417,7 +431,7 @@ void hook(const c10::OperatorHandle& op, DispatchKeySet keys, torch::jit::Stack*
   Session* session = g_session.get();
   std::optional<NotedWarnings> noted;
   if (session && !session->refused()) noted.emplace(*session);
-  if (session && !session->refused() && is_transparent(op, rest)) {
+  if (session && !session->refused() && is_transparent(op, rest, *stack)) {
     struct Inside {
       explicit Inside(const std::string& name) { composites.push_back(&name); }
       ~Inside() { composites.pop_back(); }

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "compiler.h"
+#include "frontend/call/recurrence_choice.h"
 #include "frontend/freeze/linear_call.h"
 #include "passes/convolution_call.h"
 #include "passes/pass.h"
@@ -73,6 +74,7 @@ std::optional<FrozenProgram> freeze(const CapturedProgram& original, const std::
   FrozenProgram frozen{.program = original, .guards = nullptr, .record = {}};
   CapturedProgram& program = frozen.program;
   mark_frozen_inputs(program, slots);
+  if (const auto prefers_own = recurrence_choice(options)) own_recurrence(program.graph, prefers_own);
   Freezing freezing(program, slots, options);
   evaluate_constants(freezing);
   choose_linears(freezing);
