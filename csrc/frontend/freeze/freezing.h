@@ -17,6 +17,7 @@ struct FreezeRecord {
   int linears = 0;       // weights of linear layers packed
   int convolutions = 0;  // weights of convolutions packed
   int products = 0;      // convolutions of 1x1 that became products
+  int own_convolutions = 0;  // convolutions that kernels of ours compute
   int64_t bytes = 0;     // what all of it takes
 };
 

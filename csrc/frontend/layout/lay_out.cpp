@@ -57,6 +57,7 @@ void choose_forms(Graph& graph, const Options& options) {
       case ConvolutionForm::Fused: graph.append(std::move(node)); break;
       case ConvolutionForm::Plain: append_plain(graph, fused, fused.conv.weight, result); break;
       case ConvolutionForm::Product: append_product(graph, fused, result); break;
+      case ConvolutionForm::Own: break;
     }
   }
 }
