@@ -63,7 +63,7 @@ class Writing {
 
   /// The sum of products at each place of the result, over [N, H, W, panels, channels of a panel, window].
   Access sums(const Geometry& wanted) {
-    const Access input = padded(read_before_copy(graph_, conv_.input));
+    const Access input = with_zeros_round(read_before_copy(graph_, conv_.input));
     const auto &x = input.geometry.strides, &r = wanted.strides;
     Geometry weight = weight_.geometry;
     if (weight.sizes.size() == 4) weight = split_dim(weight, 0, weight.sizes[0]);
@@ -103,13 +103,11 @@ class Writing {
     }
   }
 
-  Access padded(const Access& input) {
+  Access with_zeros_round(const Access& input) {
     const int64_t high = conv_.padding[0], wide = conv_.padding[1];
     if (high == 0 && wide == 0) return input;
-    std::vector<int64_t> sizes = input.geometry.sizes;
-    sizes[2] += 2 * high;
-    sizes[3] += 2 * wide;
-    const Geometry shape = stays_planar(input.geometry) ? Geometry::contiguous(sizes) : with_channels_last(sizes);
+    const Geometry shape = padded(input.geometry, conv_.padding);
+    const std::vector<int64_t>& sizes = shape.sizes;
     Geometry lines = narrowed(shape, 2, high, input.geometry.sizes[2]);
     const Geometry inside = narrowed(lines, 3, wide, input.geometry.sizes[3]);
     ValueId whole = graph_.append(node_of(Op::empty_, {}), DType::f32, shape);
@@ -151,6 +149,13 @@ Access read_before_copy(const Graph& graph, const Access& input) {
   const Node& node = graph.nodes[value.producer];
   auto* from = node.op == Op::cast_ ? std::get_if<Access>(&node.operands[0]) : nullptr;
   return from && graph.value(from->value).dtype == value.dtype ? *from : input;
+}
+
+Geometry padded(const Geometry& input, const std::vector<int64_t>& padding) {
+  std::vector<int64_t> sizes = input.sizes;
+  sizes[2] += 2 * padding[0];
+  sizes[3] += 2 * padding[1];
+  return stays_planar(input) ? Geometry::contiguous(sizes) : with_channels_last(sizes);
 }
 
 WeightLayout weight_layout(const FusedConvolution& fused, const Geometry& input) {

@@ -12,6 +12,9 @@ bool may_be_own(const Graph& graph, const FusedConvolution& fused);
 /// Where the numbers of the input lie: those that a copy to channels-last memory was made of are read there.
 Access read_before_copy(const Graph& graph, const Access& input);
 
+/// Memory for an input with zeros round it.
+Geometry padded(const Geometry& input, const std::vector<int64_t>& padding);
+
 /// How a weight [out, in, height, width] is best laid out for a kernel that reads `input`: as [out / panel, panel, in,
 /// height, width], with these dims outermost first.
 struct WeightLayout {

@@ -6,19 +6,6 @@
 namespace braze {
 namespace {
 
-bool belongs_to_result(const Instr& in) {
-  switch (in.kind) {
-    case InstrKind::Constant: return true;
-    case InstrKind::Load:
-    case InstrKind::Elementwise:
-    case InstrKind::Store: return in.row;
-    case InstrKind::Gather:
-    case InstrKind::Index:
-    case InstrKind::Reduce: return false;
-  }
-  return false;
-}
-
 /// The load behind an argument of the dot; -1 when it is computed.
 int load_of(const Kernel& kernel, int arg) {
   const Instr& in = kernel.body[arg];
@@ -39,6 +26,19 @@ bool moves_evenly(const Kernel& kernel, const Instr& load) {
 
 bool is_of_factor(const Instr& in) {
   return !in.row && (in.kind == InstrKind::Load || in.kind == InstrKind::Elementwise);
+}
+
+bool belongs_to_result(const Instr& in) {
+  switch (in.kind) {
+    case InstrKind::Constant: return true;
+    case InstrKind::Load:
+    case InstrKind::Elementwise:
+    case InstrKind::Store: return in.row;
+    case InstrKind::Gather:
+    case InstrKind::Index:
+    case InstrKind::Reduce: return false;
+  }
+  return false;
 }
 
 std::optional<ProductForm> product_form(const Kernel& kernel) {

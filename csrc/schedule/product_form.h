@@ -45,6 +45,8 @@ struct ProductForm {
 
 /// Whether the instruction reads a factor or widens it.
 bool is_of_factor(const Instr& in);
+/// Whether it is a part of what is done to each result.
+bool belongs_to_result(const Instr& in);
 
 /// The form of a static kernel that sums such a product in f32.
 std::optional<ProductForm> product_form(const Kernel& kernel);

@@ -5,6 +5,7 @@
 
 #include "code.h"
 #include "emit_attention.h"
+#include "emit_depthwise.h"
 #include "emit_loops.h"
 #include "emit_product.h"
 #include "function_emitter.h"
@@ -67,6 +68,7 @@ llvm::Value* lines_begin(Code& code, llvm::Function* function, const LoopLayout&
 void emit_kernel(llvm::Module& module, const Kernel& kernel, const std::string& name, const Isa& isa, bool fast_math) {
   if (const auto form = product_form(kernel)) return emit_product(module, kernel, *form, name, isa, fast_math);
   if (const auto form = attention_form(kernel)) return emit_attention(module, kernel, *form, name, isa, fast_math);
+  if (const auto form = depthwise_form(kernel)) return emit_depthwise(module, kernel, *form, name, isa, fast_math);
   llvm::IRBuilder<> ir(module.getContext());
   if (fast_math) {
     llvm::FastMathFlags flags;

@@ -16,6 +16,7 @@
 #include "function_emitter.h"
 #include "product_pack.h"
 #include "product_tile.h"
+#include "sums_rest.h"
 
 namespace braze::cpu {
 namespace {
@@ -26,15 +27,6 @@ constexpr int64_t kFewRows = 16;       // up to which they do
 constexpr int64_t kUnpackedTiles = 8;  // up to which rows of floats in order are read where they are
 constexpr int kTileColumnsAlongDepth = 4;
 constexpr int64_t kMostAhead = 4;  // lines a tile asks for at each step of the depth
-
-Instr memory_instr(InstrKind kind, DType dtype, int param, std::vector<int64_t> strides) {
-  Instr in;
-  in.kind = kind;
-  in.dtype = dtype;
-  in.param = param;
-  in.strides = std::move(strides);
-  return in;
-}
 
 /// As many rows as there are registers for, where a tile is so many vectors wide.
 int64_t most_rows(int64_t vectors, const Isa& isa) {
@@ -218,38 +210,12 @@ class ProductEmitter : FunctionEmitter {
     return global;
   }
 
-  /// What happens to the sums of a panel. Each access has a param of its own, because each begins somewhere else.
-  Kernel rest_of_kernel(int64_t width) const {
-    Kernel rest;
-    rest.axes = {(lines_join() ? tiling_.block_lines : 1) * tiling_.block, width};
-    rest.vector_axis = 1;
-    rest.params = {{DType::f32, false}};
-    std::vector<int> made(kernel_.body.size(), -1);
-    for (size_t i = 0; i < kernel_.body.size(); ++i) {
-      if (is_of_factor(kernel_.body[i])) continue;
-      Instr in = kernel_.body[i];
-      if (in.kind == InstrKind::Reduce) {
-        in = memory_instr(InstrKind::Load, DType::f32, 0, {kPanelColumns, 1});
-      } else {
-        for (int& arg : in.args) arg = made[arg];
-        if (in.param >= 0) {
-          in.strides = {form_.row_axis < 0 ? 0 : in.strides[form_.row_axis], in.strides[form_.column_axis]};
-          in.offset = 0;
-          in.param = static_cast<int>(rest.params.size());
-          rest.params.push_back({in.dtype, in.kind == InstrKind::Store});
-        }
-      }
-      in.row = false;
-      made[i] = static_cast<int>(rest.body.size());
-      rest.body.push_back(std::move(in));
-    }
-    return rest;
-  }
-
   Panel make_panel(int64_t width) {
     const std::string name = name_ + "." + std::to_string(width);
     Panel panel{.width = width};
-    panel.rest = add_loops(module_, rest_of_kernel(width), name + ".rest", isa_, fast_math_);
+    const int64_t rows = (lines_join() ? tiling_.block_lines : 1) * tiling_.block;
+    const Kernel rest = rest_of_sums(kernel_, form_.row_axis, form_.column_axis, rows, width, kPanelColumns);
+    panel.rest = add_loops(module_, rest, name + ".rest", isa_, fast_math_);
     const bool turns = tiling_.tile.right_depth == 1 && tiling_.tile.right_column != 1;
     llvm::Function* pack = !tiling_.packs ? nullptr
                            : turns

@@ -6,6 +6,7 @@
 #include "frontend/library/convolution_trial.h"
 #include "frontend/library/library_call.h"
 #include "passes/convolution_forms.h"
+#include "passes/decompose/aten.h"
 #include "passes/own_convolution.h"
 
 namespace braze {
@@ -25,6 +26,14 @@ void keep_packed(Freezing& freezing, Node node, const ConvolutionTrial& trial) {
   ++freezing.record.convolutions;
 }
 
+OwnInput own_input(const Graph& graph, const FusedConvolution& fused) {
+  const Access input = read_before_copy(graph, fused.conv.input);
+  const NodeId producer = graph.value(input.value).producer;
+  if (producer < 0) return {input.geometry};
+  const Node& node = graph.nodes[producer];
+  return {input.geometry, node.op == Op::extern_ && !becomes_primitives(node)};
+}
+
 }  // namespace
 
 void choose_convolutions(Freezing& freezing) {
@@ -37,8 +46,8 @@ void choose_convolutions(Freezing& freezing) {
     }
     const FusedConvolution fused = read_fused_convolution(node);
     const ValueId result = node.results[0];
-    std::optional<Geometry> source;
-    if (may_be_own(graph, fused)) source = read_before_copy(graph, fused.conv.input).geometry;
+    std::optional<OwnInput> source;
+    if (may_be_own(graph, fused)) source = own_input(graph, fused);
     const ConvolutionTrial trial(fused, graph.value(result).shape, freezing.numbers(fused.conv.weight), true,
                                  freezing.options, source);
     switch (trial.fastest()) {

@@ -15,6 +15,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <memory>
 #include <utility>
 
 #include "compiler.h"
@@ -32,7 +33,7 @@ namespace {
 
 constexpr int64_t kCachedBytes = int64_t{8} << 20;  // the copies of a weight have together, or more
 constexpr int64_t kMostCopies = 8;
-constexpr double kNever = 3e7;
+constexpr double kWorthFusion = 1.03;  // what follows is a part of our kernel
 
 /// Takes turns.
 class InTurn {
@@ -56,7 +57,7 @@ class ConvolutionTrial::Runs {
  public:
   explicit Runs(const ConvolutionTrial& trial) : fused_(trial.fused_), conv_(trial.fused_.conv) {
     const auto options = trial.weight_.options();
-    x_ = ones_over(trial.source_ ? *trial.source_ : conv_.input.geometry, options);
+    x_ = ones_over(trial.source_ ? trial.source_->geometry : conv_.input.geometry, options);
     if (!trial.source_) x_ = x_.contiguous(at::MemoryFormat::ChannelsLast);
     out_ = ones_over(trial.result_, options).contiguous(at::MemoryFormat::ChannelsLast);
     if (fused_.residual) residual_ = at::ones_like(out_);
@@ -76,18 +77,15 @@ class ConvolutionTrial::Runs {
     epilogue();
   }
 
-  double seconds_as_product(InTurn weights) const {
-    const int64_t inner = weights.next().size(0), columns = weights.next().size(1), rows = out_.numel() / columns;
-    const at::Tensor x = at::ones({rows, inner}, x_.options());
+  void product(const at::Tensor& weight) const {
+    const int64_t inner = weight.size(0), columns = weight.size(1), rows = out_.numel() / columns;
+    const at::Tensor x = input().permute({0, 2, 3, 1}).view({rows, inner});
     at::Tensor out = at::empty({rows, columns}, x_.options());
-    return seconds_of([&] {
-      const at::Tensor& weight = weights.next();
-      if (conv_.bias)
-        at::addmm_out(out, bias_, x, weight);
-      else
-        at::mm_out(out, x, weight);
-      epilogue();
-    });
+    if (conv_.bias)
+      at::addmm_out(out, bias_, x, weight);
+    else
+      at::mm_out(out, x, weight);
+    epilogue();
   }
 
   void fused(const at::Tensor& weight) const {
@@ -125,16 +123,16 @@ class ConvolutionTrial::Runs {
 };
 
 ConvolutionTrial::ConvolutionTrial(const FusedConvolution& fused, Geometry result, at::Tensor weight, bool may_pack,
-                                   const Options& options, std::optional<Geometry> source)
+                                   const Options& options, std::optional<OwnInput> source)
     : fused_(fused),
       result_(std::move(result)),
       weight_(std::move(weight)),
       may_pack_(may_pack),
       options_(options),
-      source_(std::move(source)) {}
+      source_(options.products == "library" ? std::nullopt : std::move(source)) {}
 
 at::Tensor ConvolutionTrial::as_walked() const {
-  const auto [panel, order] = weight_layout(fused_, *source_);
+  const auto [panel, order] = weight_layout(fused_, source_->geometry);
   std::vector<int64_t> sizes = weight_.sizes().vec(), back(order.size());
   sizes[0] /= panel;
   sizes.insert(sizes.begin() + 1, panel);
@@ -165,30 +163,40 @@ ConvolutionForm ConvolutionTrial::fastest() const {
 }
 
 ConvolutionForm ConvolutionTrial::find_fastest() const {
+  const pybind11::gil_scoped_acquire calls_need_it;
   const Runs runs(*this);
-  std::pair<double, ConvolutionForm> best = {kNever, ConvolutionForm::Plain};
-  auto compare = [&](ConvolutionForm form, double seconds) { best = std::min(best, {seconds, form}); };
-  compare(ConvolutionForm::Plain, seconds_of([&, weights = InTurn(copies_of([&] { return channels_last(); }))]() mutable {
-            runs.plain(weights.next());
-          }));
-  compare(ConvolutionForm::Fused, seconds_if_it_runs([&] {
-            return [&, weights = InTurn(copies_of([&] { return may_pack_ ? pack() : channels_last(); }))]() mutable {
-              runs.fused(weights.next());
-            };
-          }));
+  std::vector<ConvolutionForm> forms;
+  std::vector<std::function<void()>> ways;
+  auto add = [&](ConvolutionForm form, const auto& prepare) {
+    try {
+      std::function<void()> way = prepare();
+      way();
+      ways.push_back(std::move(way));
+      forms.push_back(form);
+    } catch (const std::exception&) {  // the library refuses some shapes; one that fails is not taken
+    }
+  };
+  using Use = void (Runs::*)(const at::Tensor&) const;
+  auto library = [&](Use use, const std::function<at::Tensor()>& weight) {
+    return [&runs, use, weights = InTurn(copies_of(weight))]() mutable { (runs.*use)(weights.next()); };
+  };
+  at::AutoDispatchBelowADInplaceOrView below_autograd;
+  add(ConvolutionForm::Plain, [&] { return library(&Runs::plain, [&] { return channels_last(); }); });
+  add(ConvolutionForm::Fused,
+      [&] { return library(&Runs::fused, [&] { return may_pack_ ? pack() : channels_last(); }); });
   if (may_be_product(fused_)) {
     const at::Tensor weight = weight_.contiguous().view({weight_.size(0), weight_.size(1)}).t();
     auto form = [&] { return may_pack_ ? weight.clone(at::MemoryFormat::Contiguous) : weight.clone(); };
-    compare(ConvolutionForm::Product, runs.seconds_as_product(InTurn(copies_of(form))));
+    add(ConvolutionForm::Product, [&] { return library(&Runs::product, form); });
   }
-  if (source_ && options_.products != "library") compare(ConvolutionForm::Own, seconds_as_own());
-  return best.second;
+  if (source_) add(ConvolutionForm::Own, [&] { return own_program(); });
+  std::vector<double> seconds = seconds_in_turn(ways);
+  for (size_t w = 0; w < forms.size(); ++w)
+    if (forms[w] == ConvolutionForm::Own) seconds[w] /= kWorthFusion;
+  return forms.at(std::min_element(seconds.begin(), seconds.end()) - seconds.begin());
 }
 
-/// A program that is nothing but the convolution and its epilogue. A trial that fails is one the library wins.
-double ConvolutionTrial::seconds_as_own() const try {
-  const pybind11::gil_scoped_acquire calls_need_it;
-  const at::AutoDispatchBelowADInplaceOrView below_autograd;
+std::function<void()> ConvolutionTrial::own_program() const {
   CapturedProgram program;
   Graph& graph = program.graph;
   auto input = [&](Geometry geometry) {
@@ -198,7 +206,12 @@ double ConvolutionTrial::seconds_as_own() const try {
     return Access{id, std::move(geometry)};
   };
   FusedConvolution fused = fused_;
-  fused.conv.input = input(*source_);
+  Geometry source = source_->geometry;
+  if (!source_->is_copied) {
+    source = padded(source, fused.conv.padding);
+    fused.conv.padding = {0, 0};
+  }
+  fused.conv.input = input(source);
   if (fused.residual) fused.residual = input(fused.residual->geometry);
   if (fused.conv.bias) fused.conv.bias = input(fused.conv.bias->geometry);
   const at::Tensor weight = as_walked();
@@ -208,11 +221,9 @@ double ConvolutionTrial::seconds_as_own() const try {
   graph.outputs = {fused.conv.result};
   program.outputs = {{TensorOutput::Kind::Buffer, 0, DType::f32, result_}};
   const int64_t bytes = weight.numel() * weight.element_size();
-  ProgramTrial trial(program, compile(graph, options_, has_out_variant, nullptr),
-                     std::clamp<int64_t>(kCachedBytes / bytes, 1, kMostCopies));
-  return seconds_of([&] { trial.run(); });
-} catch (const std::exception&) {
-  return kNever;
+  auto trial = std::make_shared<ProgramTrial>(program, compile(graph, options_, has_out_variant, nullptr),
+                                              std::clamp<int64_t>(kCachedBytes / bytes, 1, kMostCopies));
+  return [trial] { trial->run(); };
 }
 
 bool ConvolutionTrial::beats_layout_of(const Geometry& input, const Geometry& result) const {
@@ -240,7 +251,7 @@ std::string ConvolutionTrial::question(const char* asked) const {
     text += ",";
     for (int64_t n : *list) text += " " + std::to_string(n);
   }
-  if (source_) text += " source" + in_words(*source_);
+  if (source_) text += (source_->is_copied ? " copied from" : " read from") + in_words(source_->geometry);
   return text + " groups " + std::to_string(conv.groups);
 }
 

@@ -20,14 +20,20 @@ enum class ConvolutionForm {
   Own,      // kernels of ours
 };
 
+/// What kernels of ours may read: where it lies before it is copied for the library, and whether they have to copy it
+/// where they need zeros round it. Elsewhere a kernel that makes it writes it there.
+struct OwnInput {
+  Geometry geometry;
+  bool is_copied = true;
+};
+
 /// One call on channels-last memory.
 class ConvolutionTrial {
  public:
-  /// `weight`: any numbers, in any layout. A call whose weight may be packed is tried with it packed. `source`: where
-  /// the input lies before it is copied for the library, if kernels of ours may read it there. `fused` and `options`
-  /// outlive the trial.
+  /// `weight`: any numbers, in any layout. A call whose weight may be packed is tried with it packed. `source`: if
+  /// kernels of ours may compute it. `fused` and `options` outlive the trial.
   ConvolutionTrial(const FusedConvolution& fused, Geometry result, at::Tensor weight, bool may_pack,
-                   const Options& options, std::optional<Geometry> source = std::nullopt);
+                   const Options& options, std::optional<OwnInput> source = std::nullopt);
 
   ConvolutionForm fastest() const;
   /// Whether it is faster than on the memory that `input` and `result` describe, when the weight has to be copied.
@@ -44,7 +50,8 @@ class ConvolutionTrial {
 
   std::string question(const char* asked) const;
   ConvolutionForm find_fastest() const;
-  double seconds_as_own() const;
+  /// Runs a program that is nothing but the convolution by kernels of ours and its epilogue.
+  std::function<void()> own_program() const;
   /// Copies of a form of the weight, to be taken in turn: what a model reads once a call is in no cache.
   std::vector<at::Tensor> copies_of(const std::function<at::Tensor()>& make) const;
 
@@ -53,7 +60,7 @@ class ConvolutionTrial {
   const at::Tensor weight_;
   const bool may_pack_;
   const Options& options_;
-  const std::optional<Geometry> source_;
+  const std::optional<OwnInput> source_;
 };
 
 }  // namespace braze
