@@ -8,7 +8,8 @@
 namespace braze {
 namespace {
 
-constexpr int64_t kLargestWindow = 49;  // all of it is written out
+constexpr int64_t kLargestWindow = 49;   // all of it is written out
+constexpr int64_t kMostChannels = 8192;  // the sums of a few rows are on the stack
 
 }  // namespace
 
@@ -23,6 +24,7 @@ std::optional<DepthwiseForm> depthwise_form(const Kernel& kernel) {
   form.left = dot->args[0], form.right = dot->args[1];
   form.channel_axis = kernel.parallel_axes() - 1;
   form.channels = kernel.axes[form.channel_axis];
+  if (form.channels > kMostChannels) return std::nullopt;
   auto moves_elsewhere = [&](int instr) {
     return std::any_of(kernel.body[instr].strides.begin(), kernel.body[instr].strides.begin() + form.channel_axis,
                        [](int64_t stride) { return stride != 0; });

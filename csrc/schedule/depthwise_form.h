@@ -18,7 +18,7 @@
 namespace braze {
 
 struct DepthwiseForm {
-  int dot = -1, left = -1, right = -1;  // instructions: the reduction, two loads
+  int dot = -1, left = -1, right = -1;   // instructions: the reduction, two loads
   int channel_axis = -1, row_axis = -1;  // row_axis -1: one row
   int64_t outer = 1, rows = 1, channels = 1;
 

@@ -98,8 +98,8 @@ class DepthwiseEmitter : FunctionEmitter {
   /// void(left, right, sums): the sums of some rows, of all channels.
   llvm::Function* make_tile(int64_t rows) {
     llvm::Type* pointer = ir_.getPtrTy();
-    llvm::Function* tile = add_function(module_, name_ + "." + std::to_string(rows), isa_, {pointer, pointer, pointer},
-                                        ir_.getVoidTy());
+    llvm::Function* tile =
+        add_function(module_, name_ + "." + std::to_string(rows), isa_, {pointer, pointer, pointer}, ir_.getVoidTy());
     enter(tile);
     const std::vector<Products> lines = products(rows);
     const int64_t whole = form_.channels / lanes_ * lanes_;
@@ -151,8 +151,8 @@ class DepthwiseEmitter : FunctionEmitter {
     Value* rows = least(number(block_), ir_.CreateSub(number(form_.rows), first));
     Value *left = address(form_.left, line, first), *right = address(form_.right, line, first);
     auto tile = [&](llvm::Function* function, Value* row) {
-      ir_.CreateCall(function, {floats(left, times(row, stride_of_rows(form_.left))), right,
-                                floats(sums_, times(row, apart_))});
+      ir_.CreateCall(function,
+                     {floats(left, times(row, stride_of_rows(form_.left))), right, floats(sums_, times(row, apart_))});
     };
     Value* whole = ir_.CreateSub(rows, ir_.CreateURem(rows, number(tile_)));
     loop(number(0), whole, tile_, [&](Value* row) { tile(whole_tile_, row); });

@@ -57,8 +57,8 @@ struct Tiling {
     const int64_t unpacked = right.dtype == DType::f32 ? kUnpackedTiles : 1;
     block_lines = form.lined ? std::clamp<int64_t>(kMostRows / form.rows, 1, form.lines) : 1;
     const bool is_packed = tile.right_depth <= kPanelColumns && form.columns % lanes == 0 && right.dtype == DType::f32;
-    packs = !tile.along_depth && (tile.right_column != 1 || (block_lines * tiles > unpacked && !is_packed) ||
-                                  form.columns % lanes != 0);
+    packs = !tile.along_depth &&
+            (tile.right_column != 1 || (block_lines * tiles > unpacked && !is_packed) || form.columns % lanes != 0);
     part = std::min(form.depth, tile.along_depth ? kAlongDepth : kTilePart);
     block = std::min(form.rows, kMostRows / tile.rows * tile.rows);
     if (tile.along_depth) return;
@@ -75,8 +75,8 @@ struct Tiling {
   TileShape tile;
   int lanes = 1;
   bool packs = false;
-  int64_t part = 1, block = 1;  // the block's rows, of each of its lines
-  int64_t block_lines = 1;      // above 1 where a block holds whole lines
+  int64_t part = 1, block = 1;            // the block's rows, of each of its lines
+  int64_t block_lines = 1;                // above 1 where a block holds whole lines
   int64_t next_lines = 0, next_step = 0;  // of the right factor's next part: lines side by side, bytes to the others
   int64_t next_panel = 0;                 // elements of the right factor to the panel that comes next
 };
@@ -133,8 +133,8 @@ class ProductEmitter : FunctionEmitter {
     Value* last = ir_.CreateUDiv(end, number(points));
     advance(ir_.CreateUDiv(begin, number(points)), last, [&](Value* at) {
       Value *outer = ir_.CreateUDiv(at, number(form_.lines)), *line = ir_.CreateURem(at, number(form_.lines));
-      Value* lines = least(least(number(tiling_.block_lines), ir_.CreateSub(number(form_.lines), line)),
-                           ir_.CreateSub(last, at));
+      Value* lines =
+          least(least(number(tiling_.block_lines), ir_.CreateSub(number(form_.lines), line)), ir_.CreateSub(last, at));
       loop(number(0), number(form_.rows), tiling_.block, [&](Value* row) {
         Value* rows = least(number(tiling_.block), ir_.CreateSub(number(form_.rows), row));
         Value* columns = number(form_.columns);
@@ -159,9 +159,9 @@ class ProductEmitter : FunctionEmitter {
   struct Part {
     Value *left, *right, *depth;
     Value* jumps;  // the left factor's steps from here on, where it jumps
-    Value* more;  // whether it is not the first
-    Value* last;  // whether it is the last
-    Value* next;  // where the next part lies, here or in the next panel
+    Value* more;   // whether it is not the first
+    Value* last;   // whether it is the last
+    Value* next;   // where the next part lies, here or in the next panel
   };
 
   void put_pointer(Value* pointers, size_t at, Value* pointer) {
@@ -292,7 +292,7 @@ class ProductEmitter : FunctionEmitter {
   void rows_of_line(TileShape shape, const Part& part, Value* column, Value* line) {
     Value *sums = function_->getArg(2), *rows = function_->getArg(5);
     Value* right = moved(part.right, shape.right, times(column, shape.right_column));
-    Value *first_left = moved(part.left, shape.left, times(line, stride_of_lines(kernel_.body[form_.left])));
+    Value* first_left = moved(part.left, shape.left, times(line, stride_of_lines(kernel_.body[form_.left])));
     Value* first_sum = floats(sums, ir_.CreateAdd(times(line, form_.rows * kPanelColumns), column));
     const int64_t tiles = (tiling_.block + shape.rows - 1) / shape.rows;
     auto tile = [&](Value* row) {
@@ -402,9 +402,7 @@ class ProductEmitter : FunctionEmitter {
           put_pointer(pointers_, next++, address(i, place, line));
     };
     Value* of_rest = ir_.CreateConstGEP1_64(pointers_->getType(), pointers_, kFirstOfRest);
-    auto rest_of = [&](Value* rows) {
-      ir_.CreateCall(panel.rest, {of_rest, number(0), times(rows, panel.width)});
-    };
+    auto rest_of = [&](Value* rows) { ir_.CreateCall(panel.rest, {of_rest, number(0), times(rows, panel.width)}); };
     point_rest_at(sums_, place.line);
     Value* packed = packed_ ? packed_ : sums_;
     ir_.CreateCall(panel.sums, {address(form_.left, place, place.line), address(form_.right, place, place.line), sums_,

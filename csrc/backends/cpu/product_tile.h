@@ -27,8 +27,8 @@ struct TileShape {
 };
 
 /// An internal function void(left, right, result, depth: i64, more: i1) that adds `depth` products to each element of
-/// the tile, or with more == 0 puts them there. With `ahead` two arguments follow, (ahead, step: i64): meanwhile it brings
-/// the lines at ahead, ahead + step bytes, ... into the second cache. With `jumps` comes the table, of i64.
+/// the tile, or with more == 0 puts them there. With `ahead` two arguments follow, (ahead, step: i64): meanwhile it
+/// brings the lines at ahead, ahead + step bytes, ... into the second cache. With `jumps` comes the table, of i64.
 llvm::Function* emit_tile(llvm::Module& module, const TileShape& shape, const std::string& name, const Isa& isa);
 
 }  // namespace braze::cpu

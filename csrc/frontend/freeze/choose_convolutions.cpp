@@ -1,5 +1,5 @@
-// Each convolution of oneDNN's in the form that is fastest here: on its packed weight, as PyTorch's own, as a product of
-// two matrices, or by kernels of ours.
+// Each convolution of oneDNN's in the form that is fastest here: on its packed weight, as PyTorch's own, as a product
+// of two matrices, or by kernels of ours.
 #include <utility>
 
 #include "frontend/freeze/freezing.h"

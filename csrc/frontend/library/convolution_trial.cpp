@@ -1,6 +1,6 @@
 // oneDNN's convolution on a packed weight, with its epilogue, costs some 30 us before it begins. Where there is little
-// work PyTorch's own convolution is faster, and one of 1x1 with channels innermost is a product of two matrices. Kernels
-// of ours begin at once and do more on the way; how good they are at the sums depends on the shape.
+// work PyTorch's own convolution is faster, and one of 1x1 with channels innermost is a product of two matrices.
+// Kernels of ours begin at once and do more on the way; how good they are at the sums depends on the shape.
 #include "frontend/library/convolution_trial.h"
 
 #include <ATen/ops/addmm.h>
@@ -157,8 +157,9 @@ at::Tensor ConvolutionTrial::pack() const {
 
 ConvolutionForm ConvolutionTrial::fastest() const {
   if (source_ && options_.products == "own") return ConvolutionForm::Own;
-  const size_t form = remembered_choice(question(may_pack_ ? "packed" : "as it is"), {"fused", "plain", "product", "own"},
-                                        [this] { return static_cast<size_t>(find_fastest()); });
+  const size_t form =
+      remembered_choice(question(may_pack_ ? "packed" : "as it is"), {"fused", "plain", "product", "own"},
+                        [this] { return static_cast<size_t>(find_fastest()); });
   return static_cast<ConvolutionForm>(form);
 }
 
