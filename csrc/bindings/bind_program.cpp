@@ -229,6 +229,7 @@ void bind_program(py::module_& m) {
         record["linears"] = frozen.record.linears;
         record["convolutions"] = frozen.record.convolutions;
         record["products"] = frozen.record.products;
+        record["own_convolutions"] = frozen.record.own_convolutions;
         record["bytes"] = frozen.record.bytes;
         return record;
       });

@@ -27,12 +27,6 @@ bool follows(const Node& node) {
   return std::find(std::begin(kFollowers), std::end(kFollowers), node.call.op) != std::end(kFollowers);
 }
 
-bool becomes_primitives(const Node& node) {
-  constexpr std::string_view kNamespace = "aten::";
-  return node.op == Op::extern_ && node.call.mutates.empty() && node.call.op.starts_with(kNamespace) &&
-         find_lowering(std::string_view(node.call.op).substr(kNamespace.size())) != nullptr;
-}
-
 class Layout {
  public:
   explicit Layout(Graph& graph)

@@ -42,24 +42,12 @@ void add_bias(Node& node, const ConvolutionCall& conv) {
 void append_with_epilogue(Graph& graph, Node node, const FusedConvolution& fused, ValueId result,
                           const Geometry& made) {
   const Value wanted = graph.value(result);
-  const bool acts = fused.activation != "none";
-  auto append = [&](Node step, bool is_last, const Geometry& shape) {
-    const ValueId id = is_last ? result : graph.add_value(wanted.dtype, shape);
-    if (is_last) graph.values[id].shape = shape;
-    step.results = {id};
-    graph.append(std::move(step));
-    return Access{id, wanted.shape};
-  };
-  Access now = append(std::move(node), !fused.residual && !acts, made);
-  if (fused.residual) {
-    Node add = call("aten::add", "Tensor", {now, *fused.residual});
-    add.call.args.push_back(int64_t{1});
-    now = append(std::move(add), !acts, wanted.shape);
-  }
-  if (!acts) return;
-  Node activation = call(op_of_activation(fused.activation), "", {now});
-  for (double number : fused.scalars) activation.call.args.push_back(number);
-  append(std::move(activation), true, wanted.shape);
+  const bool is_last = !fused.residual && fused.activation == "none";
+  const ValueId id = is_last ? result : graph.add_value(wanted.dtype, made);
+  if (is_last) graph.values[id].shape = made;
+  node.results = {id};
+  graph.append(std::move(node));
+  append_epilogue(graph, fused, {id, wanted.shape}, result);
 }
 
 }  // namespace
@@ -69,6 +57,25 @@ bool may_be_product(const FusedConvolution& fused) {
   const auto& w = conv.weight.geometry.sizes;
   return w[2] == 1 && w[3] == 1 && conv.groups == 1 && all_are(conv.stride, 1) && all_are(conv.padding, 0) &&
          as_rows(conv.input.geometry).has_value();
+}
+
+void append_epilogue(Graph& graph, const FusedConvolution& fused, Access made, ValueId result) {
+  const Value wanted = graph.value(result);
+  const bool acts = fused.activation != "none";
+  auto append = [&](Node step, bool is_last) {
+    step.results = {is_last ? result : graph.add_value(wanted.dtype, wanted.shape)};
+    made = {step.results[0], wanted.shape};
+    graph.append(std::move(step));
+  };
+  if (fused.residual) {
+    Node add = call("aten::add", "Tensor", {made, *fused.residual});
+    add.call.args.push_back(int64_t{1});
+    append(std::move(add), !acts);
+  }
+  if (!acts) return;
+  Node activation = call(op_of_activation(fused.activation), "", {made});
+  for (double number : fused.scalars) activation.call.args.push_back(number);
+  append(std::move(activation), true);
 }
 
 void append_plain(Graph& graph, const FusedConvolution& fused, const Access& weight, ValueId result) {

@@ -13,4 +13,7 @@ void append_plain(Graph& graph, const FusedConvolution& fused, const Access& wei
 /// The product, then the epilogue.
 void append_product(Graph& graph, const FusedConvolution& fused, ValueId result);
 
+/// What an epilogue does to `made`, into `result`; nothing where there is none.
+void append_epilogue(Graph& graph, const FusedConvolution& fused, Access made, ValueId result);
+
 }  // namespace braze

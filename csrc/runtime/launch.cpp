@@ -5,6 +5,7 @@
 #include <atomic>
 
 #include "schedule/attention_form.h"
+#include "schedule/depthwise_form.h"
 #include "schedule/product_form.h"
 #include "schedule/recurrence_form.h"
 #include "schedule/size_params.h"
@@ -64,6 +65,7 @@ int64_t choose_unit(const Kernel& kernel, int64_t points, std::span<const int64_
   if (const auto form = product_form(kernel)) return form->unit();
   if (const auto form = attention_form(kernel)) return form->unit();
   if (const auto form = recurrence_form(kernel)) return form->unit();
+  if (const auto form = depthwise_form(kernel)) return form->unit();
   const int last = kernel.parallel_axes() - 1;
   if (last < 0 || (kernel.vector_axis >= 0 && kernel.vector_axis != last)) return 1;
   const int64_t row = value_of(kernel.axes[last], sizes);

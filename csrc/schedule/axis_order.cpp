@@ -72,12 +72,15 @@ class Chooser {
   }
 
   /// The last two dims of a product are a column and a row of its result (product_form.h): the column is a dim that one
-  /// factor alone moves along, the row the longest that only the other does.
+  /// factor alone moves along, the row the longest that only the other does. Where neighbours in memory are products of
+  /// factors of their own, channel by channel, they make vectors.
   void put_product_last(std::vector<int>& dims) const {
     const LoopAccess* factors[2] = {nullptr, nullptr};
     for (const LoopAccess& access : accesses_)
       if (access.factor >= 0) factors[access.factor] = &access;
     if (!factors[0] || !factors[1]) return;
+    auto both = [&](int d) { return factors[0]->strides[d] != 0 && factors[1]->strides[d] != 0; };
+    if (std::any_of(dims.begin(), dims.end(), [&](int d) { return both(d) && is_contiguous_in_stores(d); })) return;
     auto only = [&](int factor, int d) {
       return factors[factor]->strides[d] != 0 && factors[!factor]->strides[d] == 0;
     };
@@ -87,7 +90,7 @@ class Chooser {
     if (column < 0) return;
     const int other = only(0, column) ? 1 : 0;
     for (int d : dims)
-      if (only(other, d) && (row < 0 || group_.dims[d].extent > group_.dims[row].extent)) row = d;
+      if (only(other, d) && (row < 0 || group_.dims[d].extent >= group_.dims[row].extent)) row = d;
     std::erase_if(dims, [&](int d) { return d == column || d == row; });
     dims.push_back(column);
     if (row >= 0) dims.push_back(row);

@@ -6,6 +6,28 @@
 namespace braze {
 namespace {
 
+/// The load behind an argument of the dot; -1 when it is computed.
+int load_of(const Kernel& kernel, int arg) {
+  const Instr& in = kernel.body[arg];
+  if (in.kind == InstrKind::Load) return arg;
+  const bool widens = in.kind == InstrKind::Elementwise && in.op == Op::cast_ && !in.row;
+  if (!widens || kernel.body[in.args[0]].kind != InstrKind::Load) return -1;
+  return info(kernel.body[in.args[0]].dtype).kind == DTypeKind::Half ? in.args[0] : -1;
+}
+
+/// Whether the reduce axes are one to this load.
+bool moves_evenly(const Kernel& kernel, const Instr& load) {
+  for (size_t a = kernel.parallel_axes(); a + 1 < kernel.axes.size(); ++a)
+    if (load.strides[a] != load.strides[a + 1] * kernel.axes[a + 1]) return false;
+  return true;
+}
+
+}  // namespace
+
+bool is_of_factor(const Instr& in) {
+  return !in.row && (in.kind == InstrKind::Load || in.kind == InstrKind::Elementwise);
+}
+
 bool belongs_to_result(const Instr& in) {
   switch (in.kind) {
     case InstrKind::Constant: return true;
@@ -19,23 +41,8 @@ bool belongs_to_result(const Instr& in) {
   return false;
 }
 
-/// The load behind an argument of the dot; -1 when it is computed.
-int load_of(const Kernel& kernel, int arg) {
-  const Instr& in = kernel.body[arg];
-  if (in.kind == InstrKind::Load) return arg;
-  const bool widens = in.kind == InstrKind::Elementwise && in.op == Op::cast_ && !in.row;
-  if (!widens || kernel.body[in.args[0]].kind != InstrKind::Load) return -1;
-  return info(kernel.body[in.args[0]].dtype).kind == DTypeKind::Half ? in.args[0] : -1;
-}
-
-}  // namespace
-
-bool is_of_factor(const Instr& in) {
-  return !in.row && (in.kind == InstrKind::Load || in.kind == InstrKind::Elementwise);
-}
-
 std::optional<ProductForm> product_form(const Kernel& kernel) {
-  if (kernel.is_parametric() || kernel.reduce_axes != 1 || kernel.parallel_axes() == 0) return std::nullopt;
+  if (kernel.is_parametric() || kernel.reduce_axes == 0 || kernel.parallel_axes() == 0) return std::nullopt;
   ProductForm form;
   const auto dot = std::find_if(kernel.body.begin(), kernel.body.end(),
                                 [](const Instr& in) { return in.kind == InstrKind::Reduce && in.op == Op::dot_; });
@@ -66,8 +73,23 @@ std::optional<ProductForm> product_form(const Kernel& kernel) {
     if (!fits(form.right, form.left)) return std::nullopt;
     std::swap(form.left, form.right);
   }
-  for (int a = 0; a < form.column_axis; ++a) form.outer *= kernel.axes[a];
-  form.depth = kernel.axes.back();
+  if (!moves_evenly(kernel, kernel.body[form.right])) return std::nullopt;
+  const int before = form.column_axis - 1;
+  const bool has_blocks = before >= 0 && only(form.right, form.left, before) && form.columns == kPanelColumns;
+  const int line = has_blocks ? before - 1 : before;
+  const bool has_lines = line >= 0 && form.row_axis >= 0 && only(form.left, form.right, line);
+  form.lined = kernel.reduce_axes > 1 || (has_lines && kernel.body[form.right].strides.back() != 1);
+  if (form.lined && has_blocks) {
+    form.block_axis = before;
+    form.columns *= kernel.axes[before];
+  }
+  if (form.lined && has_lines) {
+    form.line_axis = line;
+    form.lines = kernel.axes[line];
+  }
+  for (int a = 0; a < form.column_axis; ++a)
+    if (a != form.line_axis && a != form.block_axis) form.outer *= kernel.axes[a];
+  form.depth = kernel.reduce_points();
   return form;
 }
 

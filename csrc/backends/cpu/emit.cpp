@@ -5,6 +5,7 @@
 
 #include "code.h"
 #include "emit_attention.h"
+#include "emit_depthwise.h"
 #include "emit_loops.h"
 #include "emit_product.h"
 #include "emit_recurrence.h"
@@ -69,6 +70,7 @@ void emit_kernel(llvm::Module& module, const Kernel& kernel, const std::string& 
   if (const auto form = product_form(kernel)) return emit_product(module, kernel, *form, name, isa, fast_math);
   if (const auto form = attention_form(kernel)) return emit_attention(module, kernel, *form, name, isa, fast_math);
   if (const auto form = recurrence_form(kernel)) return emit_recurrence(module, kernel, *form, name, isa, fast_math);
+  if (const auto form = depthwise_form(kernel)) return emit_depthwise(module, kernel, *form, name, isa, fast_math);
   llvm::IRBuilder<> ir(module.getContext());
   if (fast_math) {
     llvm::FastMathFlags flags;

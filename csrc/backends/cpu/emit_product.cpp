@@ -2,7 +2,7 @@
 // depth the right factor is packed and tiles add up a panel of sums on the stack; then the kernel's other instructions
 // run over it, as a kernel of their own in which the sums are one more operand.
 //
-//   blocks of rows (the left factor's stay in the second cache)
+//   blocks of rows (the left factor's stay in the second cache); of a convolution some lines of them
 //     panels
 //       parts of the depth: pack; tiles by rows, and by columns where a tile is narrower than a panel; tiles ask for
 //         the memory of the right factor's next part, and in the last part for that of the results: its lines lie too
@@ -16,6 +16,7 @@
 #include "function_emitter.h"
 #include "product_pack.h"
 #include "product_tile.h"
+#include "sums_rest.h"
 
 namespace braze::cpu {
 namespace {
@@ -24,16 +25,14 @@ constexpr int64_t kMostRows = 240;     // of a block
 constexpr int64_t kAlongDepth = 1024;  // of a part, where vectors lie along it
 constexpr int64_t kFewRows = 16;       // up to which they do
 constexpr int64_t kUnpackedTiles = 8;  // up to which rows of floats in order are read where they are
-constexpr int kTileRows = 6, kTileColumnsAlongDepth = 4;
+constexpr int kTileColumnsAlongDepth = 4;
 constexpr int64_t kMostAhead = 4;  // lines a tile asks for at each step of the depth
 
-Instr memory_instr(InstrKind kind, DType dtype, int param, std::vector<int64_t> strides) {
-  Instr in;
-  in.kind = kind;
-  in.dtype = dtype;
-  in.param = param;
-  in.strides = std::move(strides);
-  return in;
+/// As many rows as there are registers for, where a tile is so many vectors wide.
+int64_t most_rows(int64_t vectors, const Isa& isa) {
+  if (!isa.avx512) return vectors == 1 ? 12 : 6;
+  constexpr int64_t kRows[] = {14, 12, 8, 6};
+  return kRows[std::min<int64_t>(vectors, 4) - 1];
 }
 
 /// How the tiles go about it.
@@ -42,34 +41,44 @@ struct Tiling {
     const Instr &left = kernel.body[form.left], &right = kernel.body[form.right];
     tile.left_row = form.row_axis < 0 ? 0 : left.strides[form.row_axis];
     tile.left_depth = left.strides.back();
+    tile.jumps = kernel.reduce_axes > 1;
     tile.right_depth = right.strides.back();
     tile.right_column = right.strides[form.column_axis];
     tile.depth = form.depth;
     tile.left = left.dtype;
     tile.right = right.dtype;
-    tile.along_depth = form.rows <= kFewRows && tile.left_depth == 1 && tile.right_depth == 1;
-    const int64_t most = tile.along_depth && !isa.avx512 ? 2 : kTileRows;
+    tile.along_depth = !form.lined && form.rows <= kFewRows && tile.left_depth == 1 && tile.right_depth == 1;
+    lanes = isa.vector_bits / 32;
+    const int64_t width = std::min(form.columns, kPanelColumns);
+    const int64_t most = !tile.along_depth ? most_rows((width + lanes - 1) / lanes, isa) : isa.avx512 ? 6 : 2;
     const int64_t tiles = (form.rows + most - 1) / most;
     tile.rows = static_cast<int>((form.rows + tiles - 1) / tiles);
-    lanes = isa.vector_bits / 32;
     tile.columns = tile.along_depth ? kTileColumnsAlongDepth : lanes * (isa.avx512 ? 4 : 2);
     const int64_t unpacked = right.dtype == DType::f32 ? kUnpackedTiles : 1;
-    packs = !tile.along_depth && (tile.right_column != 1 || tiles > unpacked || form.columns % lanes != 0);
+    block_lines = form.lined ? std::clamp<int64_t>(kMostRows / form.rows, 1, form.lines) : 1;
+    const bool is_packed = tile.right_depth <= kPanelColumns && form.columns % lanes == 0 && right.dtype == DType::f32;
+    packs = !tile.along_depth &&
+            (tile.right_column != 1 || (block_lines * tiles > unpacked && !is_packed) || form.columns % lanes != 0);
     part = std::min(form.depth, tile.along_depth ? kAlongDepth : kTilePart);
     block = std::min(form.rows, kMostRows / tile.rows * tile.rows);
     if (tile.along_depth) return;
     const int64_t bytes = info(right.dtype).bytes;
     next_lines = ((tile.right_column == 1 ? kPanelColumns : part) * bytes + kLine - 1) / kLine;
     next_step = std::max(tile.right_column, tile.right_depth) * bytes;
-    const int64_t calls = std::max<int64_t>(1, block / tile.rows);
+    next_panel = kPanelColumns * tile.right_column;
+    if (kernel.axes[form.column_axis] == kPanelColumns && form.column_axis > 0)
+      next_panel = right.strides[form.column_axis - 1];
+    const int64_t calls = std::max<int64_t>(1, block_lines * (block / tile.rows));
     tile.ahead = static_cast<int>(std::min(kMostAhead, (next_lines + calls - 1) / calls));
   }
 
   TileShape tile;
   int lanes = 1;
   bool packs = false;
-  int64_t part = 1, block = 1;
+  int64_t part = 1, block = 1;            // the block's rows, of each of its lines
+  int64_t block_lines = 1;                // above 1 where a block holds whole lines
   int64_t next_lines = 0, next_step = 0;  // of the right factor's next part: lines side by side, bytes to the others
+  int64_t next_panel = 0;                 // elements of the right factor to the panel that comes next
 };
 
 class ProductEmitter : FunctionEmitter {
@@ -88,26 +97,59 @@ class ProductEmitter : FunctionEmitter {
     llvm::Function* function =
         add_function(module_, name_, isa_, {pointer, i64, i64}, i64, llvm::Function::ExternalLinkage);
     const int64_t tail = form_.columns % kPanelColumns;
+    if (tiling_.tile.jumps) jumps_ = table_of_jumps();
     if (form_.columns >= kPanelColumns) whole_ = make_panel(kPanelColumns);
     if (tail > 0) tail_ = make_panel(tail);
     enter(function);
-    sums_ = on_stack(ir_.getFloatTy(), tiling_.block * kPanelColumns);
+    sums_ = on_stack(ir_.getFloatTy(), tiling_.block_lines * tiling_.block * kPanelColumns);
     if (tiling_.packs) packed_ = on_stack(ir_.getFloatTy(), tiling_.part * kPanelColumns);
     pointers_ = on_stack(pointer, kFirstOfRest + 1 + static_cast<int64_t>(kernel_.body.size()));
     for (size_t p = 0; p < kernel_.params.size(); ++p)
       params_.push_back(ir_.CreateLoad(pointer, ir_.CreateConstGEP1_64(pointer, function->getArg(0), p)));
-    Value *begin = ir_.CreateUDiv(function->getArg(1), number(form_.rows)),
-          *end = ir_.CreateUDiv(function->getArg(2), number(form_.rows));
-    loop(number(0), number(form_.rows), tiling_.block, [&](Value* row) { every_panel(begin, end, row); });
+    if (form_.lined)
+      every_line(function->getArg(1), function->getArg(2));
+    else
+      every_row(function->getArg(1), function->getArg(2));
     ir_.CreateRet(number(0));
   }
 
  private:
+  /// Where a panel stands. Its rows are some of one line, or all of several.
+  struct Place {
+    Value *outer, *line, *row, *column;
+    Value *lines, *rows;  // how many: lines, and rows of each
+  };
+
+  void every_row(Value* begin, Value* end) {
+    Value *first = ir_.CreateUDiv(begin, number(form_.rows)), *last = ir_.CreateUDiv(end, number(form_.rows));
+    loop(number(0), number(form_.rows), tiling_.block, [&](Value* row) {
+      Value* rows = least(number(tiling_.block), ir_.CreateSub(number(form_.rows), row));
+      every_panel(first, last, {nullptr, number(0), row, nullptr, number(1), rows});
+    });
+  }
+
+  void every_line(Value* begin, Value* end) {
+    const int64_t points = form_.rows * form_.columns;
+    Value* last = ir_.CreateUDiv(end, number(points));
+    advance(ir_.CreateUDiv(begin, number(points)), last, [&](Value* at) {
+      Value *outer = ir_.CreateUDiv(at, number(form_.lines)), *line = ir_.CreateURem(at, number(form_.lines));
+      Value* lines =
+          least(least(number(tiling_.block_lines), ir_.CreateSub(number(form_.lines), line)), ir_.CreateSub(last, at));
+      loop(number(0), number(form_.rows), tiling_.block, [&](Value* row) {
+        Value* rows = least(number(tiling_.block), ir_.CreateSub(number(form_.rows), row));
+        Value* columns = number(form_.columns);
+        Value* first = ir_.CreateMul(outer, columns);
+        every_panel(first, ir_.CreateAdd(first, columns), {nullptr, line, row, nullptr, lines, rows});
+      });
+      return lines;
+    });
+  }
+
   /// The code for panels of one width.
   struct Panel {
     int64_t width = 0;
-    llvm::Function* sums = nullptr;  // void(left, right, sums, packed, pointers, rows)
-    llvm::Function* rest = nullptr;  // a kernel over [rows, width]
+    llvm::Function* sums = nullptr;  // void(left, right, sums, packed, pointers, rows, lines)
+    llvm::Function* rest = nullptr;  // a kernel over [rows, width], all lines' rows where they follow one another
   };
 
   // Places among the pointers: what packing reads and writes, then the params of the rest, the sums first.
@@ -116,9 +158,10 @@ class ProductEmitter : FunctionEmitter {
   /// What the tiles of one part of the depth share.
   struct Part {
     Value *left, *right, *depth;
-    Value* more;  // whether it is not the first
-    Value* last;  // whether it is the last
-    Value* next;  // where the next part lies, here or in the next panel
+    Value* jumps;  // the left factor's steps from here on, where it jumps
+    Value* more;   // whether it is not the first
+    Value* last;   // whether it is the last
+    Value* next;   // where the next part lies, here or in the next panel
   };
 
   void put_pointer(Value* pointers, size_t at, Value* pointer) {
@@ -142,38 +185,37 @@ class ProductEmitter : FunctionEmitter {
     return add_loops(module_, pack, name, isa_, fast_math_);
   }
 
-  /// What happens to the sums of a panel. Each access has a param of its own, because each begins somewhere else.
-  Kernel rest_of_kernel(int64_t width) const {
-    Kernel rest;
-    rest.axes = {tiling_.block, width};
-    rest.vector_axis = 1;
-    rest.params = {{DType::f32, false}};
-    std::vector<int> made(kernel_.body.size(), -1);
-    for (size_t i = 0; i < kernel_.body.size(); ++i) {
-      if (is_of_factor(kernel_.body[i])) continue;
-      Instr in = kernel_.body[i];
-      if (in.kind == InstrKind::Reduce) {
-        in = memory_instr(InstrKind::Load, DType::f32, 0, {kPanelColumns, 1});
-      } else {
-        for (int& arg : in.args) arg = made[arg];
-        if (in.param >= 0) {
-          in.strides = {form_.row_axis < 0 ? 0 : in.strides[form_.row_axis], in.strides[form_.column_axis]};
-          in.offset = 0;
-          in.param = static_cast<int>(rest.params.size());
-          rest.params.push_back({in.dtype, in.kind == InstrKind::Store});
-        }
-      }
-      in.row = false;
-      made[i] = static_cast<int>(rest.body.size());
-      rest.body.push_back(std::move(in));
+  /// Whether what reads and writes results moves from line to line as from row to row.
+  bool lines_join() const {
+    return std::all_of(kernel_.body.begin(), kernel_.body.end(), [&](const Instr& in) {
+      return is_of_factor(in) || in.param < 0 || form_.line_axis < 0 ||
+             in.strides[form_.line_axis] == in.strides[form_.row_axis] * form_.rows;
+    });
+  }
+
+  /// Where the left factor is at each step of the depth, and where it was at the last for some more steps.
+  llvm::Constant* table_of_jumps() {
+    const std::vector<int64_t>& strides = kernel_.body[form_.left].strides;
+    std::vector<int64_t> steps = {0};
+    for (size_t a = kernel_.parallel_axes(); a < kernel_.axes.size(); ++a) {
+      std::vector<int64_t> inner;
+      for (int64_t step : steps)
+        for (int64_t i = 0; i < kernel_.axes[a]; ++i) inner.push_back(step + i * strides[a]);
+      steps = std::move(inner);
     }
-    return rest;
+    llvm::Constant* table = llvm::ConstantDataArray::get(module_.getContext(), steps);
+    auto* global = new llvm::GlobalVariable(module_, table->getType(), true, llvm::GlobalValue::InternalLinkage, table,
+                                            name_ + ".jumps");
+    global->setAlignment(llvm::Align(8));
+    return global;
   }
 
   Panel make_panel(int64_t width) {
     const std::string name = name_ + "." + std::to_string(width);
     Panel panel{.width = width};
-    panel.rest = add_loops(module_, rest_of_kernel(width), name + ".rest", isa_, fast_math_);
+    const int64_t rows = (lines_join() ? tiling_.block_lines : 1) * tiling_.block;
+    const Kernel rest = rest_of_sums(kernel_, form_.row_axis, form_.column_axis, rows, width, kPanelColumns);
+    panel.rest = add_loops(module_, rest, name + ".rest", isa_, fast_math_);
     const bool turns = tiling_.tile.right_depth == 1 && tiling_.tile.right_column != 1;
     llvm::Function* pack = !tiling_.packs ? nullptr
                            : turns
@@ -182,7 +224,8 @@ class ProductEmitter : FunctionEmitter {
                                : make_pack(width, name + ".pack");
     llvm::Type* pointer = ir_.getPtrTy();
     panel.sums = add_function(module_, name + ".sums", isa_,
-                              {pointer, pointer, pointer, pointer, pointer, ir_.getInt64Ty()}, ir_.getVoidTy());
+                              {pointer, pointer, pointer, pointer, pointer, ir_.getInt64Ty(), ir_.getInt64Ty()},
+                              ir_.getVoidTy());
     enter(panel.sums);
     Value *left = function_->getArg(0), *right = function_->getArg(1), *packed = function_->getArg(3),
           *pointers = function_->getArg(4);
@@ -200,9 +243,11 @@ class ProductEmitter : FunctionEmitter {
       }
       Value* end = ir_.CreateAdd(k, number(tiling_.part));
       Value* last = ir_.CreateICmpSGE(end, number(form_.depth));
-      Value* next = ir_.CreateSelect(last, moved(right, dtype, number(width * tiling_.tile.right_column)),
+      Value* next = ir_.CreateSelect(last, moved(right, dtype, number(tiling_.next_panel)),
                                      moved(right, dtype, times(end, tiling_.tile.right_depth)));
-      every_tile(panel, {moved(left, tiling_.tile.left, times(k, tiling_.tile.left_depth)), pack ? packed : from, depth,
+      const bool jumps = tiling_.tile.jumps;
+      every_tile(panel, {jumps ? left : moved(left, tiling_.tile.left, times(k, tiling_.tile.left_depth)),
+                         pack ? packed : from, depth, jumps ? ir_.CreateGEP(ir_.getInt64Ty(), jumps_, k) : nullptr,
                          ir_.CreateICmpSGT(k, number(0)), last, next});
     });
     ir_.CreateRetVoid();
@@ -240,14 +285,26 @@ class ProductEmitter : FunctionEmitter {
   }
 
   void rows_of_tiles(TileShape shape, const Part& part, Value* column) {
+    if (form_.line_axis < 0) return rows_of_line(shape, part, column, number(0));
+    loop(number(0), function_->getArg(6), 1, [&](Value* line) { rows_of_line(shape, part, column, line); });
+  }
+
+  void rows_of_line(TileShape shape, const Part& part, Value* column, Value* line) {
     Value *sums = function_->getArg(2), *rows = function_->getArg(5);
     Value* right = moved(part.right, shape.right, times(column, shape.right_column));
+    Value* first_left = moved(part.left, shape.left, times(line, stride_of_lines(kernel_.body[form_.left])));
+    Value* first_sum = floats(sums, ir_.CreateAdd(times(line, form_.rows * kPanelColumns), column));
+    const int64_t tiles = (tiling_.block + shape.rows - 1) / shape.rows;
     auto tile = [&](Value* row) {
-      if (tiling_.tile.ahead > 0) when(part.last, [&] { ask_for_results(row, shape.rows, column); });
-      Value* left = moved(part.left, shape.left, times(row, shape.left_row));
-      Value* result = floats(sums, ir_.CreateAdd(times(row, kPanelColumns), column));
-      auto [ahead, step] = lines_ahead(part, ir_.CreateUDiv(row, number(tiling_.tile.rows)));
-      ir_.CreateCall(tile_of(shape), {left, right, result, part.depth, part.more, ahead, step});
+      if (tiling_.tile.ahead > 0) when(part.last, [&] { ask_for_results(line, row, shape.rows, column); });
+      Value* left = moved(first_left, shape.left, times(row, shape.left_row));
+      Value* result = floats(first_sum, times(row, kPanelColumns));
+      Value* ordinal = ir_.CreateAdd(times(line, tiles), ir_.CreateUDiv(row, number(tiling_.tile.rows)));
+      auto [ahead, step] = lines_ahead(part, ordinal);
+      llvm::SmallVector<Value*, 8> arguments = {left, right, result, part.depth, part.more};
+      if (shape.ahead > 0) arguments.append({ahead, step});
+      if (shape.jumps) arguments.push_back(part.jumps);
+      ir_.CreateCall(tile_of(shape), arguments);
     };
     const int64_t rest = form_.rows % shape.rows;
     Value* whole = ir_.CreateSub(rows, ir_.CreateURem(rows, number(shape.rows)));
@@ -256,6 +313,8 @@ class ProductEmitter : FunctionEmitter {
     shape.rows = static_cast<int>(rest);
     when(ir_.CreateICmpSLT(whole, rows), [&] { tile(whole); });
   }
+
+  int64_t stride_of_lines(const Instr& in) const { return form_.line_axis < 0 ? 0 : in.strides[form_.line_axis]; }
 
   /// The lines of the next part that the tiles at `row` ask for, and the bytes from one step to the next: those of the
   /// packed part, which are at hand, when the others have been asked for.
@@ -268,14 +327,15 @@ class ProductEmitter : FunctionEmitter {
   }
 
   /// The memory in which the rest of the kernel reads and writes results of one tile.
-  void ask_for_results(Value* row, int64_t rows, Value* column) {
+  void ask_for_results(Value* line, Value* row, int64_t rows, Value* column) {
     size_t place = kFirstOfRest + 1;
     for (const Instr& in : kernel_.body) {
       if (is_of_factor(in) || in.param < 0) continue;
       Value* address = ir_.CreateConstGEP1_64(ir_.getPtrTy(), function_->getArg(4), place++);
       const int64_t apart = form_.row_axis < 0 ? 0 : in.strides[form_.row_axis];
       if (apart == 0 || in.strides[form_.column_axis] != 1) continue;
-      Value* first = moved(ir_.CreateLoad(ir_.getPtrTy(), address), in.dtype, column);
+      Value* of_line = moved(ir_.CreateLoad(ir_.getPtrTy(), address), in.dtype, times(line, stride_of_lines(in)));
+      Value* first = moved(of_line, in.dtype, column);
       const int64_t bytes = tiling_.tile.columns * info(in.dtype).bytes;
       loop(row, ir_.CreateAdd(row, number(rows)), 1, [&](Value* at) {
         Value* begin = moved(first, in.dtype, times(at, apart));
@@ -292,50 +352,66 @@ class ProductEmitter : FunctionEmitter {
     return emit_tile(module_, shape, name, isa_);
   }
 
-  void every_panel(Value* begin, Value* end, Value* row) {
-    Value* rows = least(number(tiling_.block), ir_.CreateSub(number(form_.rows), row));
+  void every_panel(Value* begin, Value* end, Place place) {
     advance(begin, end, [&](Value* at) -> Value* {
-      Value *outer = number(0), *column = at;
+      place.outer = number(0), place.column = at;
       if (form_.outer > 1) {
-        outer = ir_.CreateUDiv(at, number(form_.columns));
-        column = ir_.CreateURem(at, number(form_.columns));
+        place.outer = ir_.CreateUDiv(at, number(form_.columns));
+        place.column = ir_.CreateURem(at, number(form_.columns));
       }
       if (tail_.width == 0 || whole_.width == 0) {
         const Panel& only = tail_.width == 0 ? whole_ : tail_;
-        panel_at(only, outer, row, column, rows);
+        panel_at(only, place);
         return number(only.width);
       }
-      Value* fits = ir_.CreateICmpSLE(ir_.CreateAdd(column, number(kPanelColumns)), number(form_.columns));
-      when(fits, [&] { panel_at(whole_, outer, row, column, rows); });
-      when(ir_.CreateNot(fits), [&] { panel_at(tail_, outer, row, column, rows); });
+      Value* fits = ir_.CreateICmpSLE(ir_.CreateAdd(place.column, number(kPanelColumns)), number(form_.columns));
+      when(fits, [&] { panel_at(whole_, place); });
+      when(ir_.CreateNot(fits), [&] { panel_at(tail_, place); });
       return ir_.CreateSelect(fits, number(whole_.width), number(tail_.width));
     });
   }
 
-  void panel_at(const Panel& panel, Value* outer, Value* row, Value* column, Value* rows) {
-    auto address = [&](int i) {
-      const Instr& in = kernel_.body[i];
-      Value* offset = number(in.offset);
-      auto move = [&](Value* position, int axis) {
-        if (in.strides[axis] != 0) offset = ir_.CreateAdd(offset, times(position, in.strides[axis]));
-      };
-      Value* left_over = outer;
-      for (int a = form_.column_axis; a-- > 0;) {
-        move(ir_.CreateURem(left_over, number(kernel_.axes[a])), a);
-        left_over = ir_.CreateUDiv(left_over, number(kernel_.axes[a]));
-      }
-      move(column, form_.column_axis);
-      if (form_.row_axis >= 0) move(row, form_.row_axis);
-      return ir_.CreateGEP(memory_element(ir_.getContext(), in.dtype), params_[in.param], offset);
+  /// Where an instruction reads or writes at the first column of a panel and one of its lines.
+  Value* address(int i, const Place& place, Value* line) {
+    const Instr& in = kernel_.body[i];
+    Value* offset = number(in.offset);
+    auto move = [&](Value* position, int axis) {
+      if (in.strides[axis] != 0) offset = ir_.CreateAdd(offset, times(position, in.strides[axis]));
     };
-    put_pointer(pointers_, kFirstOfRest, sums_);
-    size_t next = kFirstOfRest + 1;
-    for (int i = 0; i < static_cast<int>(kernel_.body.size()); ++i)
-      if (!is_of_factor(kernel_.body[i]) && kernel_.body[i].param >= 0) put_pointer(pointers_, next++, address(i));
-    Value* packed = packed_ ? packed_ : sums_;
-    ir_.CreateCall(panel.sums, {address(form_.left), address(form_.right), sums_, packed, pointers_, rows});
+    Value* left_over = place.outer;
+    for (int a = form_.column_axis; a-- > 0;) {
+      if (a == form_.line_axis || a == form_.block_axis) continue;
+      move(ir_.CreateURem(left_over, number(kernel_.axes[a])), a);
+      left_over = ir_.CreateUDiv(left_over, number(kernel_.axes[a]));
+    }
+    if (form_.block_axis >= 0)
+      move(ir_.CreateUDiv(place.column, number(kPanelColumns)), form_.block_axis);
+    else
+      move(place.column, form_.column_axis);
+    if (form_.row_axis >= 0) move(place.row, form_.row_axis);
+    if (form_.line_axis >= 0) move(line, form_.line_axis);
+    return ir_.CreateGEP(memory_element(ir_.getContext(), in.dtype), params_[in.param], offset);
+  }
+
+  void panel_at(const Panel& panel, const Place& place) {
+    auto point_rest_at = [&](Value* sums, Value* line) {
+      put_pointer(pointers_, kFirstOfRest, sums);
+      size_t next = kFirstOfRest + 1;
+      for (int i = 0; i < static_cast<int>(kernel_.body.size()); ++i)
+        if (!is_of_factor(kernel_.body[i]) && kernel_.body[i].param >= 0)
+          put_pointer(pointers_, next++, address(i, place, line));
+    };
     Value* of_rest = ir_.CreateConstGEP1_64(pointers_->getType(), pointers_, kFirstOfRest);
-    ir_.CreateCall(panel.rest, {of_rest, number(0), times(rows, panel.width)});
+    auto rest_of = [&](Value* rows) { ir_.CreateCall(panel.rest, {of_rest, number(0), times(rows, panel.width)}); };
+    point_rest_at(sums_, place.line);
+    Value* packed = packed_ ? packed_ : sums_;
+    ir_.CreateCall(panel.sums, {address(form_.left, place, place.line), address(form_.right, place, place.line), sums_,
+                                packed, pointers_, place.rows, place.lines});
+    if (lines_join()) return rest_of(ir_.CreateMul(place.rows, place.lines));
+    loop(number(0), place.lines, 1, [&](Value* line) {
+      point_rest_at(floats(sums_, times(line, form_.rows * kPanelColumns)), ir_.CreateAdd(place.line, line));
+      rest_of(place.rows);
+    });
   }
 
   const Kernel& kernel_;
@@ -345,6 +421,7 @@ class ProductEmitter : FunctionEmitter {
   const Tiling tiling_;
   Panel whole_, tail_;
   Value *sums_ = nullptr, *packed_ = nullptr, *pointers_ = nullptr;
+  llvm::Constant* jumps_ = nullptr;
   std::vector<Value*> params_;
 };
 

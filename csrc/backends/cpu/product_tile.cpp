@@ -25,8 +25,10 @@ class TileEmitter : FunctionEmitter {
 
   llvm::Function* run(const std::string& name) {
     llvm::Type *pointer = ir_.getPtrTy(), *i64 = ir_.getInt64Ty();
-    enter(add_function(module_, name, isa_, {pointer, pointer, pointer, i64, ir_.getInt1Ty(), pointer, i64},
-                       ir_.getVoidTy()));
+    llvm::SmallVector<llvm::Type*, 8> args = {pointer, pointer, pointer, i64, ir_.getInt1Ty()};
+    if (shape_.ahead > 0) args.append({pointer, i64});
+    if (shape_.jumps) args.push_back(pointer);
+    enter(add_function(module_, name, isa_, args, ir_.getVoidTy()));
     if (shape_.along_depth)
       along_depth();
     else
@@ -45,6 +47,7 @@ class TileEmitter : FunctionEmitter {
   Value* more() const { return function_->getArg(4); }
   Value* ahead() const { return function_->getArg(5); }
   Value* step_ahead() const { return function_->getArg(6); }
+  Value* jumps() const { return function_->getArg(static_cast<unsigned>(function_->arg_size()) - 1); }
 
   Value* load(llvm::Type* type, Value* address) { return ir_.CreateAlignedLoad(type, address, llvm::Align(4)); }
 
@@ -122,10 +125,12 @@ class TileEmitter : FunctionEmitter {
         },
         zeros());
     const Values sums = along(depth(), 1, start, [&](Value* k, const Values& carried) {
-      Value *a = left_at(left(), times(k, shape_.left_depth)), *b = right_at(right(), times(k, shape_.right_depth));
+      Value* to_left = shape_.jumps ? load(ir_.getInt64Ty(), ir_.CreateGEP(ir_.getInt64Ty(), jumps(), k))
+                                    : times(k, shape_.left_depth);
+      Value *a = left_at(left(), to_left), *b = right_at(right(), times(k, shape_.right_depth));
       Values columns, next;
       for (int line = 0; line < shape_.ahead; ++line) ask_for_next(k, line);
-      if (shape_.ahead > 0 && shape_.left_depth == 1) ask_for_left(k);
+      if (shape_.ahead > 0 && shape_.left_depth == 1 && !shape_.jumps) ask_for_left(k);
       for (int j = 0; j < vectors; ++j) columns.push_back(read(shape_.right, right_at(b, number(j * lanes_)), lanes_));
       for (int i = 0; i < shape_.rows * vectors; ++i) {
         if (i % vectors == 0)

@@ -22,12 +22,13 @@ struct TileShape {
   bool along_depth = false;  // vectors lie along the depth, of which both factors' strides are 1, and are summed at the
                              // end; else along the columns, as many as whole vectors hold
   int ahead = 0;             // along the columns: lines to ask for at each step of the depth
+  bool jumps = false;        // along the columns: a table says where each step of the depth is in the left factor
   int64_t depth = 0;         // of the whole product; each call covers a part that begins at a whole vector
 };
 
-/// An internal function void(left, right, result, depth: i64, more: i1, ahead, step: i64) that adds `depth` products to
-/// each element of the tile, or with more == 0 puts them there. Meanwhile it brings the lines at ahead, ahead + step
-/// bytes, ... into the second cache.
+/// An internal function void(left, right, result, depth: i64, more: i1) that adds `depth` products to each element of
+/// the tile, or with more == 0 puts them there. With `ahead` two arguments follow, (ahead, step: i64): meanwhile it
+/// brings the lines at ahead, ahead + step bytes, ... into the second cache. With `jumps` comes the table, of i64.
 llvm::Function* emit_tile(llvm::Module& module, const TileShape& shape, const std::string& name, const Isa& isa);
 
 }  // namespace braze::cpu

@@ -1,11 +1,13 @@
-// Each convolution of oneDNN's in the form that is fastest here: on its packed weight, as PyTorch's own, or as a
-// product of two matrices.
+// Each convolution of oneDNN's in the form that is fastest here: on its packed weight, as PyTorch's own, as a product
+// of two matrices, or by kernels of ours.
 #include <utility>
 
 #include "frontend/freeze/freezing.h"
 #include "frontend/library/convolution_trial.h"
 #include "frontend/library/library_call.h"
 #include "passes/convolution_forms.h"
+#include "passes/decompose/aten.h"
+#include "passes/own_convolution.h"
 
 namespace braze {
 namespace {
@@ -24,6 +26,14 @@ void keep_packed(Freezing& freezing, Node node, const ConvolutionTrial& trial) {
   ++freezing.record.convolutions;
 }
 
+OwnInput own_input(const Graph& graph, const FusedConvolution& fused) {
+  const Access input = read_before_copy(graph, fused.conv.input);
+  const NodeId producer = graph.value(input.value).producer;
+  if (producer < 0) return {input.geometry};
+  const Node& node = graph.nodes[producer];
+  return {input.geometry, node.op == Op::extern_ && !becomes_primitives(node)};
+}
+
 }  // namespace
 
 void choose_convolutions(Freezing& freezing) {
@@ -36,8 +46,10 @@ void choose_convolutions(Freezing& freezing) {
     }
     const FusedConvolution fused = read_fused_convolution(node);
     const ValueId result = node.results[0];
+    std::optional<OwnInput> source;
+    if (may_be_own(graph, fused)) source = own_input(graph, fused);
     const ConvolutionTrial trial(fused, graph.value(result).shape, freezing.numbers(fused.conv.weight), true,
-                                 freezing.options);
+                                 freezing.options, source);
     switch (trial.fastest()) {
       case ConvolutionForm::Fused: keep_packed(freezing, std::move(node), trial); break;
       case ConvolutionForm::Plain: {
@@ -49,6 +61,12 @@ void choose_convolutions(Freezing& freezing) {
         append_product(graph, fused, result);
         ++freezing.record.products;
         break;
+      case ConvolutionForm::Own: {
+        const at::Tensor weight = trial.as_walked();
+        append_own(graph, fused, {freezing.add_constant(weight), geometry_of(weight)}, result);
+        ++freezing.record.own_convolutions;
+        break;
+      }
     }
   }
 }

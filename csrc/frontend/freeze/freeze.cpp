@@ -83,7 +83,9 @@ std::optional<FrozenProgram> freeze(const CapturedProgram& original, const std::
   choose_convolutions(freezing);
   choose_linears(freezing);  // convolutions that became products
   const FreezeRecord& record = freezing.record;
-  if (record.folded + record.transposed + record.linears + record.convolutions + record.products == 0)
+  if (record.folded + record.transposed + record.linears + record.convolutions + record.products +
+          record.own_convolutions ==
+      0)
     return std::nullopt;
   for (ValueId id : program.graph.inputs) program.graph.values[id].frozen = false;  // the choices are made
   drop_unread_inputs(program, slots.size());

@@ -12,12 +12,13 @@
 namespace braze {
 
 struct FreezeRecord {
-  int folded = 0;        // constants computed once
-  int transposed = 0;    // weights of linear layers kept the other way round
-  int linears = 0;       // weights of linear layers packed
-  int convolutions = 0;  // weights of convolutions packed
-  int products = 0;      // convolutions of 1x1 that became products
-  int64_t bytes = 0;     // what all of it takes
+  int folded = 0;            // constants computed once
+  int transposed = 0;        // weights of linear layers kept the other way round
+  int linears = 0;           // weights of linear layers packed
+  int convolutions = 0;      // weights of convolutions packed
+  int products = 0;          // convolutions of 1x1 that became products
+  int own_convolutions = 0;  // convolutions that kernels of ours compute
+  int64_t bytes = 0;         // what all of it takes
 };
 
 class Freezing {

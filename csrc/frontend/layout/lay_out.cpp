@@ -10,6 +10,7 @@
 #include "frontend/library/convolution_trial.h"
 #include "graph/geometry.h"
 #include "passes/convolution_forms.h"
+#include "passes/own_convolution.h"
 #include "passes/pass.h"
 
 namespace braze {
@@ -57,6 +58,7 @@ void choose_forms(Graph& graph, const Options& options) {
       case ConvolutionForm::Fused: graph.append(std::move(node)); break;
       case ConvolutionForm::Plain: append_plain(graph, fused, fused.conv.weight, result); break;
       case ConvolutionForm::Product: append_product(graph, fused, result); break;
+      case ConvolutionForm::Own: append_own(graph, fused, fused.conv.weight, result); break;
     }
   }
 }

@@ -4,6 +4,7 @@
 #include <exception>
 #include <functional>
 #include <utility>
+#include <vector>
 
 namespace braze {
 
@@ -12,6 +13,9 @@ double seconds_of(const std::function<void()>& run);
 
 /// The same for two ways, run in turn, so that what else the machine does hits both.
 std::pair<double, double> seconds_in_turn(const std::function<void()>& one, const std::function<void()>& other);
+
+/// The same for any number of ways.
+std::vector<double> seconds_in_turn(const std::vector<std::function<void()>>& ways);
 
 /// As seconds_of, for what `prepare` gives; a year when the library refuses it, as it does some shapes.
 template <typename Prepare>

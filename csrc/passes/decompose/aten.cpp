@@ -14,4 +14,10 @@ LoweringFunction find_lowering(std::string_view name) {
   return found == table.end() ? nullptr : found->second;
 }
 
+bool becomes_primitives(const Node& node) {
+  constexpr std::string_view kNamespace = "aten::";
+  return node.op == Op::extern_ && node.call.mutates.empty() && node.call.op.starts_with(kNamespace) &&
+         find_lowering(std::string_view(node.call.op).substr(kNamespace.size())) != nullptr;
+}
+
 }  // namespace braze

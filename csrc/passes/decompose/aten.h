@@ -16,4 +16,7 @@ using LoweringFunction = void (*)(Lowering&);
 /// The lowering of an ATen operator's base name ("add"), or null.
 LoweringFunction find_lowering(std::string_view name);
 
+/// Whether a node is a call of an operator that has one and writes none of its operands.
+bool becomes_primitives(const Node& node);
+
 }  // namespace braze

@@ -23,6 +23,7 @@ class Frozen:
             for number, text in (
                 (did["convolutions"], f"{did['convolutions']} weights of convolutions packed"),
                 (did["products"], f"{did['products']} convolutions made products"),
+                (did["own_convolutions"], f"{did['own_convolutions']} convolutions made kernels"),
                 (did["linears"], f"{did['linears']} weights of linear layers packed"),
                 (did["transposed"], f"{did['transposed']} weights transposed"),
                 (did["folded"], f"{did['folded']} constants folded"),
