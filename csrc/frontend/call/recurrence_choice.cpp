@@ -4,8 +4,6 @@
 #include <ATen/core/LegacyTypeDispatch.h>
 #include <pybind11/pybind11.h>
 
-#include <exception>
-
 #include "compiler.h"
 #include "frontend/call/product_choice.h"
 #include "frontend/call/program_trial.h"
@@ -100,8 +98,7 @@ class LayerProgram {
 
 bool always(const RecurrentLayer&) { return true; }
 
-/// A trial that fails, for want of memory say, is one that PyTorch's layer wins.
-bool own_is_faster(const RecurrentLayer& layer, const Options& options) try {
+bool own_is_faster(const RecurrentLayer& layer, const Options& options) {
   const pybind11::gil_scoped_acquire calls_need_it;
   const at::AutoDispatchBelowADInplaceOrView below_autograd;
   const CapturedProgram program = LayerProgram(layer).take();
@@ -112,8 +109,6 @@ bool own_is_faster(const RecurrentLayer& layer, const Options& options) try {
   ProgramTrial own = way(always), library = way(nullptr);
   const auto [own_seconds, library_seconds] = seconds_in_turn([&] { own.run(); }, [&] { library.run(); });
   return own_seconds < library_seconds;
-} catch (const std::exception&) {
-  return false;
 }
 
 std::string question(const RecurrentLayer& layer, const Options& options) {

@@ -4,6 +4,7 @@
 #include <torch/version.h>
 
 #include <algorithm>
+#include <exception>
 
 #include "runtime/disk_cache.h"
 #include "runtime/kernel_cache.h"
@@ -35,9 +36,13 @@ size_t remembered_choice(const std::string& question, const std::vector<std::str
   const auto known = Remembered::instance().find(question);
   const auto place = known ? std::find(answers.begin(), answers.end(), *known) : answers.end();
   if (place != answers.end()) return static_cast<size_t>(place - answers.begin());
-  const size_t found = find();
-  Remembered::instance().keep(question, std::string(answers.at(found)));
-  return found;
+  try {
+    const size_t found = find();
+    Remembered::instance().keep(question, std::string(answers.at(found)));
+    return found;
+  } catch (const std::exception&) {
+    return 0;
+  }
 }
 
 std::string in_words(const Geometry& geometry) {

@@ -26,8 +26,9 @@ class Remembered {
   std::map<std::string, std::string> known_;
 };
 
-/// Which of `answers` is the one to `question`: as it is kept, else as `find` says. No lock is held meanwhile, so two
-/// threads may both find it.
+/// Which of `answers` is the one to `question`: as it is kept, else as `find` says. A trial that fails, for want of
+/// memory say, is answered with the first of them, and nothing is kept. No lock is held meanwhile, so two threads may
+/// both find it.
 size_t remembered_choice(const std::string& question, const std::vector<std::string_view>& answers,
                          const std::function<size_t()>& find);
 
