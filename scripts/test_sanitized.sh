@@ -18,9 +18,9 @@ cp -r python/braze "$package"
 rm -f "$package"/*.so
 cp "$build"/csrc/bindings/_C.*.so "$build"/csrc/backends/cpu/libbraze_llvm.so "$package"
 
-# Python itself leaks on purpose, and its allocator would hide uses of freed objects.
-export ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1
+# Python itself leaks on purpose, and its allocator would hide uses of freed objects. The two libraries have the core in common.
+export ASAN_OPTIONS=detect_leaks=0:detect_odr_violation=0:allocator_may_return_null=1
 export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 export PYTHONMALLOC=malloc
-export PYTHONPATH="$build/package"
+export PYTHONPATH="$(pwd)/$build/package"
 LD_PRELOAD="$(c++ -print-file-name=libasan.so) $(c++ -print-file-name=libstdc++.so)" exec "$python" -m pytest -q "$@"
