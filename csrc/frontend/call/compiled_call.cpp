@@ -338,9 +338,9 @@ void CompiledCall::make_outputs(at::TensorImpl* const* inputs, Addresses& addres
   }
   for (size_t i = 0; has_views && i < outputs.size(); ++i) {
     const TensorOutput& output = boundary_.outputs[i];
-    const at::Tensor& planned_output = addresses.buffers[output.index];
-    if (output.base >= 0)
-      outputs[i] = view_of(outputs[output.base], output, planned_output.storage_offset(), planned_output.scalar_type());
+    if (output.base < 0) continue;
+    const at::Tensor& whole = addresses.buffers[output.index];
+    outputs[i] = view_of(outputs[output.base], output, whole.storage_offset(), whole.scalar_type());
   }
 }
 
