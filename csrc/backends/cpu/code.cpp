@@ -9,6 +9,12 @@ namespace braze::cpu {
 
 using llvm::Value;
 
+llvm::FastMathFlags float_flags(bool fast_math) {
+  llvm::FastMathFlags flags;
+  flags.setAllowContract(fast_math);
+  return flags;
+}
+
 llvm::Type* with_lanes(llvm::Type* element, int lanes) {
   return lanes == 1 ? element : llvm::FixedVectorType::get(element, static_cast<unsigned>(lanes));
 }

@@ -22,6 +22,9 @@ struct Code {
       half_bits{};  // of values known to be a half type's: the type, the bits
 };
 
+/// What operations on floats may do: nothing beyond IEEE, or with fast math be contracted.
+llvm::FastMathFlags float_flags(bool fast_math);
+
 /// A type of `lanes` elements; the element itself for one lane.
 llvm::Type* with_lanes(llvm::Type* element, int lanes);
 int lanes_of(llvm::Type* type);

@@ -72,11 +72,7 @@ void emit_kernel(llvm::Module& module, const Kernel& kernel, const std::string& 
   if (const auto form = recurrence_form(kernel)) return emit_recurrence(module, kernel, *form, name, isa, fast_math);
   if (const auto form = depthwise_form(kernel)) return emit_depthwise(module, kernel, *form, name, isa, fast_math);
   llvm::IRBuilder<> ir(module.getContext());
-  if (fast_math) {
-    llvm::FastMathFlags flags;
-    flags.setAllowContract(true);
-    ir.setFastMathFlags(flags);
-  }
+  ir.setFastMathFlags(float_flags(fast_math));
   llvm::Type *i64 = ir.getInt64Ty(), *pointer = ir.getPtrTy();
   auto add = [&](const std::string& called, llvm::GlobalValue::LinkageTypes linkage) {
     return add_function(module, called, isa, {pointer, i64, i64}, i64, linkage);

@@ -11,8 +11,7 @@
 #include <algorithm>
 
 #include "attention_steps.h"
-#include "emit_loops.h"
-#include "function_emitter.h"
+#include "kernel_emitter.h"
 #include "product_tile.h"
 #include "schedule/product_form.h"
 
@@ -23,15 +22,12 @@ constexpr int64_t kTileRows = 6;
 constexpr int64_t kFewRows = 16;  // up to which keys are not packed and vectors lie along the depth
 constexpr int64_t kColumnsAlongDepth = 4;
 
-class AttentionEmitter : FunctionEmitter {
+class AttentionEmitter : KernelEmitter {
  public:
   AttentionEmitter(llvm::Module& module, const Kernel& kernel, const AttentionForm& form, const std::string& name,
                    const Isa& isa, bool fast_math)
-      : FunctionEmitter(module, isa),
-        kernel_(kernel),
+      : KernelEmitter(module, kernel, name, isa, fast_math),
         form_(form),
-        name_(name),
-        fast_math_(fast_math),
         block_(form.block()),
         lanes_(isa.vector_bits / 32),
         few_rows_(form.rows <= kFewRows && strides_of(form.key).column == 1) {
@@ -42,16 +38,13 @@ class AttentionEmitter : FunctionEmitter {
   }
 
   void run() {
-    llvm::Type *i64 = ir_.getInt64Ty(), *pointer = ir_.getPtrTy();
-    enter(add_function(module_, name_, isa_, {pointer, i64, i64}, i64, llvm::Function::ExternalLinkage));
+    enter_kernel();
     make_room();
-    for (size_t p = 0; p < kernel_.params.size(); ++p)
-      params_.push_back(ir_.CreateLoad(pointer, ir_.CreateConstGEP1_64(pointer, function_->getArg(0), p)));
-    Value *begin = ir_.CreateUDiv(function_->getArg(1), number(form_.columns)),
-          *end = ir_.CreateUDiv(function_->getArg(2), number(form_.columns));
-    advance(begin, end, [&](Value* row) {
+    Value *row_begin = ir_.CreateUDiv(begin(), number(form_.columns)),
+          *row_end = ir_.CreateUDiv(end(), number(form_.columns));
+    advance(row_begin, row_end, [&](Value* row) {
       Value* first = ir_.CreateURem(row, number(form_.rows));
-      Value* rows = least(least(number(block_), ir_.CreateSub(number(form_.rows), first)), ir_.CreateSub(end, row));
+      Value* rows = least(least(number(block_), ir_.CreateSub(number(form_.rows), first)), ir_.CreateSub(row_end, row));
       block_of_rows(ir_.CreateUDiv(row, number(form_.rows)), first, rows);
       return rows;
     });
@@ -100,10 +93,10 @@ class AttentionEmitter : FunctionEmitter {
   void run_step(const Kernel& step, const std::string& what, std::initializer_list<Value*> params, Value* points) {
     const std::string name = name_ + "." + what;
     llvm::Function* function = module_.getFunction(name);
-    if (!function) function = add_loops(module_, step, name, isa_, fast_math_);
+    if (!function) function = add_part(step, name);
     size_t next = 0;
     for (Value* param : params)
-      if (param) ir_.CreateStore(param, ir_.CreateConstGEP1_64(ir_.getPtrTy(), pointers_, next++));
+      if (param) put_pointer(pointers_, next++, param);
     ir_.CreateCall(function, {pointers_, number(0), points});
   }
 
@@ -240,16 +233,13 @@ class AttentionEmitter : FunctionEmitter {
     return emit_tile(module_, shape, name, isa_);
   }
 
-  const Kernel& kernel_;
   const AttentionForm& form_;
-  const std::string& name_;
-  const bool fast_math_;
   const int64_t block_, lanes_;
   const bool few_rows_;
   int64_t tile_rows_ = 1, rest_rows_ = 0;
   bool packs_values_ = false;
 
-  std::vector<Value*> params_, sums_;  // sums: a panel of columns each
+  std::vector<Value*> sums_;  // sums: a panel of columns each
   Value *query_ = nullptr, *scores_ = nullptr, *powers_ = nullptr, *packed_keys_ = nullptr, *packed_values_ = nullptr;
   Value *largest_ = nullptr, *largest_now_ = nullptr, *added_ = nullptr, *total_ = nullptr, *shrinking_ = nullptr;
   Value *distance_ = nullptr, *pointers_ = nullptr;

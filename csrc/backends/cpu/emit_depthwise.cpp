@@ -12,8 +12,7 @@
 #include <map>
 
 #include "emit_convert.h"
-#include "emit_loops.h"
-#include "function_emitter.h"
+#include "kernel_emitter.h"
 #include "schedule/product_form.h"
 #include "sums_rest.h"
 
@@ -23,15 +22,12 @@ namespace {
 constexpr int64_t kMostRows = 8;        // of a tile
 constexpr int64_t kSumsOfBlock = 4096;  // or those of one tile
 
-class DepthwiseEmitter : FunctionEmitter {
+class DepthwiseEmitter : KernelEmitter {
  public:
   DepthwiseEmitter(llvm::Module& module, const Kernel& kernel, const DepthwiseForm& form, const std::string& name,
                    const Isa& isa, bool fast_math)
-      : FunctionEmitter(module, isa),
-        kernel_(kernel),
+      : KernelEmitter(module, kernel, name, isa, fast_math),
         form_(form),
-        name_(name),
-        fast_math_(fast_math),
         code_{ir_, isa},
         lanes_(isa.vector_bits / 32),
         apart_((form.channels + lanes_ - 1) / lanes_ * lanes_) {
@@ -41,18 +37,15 @@ class DepthwiseEmitter : FunctionEmitter {
   }
 
   void run() {
-    llvm::Type *i64 = ir_.getInt64Ty(), *pointer = ir_.getPtrTy();
     const Kernel rest = rest_of_sums(kernel_, form_.row_axis, form_.channel_axis, block_, form_.channels, apart_);
-    rest_ = add_loops(module_, rest, name_ + ".rest", isa_, fast_math_);
+    rest_ = add_part(rest, name_ + ".rest");
     whole_tile_ = make_tile(tile_);
     if (form_.rows % tile_ != 0) last_tile_ = make_tile(form_.rows % tile_);
-    enter(add_function(module_, name_, isa_, {pointer, i64, i64}, i64, llvm::Function::ExternalLinkage));
+    enter_kernel();
     sums_ = on_stack(ir_.getFloatTy(), block_ * apart_);
-    pointers_ = on_stack(pointer, static_cast<int64_t>(rest.params.size()));
-    for (size_t p = 0; p < kernel_.params.size(); ++p)
-      params_.push_back(ir_.CreateLoad(pointer, ir_.CreateConstGEP1_64(pointer, function_->getArg(0), p)));
-    loop(ir_.CreateUDiv(function_->getArg(1), number(form_.unit())),
-         ir_.CreateUDiv(function_->getArg(2), number(form_.unit())), 1, [&](Value* line) {
+    pointers_ = on_stack(ir_.getPtrTy(), static_cast<int64_t>(rest.params.size()));
+    loop(ir_.CreateUDiv(begin(), number(form_.unit())), ir_.CreateUDiv(end(), number(form_.unit())), 1,
+         [&](Value* line) {
            loop(number(0), number(form_.rows), block_, [&](Value* row) { block_of_rows(line, row); });
          });
     ir_.CreateRet(number(0));
@@ -157,20 +150,15 @@ class DepthwiseEmitter : FunctionEmitter {
     Value* whole = ir_.CreateSub(rows, ir_.CreateURem(rows, number(tile_)));
     loop(number(0), whole, tile_, [&](Value* row) { tile(whole_tile_, row); });
     if (last_tile_) when(ir_.CreateICmpSLT(whole, rows), [&] { tile(last_tile_, whole); });
-    auto put = [&](int64_t place, Value* pointer) {
-      ir_.CreateStore(pointer, ir_.CreateConstGEP1_64(ir_.getPtrTy(), pointers_, static_cast<uint64_t>(place)));
-    };
-    int64_t place = 0;
-    put(place++, sums_);
+    size_t place = 0;
+    put_pointer(pointers_, place++, sums_);
     for (int i = 0; i < static_cast<int>(kernel_.body.size()); ++i)
-      if (!is_of_factor(kernel_.body[i]) && kernel_.body[i].param >= 0) put(place++, address(i, line, first));
+      if (!is_of_factor(kernel_.body[i]) && kernel_.body[i].param >= 0)
+        put_pointer(pointers_, place++, address(i, line, first));
     ir_.CreateCall(rest_, {pointers_, number(0), times(rows, form_.channels)});
   }
 
-  const Kernel& kernel_;
   const DepthwiseForm& form_;
-  const std::string& name_;
-  const bool fast_math_;
   Code code_;
   const int lanes_;
   const int64_t apart_;  // floats between the sums of one row and those of the next
@@ -178,7 +166,6 @@ class DepthwiseEmitter : FunctionEmitter {
 
   llvm::Function *rest_ = nullptr, *whole_tile_ = nullptr, *last_tile_ = nullptr;
   Value *sums_ = nullptr, *pointers_ = nullptr;
-  std::vector<Value*> params_;
 };
 
 }  // namespace

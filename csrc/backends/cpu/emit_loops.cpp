@@ -175,11 +175,7 @@ Value* LoopEmitter::while_fits(Value* begin, Value* end, int64_t step, int64_t n
 llvm::Function* add_loops(llvm::Module& module, const Kernel& kernel, const std::string& name, const Isa& isa,
                           bool fast_math) {
   llvm::IRBuilder<> ir(module.getContext());
-  if (fast_math) {
-    llvm::FastMathFlags flags;
-    flags.setAllowContract(true);
-    ir.setFastMathFlags(flags);
-  }
+  ir.setFastMathFlags(float_flags(fast_math));
   llvm::Type *i64 = ir.getInt64Ty(), *pointer = ir.getPtrTy();
   llvm::Function* function = add_function(module, name, isa, {pointer, i64, i64}, i64);
   Code code{ir, isa, fast_math};

@@ -12,8 +12,7 @@
 
 #include <algorithm>
 
-#include "emit_loops.h"
-#include "function_emitter.h"
+#include "kernel_emitter.h"
 #include "product_pack.h"
 #include "product_tile.h"
 #include "sums_rest.h"
@@ -81,35 +80,25 @@ struct Tiling {
   int64_t next_panel = 0;                 // elements of the right factor to the panel that comes next
 };
 
-class ProductEmitter : FunctionEmitter {
+class ProductEmitter : KernelEmitter {
  public:
   ProductEmitter(llvm::Module& module, const Kernel& kernel, const ProductForm& form, const std::string& name,
                  const Isa& isa, bool fast_math)
-      : FunctionEmitter(module, isa),
-        kernel_(kernel),
-        form_(form),
-        name_(name),
-        fast_math_(fast_math),
-        tiling_(kernel, form, isa) {}
+      : KernelEmitter(module, kernel, name, isa, fast_math), form_(form), tiling_(kernel, form, isa) {}
 
   void run() {
-    llvm::Type *i64 = ir_.getInt64Ty(), *pointer = ir_.getPtrTy();
-    llvm::Function* function =
-        add_function(module_, name_, isa_, {pointer, i64, i64}, i64, llvm::Function::ExternalLinkage);
     const int64_t tail = form_.columns % kPanelColumns;
     if (tiling_.tile.jumps) jumps_ = table_of_jumps();
     if (form_.columns >= kPanelColumns) whole_ = make_panel(kPanelColumns);
     if (tail > 0) tail_ = make_panel(tail);
-    enter(function);
+    enter_kernel();
     sums_ = on_stack(ir_.getFloatTy(), tiling_.block_lines * tiling_.block * kPanelColumns);
     if (tiling_.packs) packed_ = on_stack(ir_.getFloatTy(), tiling_.part * kPanelColumns);
-    pointers_ = on_stack(pointer, kFirstOfRest + 1 + static_cast<int64_t>(kernel_.body.size()));
-    for (size_t p = 0; p < kernel_.params.size(); ++p)
-      params_.push_back(ir_.CreateLoad(pointer, ir_.CreateConstGEP1_64(pointer, function->getArg(0), p)));
+    pointers_ = on_stack(ir_.getPtrTy(), kFirstOfRest + 1 + static_cast<int64_t>(kernel_.body.size()));
     if (form_.lined)
-      every_line(function->getArg(1), function->getArg(2));
+      every_line(begin(), end());
     else
-      every_row(function->getArg(1), function->getArg(2));
+      every_row(begin(), end());
     ir_.CreateRet(number(0));
   }
 
@@ -164,10 +153,6 @@ class ProductEmitter : FunctionEmitter {
     Value* next;   // where the next part lies, here or in the next panel
   };
 
-  void put_pointer(Value* pointers, size_t at, Value* pointer) {
-    ir_.CreateStore(pointer, ir_.CreateConstGEP1_64(ir_.getPtrTy(), pointers, at));
-  }
-
   /// Copies a part of the right factor's panel, its columns side by side.
   llvm::Function* make_pack(int64_t width, const std::string& name) {
     Kernel pack;
@@ -182,7 +167,7 @@ class ProductEmitter : FunctionEmitter {
     }
     pack.body.push_back(memory_instr(InstrKind::Store, DType::f32, 1, {kPanelColumns, 1}));
     pack.body.back().args = {static_cast<int>(pack.body.size()) - 2};
-    return add_loops(module_, pack, name, isa_, fast_math_);
+    return add_part(pack, name);
   }
 
   /// Whether what reads and writes results moves from line to line as from row to row.
@@ -215,7 +200,7 @@ class ProductEmitter : FunctionEmitter {
     Panel panel{.width = width};
     const int64_t rows = (lines_join() ? tiling_.block_lines : 1) * tiling_.block;
     const Kernel rest = rest_of_sums(kernel_, form_.row_axis, form_.column_axis, rows, width, kPanelColumns);
-    panel.rest = add_loops(module_, rest, name + ".rest", isa_, fast_math_);
+    panel.rest = add_part(rest, name + ".rest");
     const bool turns = tiling_.tile.right_depth == 1 && tiling_.tile.right_column != 1;
     llvm::Function* pack = !tiling_.packs ? nullptr
                            : turns
@@ -390,7 +375,7 @@ class ProductEmitter : FunctionEmitter {
       move(place.column, form_.column_axis);
     if (form_.row_axis >= 0) move(place.row, form_.row_axis);
     if (form_.line_axis >= 0) move(line, form_.line_axis);
-    return ir_.CreateGEP(memory_element(ir_.getContext(), in.dtype), params_[in.param], offset);
+    return moved(params_[in.param], in.dtype, offset);
   }
 
   void panel_at(const Panel& panel, const Place& place) {
@@ -414,15 +399,11 @@ class ProductEmitter : FunctionEmitter {
     });
   }
 
-  const Kernel& kernel_;
   const ProductForm& form_;
-  const std::string& name_;
-  const bool fast_math_;
   const Tiling tiling_;
   Panel whole_, tail_;
   Value *sums_ = nullptr, *packed_ = nullptr, *pointers_ = nullptr;
   llvm::Constant* jumps_ = nullptr;
-  std::vector<Value*> params_;
 };
 
 }  // namespace

@@ -8,8 +8,7 @@
 
 #include <algorithm>
 
-#include "emit_loops.h"
-#include "function_emitter.h"
+#include "kernel_emitter.h"
 #include "product_tile.h"
 #include "recurrence_steps.h"
 #include "schedule/product_form.h"
@@ -19,21 +18,18 @@ namespace {
 
 constexpr int64_t kColumnsAlongDepth = 4;
 
-class RecurrenceEmitter : FunctionEmitter {
+class RecurrenceEmitter : KernelEmitter {
  public:
   RecurrenceEmitter(llvm::Module& module, const Kernel& kernel, const RecurrenceForm& form, const std::string& name,
                     const Isa& isa, bool fast_math)
-      : FunctionEmitter(module, isa), kernel_(kernel), form_(form), name_(name), fast_math_(fast_math) {}
+      : KernelEmitter(module, kernel, name, isa, fast_math), form_(form) {}
 
   void run() {
-    llvm::Type *i64 = ir_.getInt64Ty(), *pointer = ir_.getPtrTy();
-    enter(add_function(module_, name_, isa_, {pointer, i64, i64}, i64, llvm::Function::ExternalLinkage));
+    enter_kernel();
     panel_ = on_stack(ir_.getFloatTy(), form_.tile_rows() * kPanelColumns);
-    pointers_ = ir_.CreateAlloca(pointer, number(8));
-    for (size_t p = 0; p < kernel_.params.size(); ++p)
-      params_.push_back(ir_.CreateLoad(pointer, ir_.CreateConstGEP1_64(pointer, function_->getArg(0), p)));
-    first_row_ = ir_.CreateUDiv(function_->getArg(1), number(form_.points_of_row()));
-    end_row_ = ir_.CreateUDiv(function_->getArg(2), number(form_.points_of_row()));
+    pointers_ = ir_.CreateAlloca(ir_.getPtrTy(), number(8));
+    first_row_ = ir_.CreateUDiv(begin(), number(form_.points_of_row()));
+    end_row_ = ir_.CreateUDiv(end(), number(form_.points_of_row()));
     loop(number(0), number(form_.steps), 1, [&](Value* turn) { step(turn); });
     ir_.CreateRet(number(0));
   }
@@ -146,8 +142,7 @@ class RecurrenceEmitter : FunctionEmitter {
     else
       params.insert(params.end(), {address(form_.extra, place), kept});
     params.push_back(address(form_.store, place));
-    for (size_t p = 0; p < params.size(); ++p)
-      ir_.CreateStore(params[p], ir_.CreateConstGEP1_64(ir_.getPtrTy(), pointers_, p));
+    for (size_t p = 0; p < params.size(); ++p) put_pointer(pointers_, p, params[p]);
     ir_.CreateCall(gates_of(units), {pointers_, number(0), times(rows, units)});
   }
 
@@ -162,15 +157,11 @@ class RecurrenceEmitter : FunctionEmitter {
     if (llvm::Function* known = module_.getFunction(name)) return known;
     const GateLayout layout{form_.tile_rows(), units, stride(form_.given, form_.row_axis),
                             stride(form_.given, form_.gate_axis), stride(form_.store, form_.row_axis)};
-    return add_loops(module_, form_.states == 2 ? lstm_step(layout) : gru_step(layout), name, isa_, fast_math_);
+    return add_part(form_.states == 2 ? lstm_step(layout) : gru_step(layout), name);
   }
 
-  const Kernel& kernel_;
   const RecurrenceForm& form_;
-  const std::string& name_;
-  const bool fast_math_;
 
-  std::vector<Value*> params_;
   Value *panel_ = nullptr, *pointers_ = nullptr;
   Value *first_row_ = nullptr, *end_row_ = nullptr, *is_first_ = nullptr;
 };
