@@ -52,6 +52,14 @@ def check(module, *args, own=True, **options):
     return ours
 
 
+def agree(ours, eager, *args):
+    """The first calls, which are traced, and one that an entry answers."""
+    with torch.no_grad():
+        for _ in range(4):
+            torch.testing.assert_close(ours(*args), eager(*args))
+    assert not faults(ours), faults(ours)
+
+
 def in_double(arg):
     return arg.double() if isinstance(arg, torch.Tensor) else tuple(in_double(part) for part in arg)
 
@@ -146,11 +154,7 @@ def test_results_that_change_afterwards():
     layer = nn.LSTM(8, 16).eval()
     x = torch.randn(10, 3, 8)
     ours = compiled(run)
-    with torch.no_grad():
-        expected = run(x)
-        for _ in range(4):
-            torch.testing.assert_close(ours(x), expected)
-    assert not faults(ours), faults(ours)
+    agree(ours, run, x)
     assert not layer_calls(ours)
 
 
@@ -196,12 +200,7 @@ def test_gradients(kind):
 def test_forms_that_stay_as_they_were(options):
     layer = nn.LSTM(8, 16, **options).eval()
     x = torch.randn(10, 3, 8, dtype=options.get("dtype"))
-    ours = compiled(layer)
-    with torch.no_grad():
-        expected = layer(x)
-        for _ in range(4):
-            torch.testing.assert_close(ours(x), expected)
-    assert not faults(ours), faults(ours)
+    agree(compiled(layer), layer, x)
 
 
 @KINDS
@@ -210,13 +209,7 @@ def test_trial_decides(kind, bias):
     """Without a choice by hand each shape is tried, and either way gives eager's numbers."""
     layer = kind(8, 16, bias=bias).eval()
     x = torch.randn(20, 3, 8)
-    ours = compiled(layer, products="measured")
-    with torch.no_grad():
-        for _ in range(4):
-            torch.testing.assert_close(ours(x), layer(x))
-    assert not faults(ours), faults(ours)
+    agree(compiled(layer, products="measured"), layer, x)
     library = compiled(layer, products="library")
-    with torch.no_grad():
-        for _ in range(4):
-            torch.testing.assert_close(library(x), layer(x))
+    agree(library, layer, x)
     assert layer_calls(library)
