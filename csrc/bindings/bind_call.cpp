@@ -170,18 +170,18 @@ std::shared_ptr<Entry> make_entry(std::shared_ptr<ArgumentSpec> arguments, const
                                   std::shared_ptr<FrozenTensors> frozen,
                                   const std::vector<std::pair<std::string, py::object>>& watched,
                                   std::shared_ptr<SymbolicCall> symbolic) {
+  if (!arguments || !state || (!executable && !symbolic) || !outputs) throw py::value_error("Entry: a part is None");
   auto tensors = std::make_shared<CapturedTensors>(/*with_offsets=*/false);
   for (size_t i = 0; i < captured.size(); ++i) {
     Refusal refusal;
-    if (!tensors->add(i < paths.size() ? paths[i] : "captured tensor", captured[i].ptr(), refusal))
+    if (!tensors->add(i < paths.size() ? paths[i] : "captured tensor", captured[i].ptr(), *state, refusal))
       throw py::value_error("Entry: " + refusal.detail);
   }
   auto others = std::make_shared<CapturedTensors>(/*with_offsets=*/true);  // Python may have asked
   for (const auto& [path, tensor] : watched) {
     Refusal refusal;  // of a sparse tensor, say: that it is the same object has to do
-    others->add(path, tensor.ptr(), refusal);
+    others->add(path, tensor.ptr(), *state, refusal);
   }
-  if (!arguments || !state || (!executable && !symbolic) || !outputs) throw py::value_error("Entry: a part is None");
   EntryParts parts;
   parts.arguments = std::move(arguments);
   parts.state = std::move(state);

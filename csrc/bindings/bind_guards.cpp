@@ -233,6 +233,8 @@ void bind_state_guards(py::module_& module) {
              for (const auto& object : objects) guards.add_reached(object.ptr());
            })
       .def("add_weak_root", [](StateGuards& guards, py::object object) { guards.add_weak_root(object.ptr()); })
+      .def("add_tensor", [](StateGuards& guards, py::object tensor,
+                            const std::string& path) { guards.add_tensor(tensor.ptr(), path); })
       .def("add_type",
            [](StateGuards& guards, py::object object, const std::string& path) { guards.add_type(object.ptr(), path); })
       .def("add_instance_dict",

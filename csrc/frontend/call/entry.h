@@ -56,7 +56,8 @@ class Entry {
     if (!(torch_state_ == now) || !parts_.arguments->check(args, positional, keyword_names, inputs)) return false;
     return is_eager() ||
            (parts_.state->check() && parts_.state->check_aliases(inputs.tensors.data(), inputs.tensors.size()) &&
-            parts_.captured->check(inputs) && parts_.watched->hold() && meets_no_guarded_object(inputs) &&
+            parts_.captured->check(parts_.state->plain_tensors(), inputs) &&
+            parts_.watched->hold(parts_.state->plain_tensors()) && meets_no_guarded_object(inputs) &&
             (!parts_.frozen || parts_.frozen->check(inputs.tensors.data())));
   }
 

@@ -55,8 +55,13 @@ void StateGuards::add_weak_root(PyObject* object) {
 }
 
 void StateGuards::add_pointer(PyObject** address, const std::string& path) {
-  own(*address);
   words_.add(address, place_of(WordOf::Pointer, pointers_.size()));
+  name_pointer(address, path);
+}
+
+/// For those who ask what has changed; something else checks it.
+void StateGuards::name_pointer(PyObject** address, const std::string& path) {
+  own(*address);
   pointers_.push_back({address, *address});
   pointer_paths_.push_back(path);
 }
@@ -66,11 +71,20 @@ void StateGuards::add_type(PyObject* object, const std::string& path) {
   add_pointer(reinterpret_cast<PyObject**>(&object->ob_type), "type(" + path + ")");
 }
 
+void StateGuards::add_tensor(PyObject* tensor, const std::string& path) {
+  if (!plain_tensors_.add(tensor)) return add_type(tensor, path);
+  own(tensor);
+  name_pointer(reinterpret_cast<PyObject**>(&tensor->ob_type), "type(" + path + ")");
+}
+
 PyObject* StateGuards::add_instance_dict(PyObject* object, const std::string& path) {
   PyObject** slot = cpython::dict_slot(object);
   if (slot == nullptr) return nullptr;
   own(object);
-  add_pointer(slot, path + ".__dict__");
+  if (plain_tensors_.has(object))
+    name_pointer(slot, path + ".__dict__");
+  else
+    add_pointer(slot, path + ".__dict__");
   return *slot;
 }
 
@@ -244,6 +258,7 @@ void StateGuards::add_alias_links(at::TensorImpl* const* inputs, size_t count, c
 bool StateGuards::check() {
   if (cleared_ || !roots_alive()) return false;
   if (!noted_dicts_.empty() && !check_noted_dicts()) return false;
+  if (!plain_tensors_.check()) return false;
   if (!words_.scan([this](uint32_t place) { return ask(place); })) return false;
   for (const Items& list : lists_) {
     if (!check_list(list)) return false;
@@ -493,6 +508,7 @@ void StateGuards::clear() {
   sets_.clear();
   context_.clear();
   answers_.clear();
+  plain_tensors_.clear();
   items_.clear();
   contents_.clear();
   std::vector<PyRef> dropped = std::move(owned_);

@@ -25,6 +25,7 @@
 
 #include "frontend/guards/alias_links.h"
 #include "frontend/guards/dict_watch.h"
+#include "frontend/guards/plain_tensors.h"
 #include "frontend/guards/python_value.h"
 #include "frontend/guards/word_scan.h"
 
@@ -45,6 +46,8 @@ class StateGuards : private DictObserver {
   void set_names(PyObject* names);       // a set of str
   void add_weak_root(PyObject* object);  // before anything else refers to it
   void add_type(PyObject* object, const std::string& path);
+  /// Of a tensor: its class, and a watch on what it holds if it has no attributes.
+  void add_tensor(PyObject* tensor, const std::string& path);
   /// Guards which dict is the object's __dict__; returns it (borrowed), null when its type has none.
   PyObject* add_instance_dict(PyObject* object, const std::string& path);
   /// `keys`: tuple of str, for Listed only.
@@ -68,6 +71,7 @@ class StateGuards : private DictObserver {
   /// Notes that the guards were made by way of this object.
   void add_reached(PyObject* object) { reached_.insert(object); }
   bool reaches(PyObject* object) const { return reached_.count(object) > 0; }
+  const PlainTensors& plain_tensors() const { return plain_tensors_; }
   /// How the input tensors of the recorded call relate to each other and to the tensors of the state.
   void add_alias_links(at::TensorImpl* const* inputs, size_t count, const std::vector<PyObject*>& tensors);
 
@@ -129,6 +133,7 @@ class StateGuards : private DictObserver {
 
   void own(PyObject* object);
   void add_pointer(PyObject** address, const std::string& path);
+  void name_pointer(PyObject** address, const std::string& path);
   void guard_dict(PyObject* dict, DictContent content);
   void dict_changes(uint32_t place, PyObject* key) override;
   void stop_watching();
@@ -164,6 +169,7 @@ class StateGuards : private DictObserver {
   std::unordered_set<Py_hash_t> name_hashes_;
   AliasLinks links_;
   bool has_links_ = false;
+  PlainTensors plain_tensors_;
   bool cleared_ = false;
 };
 

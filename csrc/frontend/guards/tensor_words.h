@@ -6,6 +6,7 @@
 #include <ATen/core/Tensor.h>
 #include <torch/csrc/autograd/variable.h>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstring>
@@ -24,6 +25,7 @@ struct TensorFields : c10::TensorImpl {
 
 class TensorWords {
  public:
+  class Difference;
   /// Number of dims, sizes and strides, storage offset, dtype, device, flags and dispatch keys.
   static constexpr size_t kCount = (TensorFields::end() - TensorFields::begin()) / sizeof(uint64_t);
   using Words = std::array<uint64_t, kCount>;
@@ -44,26 +46,7 @@ class TensorWords {
     return words;
   }
 
-  /// Inlined into functions that are also compiled for wide vectors.
-  [[gnu::always_inline]] static bool are(const at::TensorImpl* tensor, const Words& words) {
-    constexpr size_t kWhole = sizeof(Words) / sizeof(Wide) * sizeof(Wide);
-    const char *now = address(tensor), *then = reinterpret_cast<const char*>(words.data());
-    Wide difference = {};
-    for (size_t at = 0; at < kWhole; at += sizeof(Wide)) {
-      Wide a, b;
-      std::memcpy(&a, now + at, sizeof a);
-      std::memcpy(&b, then + at, sizeof b);
-      difference |= a ^ b;
-    }
-    uint64_t rest = difference[0] | difference[1] | difference[2] | difference[3];
-    for (size_t at = kWhole; at < sizeof(Words); at += sizeof rest) {
-      uint64_t a, b;
-      std::memcpy(&a, now + at, sizeof a);
-      std::memcpy(&b, then + at, sizeof b);
-      rest |= a ^ b;
-    }
-    return rest == 0;
-  }
+  static bool are(const at::TensorImpl* tensor, const Words& words) { return of(tensor) == words; }
 
   /// As TensorImpl::autograd_meta(), inline.
   static const torch::autograd::AutogradMeta* autograd_meta(const at::TensorImpl* tensor) {
@@ -73,11 +56,40 @@ class TensorWords {
   }
 
  private:
-  typedef uint64_t Wide __attribute__((vector_size(32)));
-
   static const char* address(const at::TensorImpl* tensor) {
     return reinterpret_cast<const char*>(tensor) + TensorFields::begin();
   }
+};
+
+/// Whether any of some tensors has other words than these: all are read before one is asked. Inlined into functions
+/// that are compiled for wide vectors.
+class TensorWords::Difference {
+ public:
+  [[gnu::always_inline]] explicit Difference(const Words& words) {
+    for (size_t i = 0; i < kParts; ++i) std::memcpy(&expected_[i], bytes(words.data()) + begin(i), sizeof(Wide));
+  }
+  [[gnu::always_inline]] void add(const at::TensorImpl* tensor) {
+    for (size_t i = 0; i < kParts; ++i) {
+      Wide part;
+      std::memcpy(&part, address(tensor) + begin(i), sizeof part);
+      difference_ |= part ^ expected_[i];
+    }
+  }
+  [[gnu::always_inline]] bool any() const {
+    return (difference_[0] | difference_[1] | difference_[2] | difference_[3]) != 0;
+  }
+
+ private:
+  typedef uint64_t Wide __attribute__((vector_size(32)));
+  static constexpr size_t kParts = (sizeof(Words) + sizeof(Wide) - 1) / sizeof(Wide);
+  static_assert(sizeof(Words) >= sizeof(Wide));
+
+  /// The last part may overlap the one before.
+  static constexpr size_t begin(size_t part) { return std::min(part * sizeof(Wide), sizeof(Words) - sizeof(Wide)); }
+  static const char* bytes(const uint64_t* words) { return reinterpret_cast<const char*>(words); }
+
+  Wide expected_[kParts];
+  Wide difference_ = {};
 };
 
 }  // namespace braze

@@ -6,7 +6,9 @@ import _abc
 import contextlib
 import contextvars
 import dis
+import functools
 import gc
+import itertools
 import re
 import sys
 import types
@@ -126,7 +128,9 @@ class ExecutedCode(Temporary):
             self.refusal = Refusal("impure_call", what, place_of(frame))
 
     def names(self):
-        return names_of(self.codes)
+        early = {code: rest for code in self.codes if (rest := rest_after_return(code)) and rest not in self.codes}
+        names = names_of(self.codes.keys() - early.keys())
+        return names.union(*(names_until(code, rest) for code, rest in early.items()))
 
 
 def is_unseen(frame):
@@ -227,6 +231,22 @@ def names_of(codes):
             elif isinstance(constant, (tuple, frozenset)):
                 constants.extend(constant)
     return names
+
+
+def rest_after_return(code):
+    """The nested code that has run unless this code returned early, where the tables know such a one."""
+    if (name := trusted.runs_unless_early(code.co_filename, code.co_name)) is None:
+        return None
+    nested = (constant for constant in code.co_consts if isinstance(constant, types.CodeType))
+    return next((constant for constant in nested if constant.co_name == name), None)
+
+
+@functools.lru_cache(maxsize=64)
+def names_until(code, nested):
+    """The names that this code can have used before it made the function of `nested`."""
+    before = itertools.takewhile(lambda instruction: instruction.argval is not nested, dis.get_instructions(code))
+    values = [instruction.argval for instruction in before]
+    return frozenset(name for value in values if isinstance(value, str) for name in names_in(value))
 
 
 def names_in(text):

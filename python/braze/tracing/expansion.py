@@ -259,7 +259,7 @@ class Expansion:
         if type(tensor) in (torch.Tensor, torch.nn.Parameter):
             self.tensors.append((path, tensor))
         self.tensor_paths[id(tensor)] = path
-        self.guards.add_type(tensor, path)
+        self.guards.add_tensor(tensor, path)
         self.expand_attributes(tensor, path)
 
     def expand_generator(self, generator, path):

@@ -203,6 +203,19 @@ def reads_whole_objects(filename, name):
     return any(filename.endswith(ending) and name in names for ending, names in WHOLE_OBJECT_CODE)
 
 
+# Functions of PyTorch that return early as a rule: (file, name, the nested function that runs when they do not).
+EARLY_RETURNS = (("/torch/nn/modules/module.py", "_call_impl", "inner"),)
+
+
+@functools.cache
+def runs_unless_early(filename, name):
+    """The name of the function nested in this code that has run unless the code returned before making it; or None."""
+    for ending, outer, nested in EARLY_RETURNS:
+        if filename.endswith(ending) and name == outer:
+            return nested
+    return None
+
+
 # C types known to hold no state, or state that another eye sees (PyTorch's own, locks): compared by identity alone.
 STATELESS_TYPES = words(
     """

@@ -203,6 +203,49 @@ def forward_pre_hook_on_child(compile):
 
 
 @program
+def kind_of_a_hook_changed(compile):
+    """Whether a hook is given the keyword arguments is not in the dict of hooks."""
+    net = compile(Block())
+
+    def hook(module, args, kwargs_or_out, out=None):
+        return kwargs_or_out + 1 if out is None else out * 10
+
+    handle = None
+    for kind, first in first_of_phase([None, False, True, None]):
+        if first and handle:
+            handle.remove()
+        if first and kind is not None:
+            handle = net.second.register_forward_hook(hook)
+            if kind:
+                net.second._forward_hooks_with_kwargs[handle.id] = True
+        yield net(data(4, 8))
+
+
+@program
+def hook_marked_while_in_place(compile):
+    net = compile(Block())
+    handle = net.second.register_forward_hook(
+        lambda module, args, *rest: rest[-1] * len(rest) if isinstance(rest[0], dict) else rest[-1] + 5
+    )
+    for marked, first in first_of_phase([False, True, False]):
+        if first and marked:
+            net.second._forward_hooks_with_kwargs[handle.id] = True
+        elif first:
+            net.second._forward_hooks_with_kwargs.clear()
+        yield net(data(4, 8))
+
+
+@program
+def hook_always_called(compile):
+    net = compile(Block())
+    seen = []
+    for hooked, first in first_of_phase([False, True]):
+        if first and hooked:
+            net.second.register_forward_hook(lambda *args: seen.append("called"), always_call=True)
+        yield net(data(4, 8)), list(seen)
+
+
+@program
 def hook_with_a_counter(compile):
     net = compile(Block())
     seen = []
