@@ -18,7 +18,6 @@ import argparse
 import collections
 import copy
 import json
-import multiprocessing
 import site
 import time
 import traceback
@@ -30,6 +29,7 @@ import torch
 
 import architectures
 import braze
+from forked import in_fork
 
 OUTCOMES = ("whole", "late", "partly", "split", "refused", "wrong", "crashed", "eager fails")
 LEAST_CALLS, MOST_CALLS = 5, 60  # a refusal is final after some calls, and only then are the children tried
@@ -83,7 +83,7 @@ def main():
         f"{'architecture':40} {'outcome':12} {'entries':>7} {'kernels':>7} {'extern':>6} {'compile ms':>10}  why not whole"
     )
     for row in rows:
-        result = surveyed(row) if chosen.in_process else in_fork(row, chosen.seconds)
+        result = surveyed(row) if chosen.in_process else survey_in_fork(row, chosen.seconds)
         results.append(result)
         print_result(result)
         if chosen.json:
@@ -106,25 +106,11 @@ def import_libraries():
     return timm, torchvision
 
 
-def in_fork(row, seconds):
+def survey_in_fork(row, seconds):
     """The result of a row, from a process of its own."""
-    context = multiprocessing.get_context("fork")
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=lambda: sender.send(surveyed(row)), daemon=True)
     start = time.perf_counter()
-    process.start()
-    sender.close()
-    result = Result(row.family, row.name)
-    try:
-        if receiver.poll(seconds):
-            result = receiver.recv()
-        else:
-            result.problem = f"still running after {seconds:.0f} s"
-            process.kill()
-        process.join()
-    except EOFError:
-        process.join()
-        result.problem = f"the process ended with {process.exitcode}"
+    result, problem = in_fork(lambda: surveyed(row), seconds)
+    result = result or Result(row.family, row.name, problem=problem)
     result.seconds = time.perf_counter() - start
     return result
 
