@@ -8,6 +8,8 @@ namespace {
 
 constexpr int64_t kShortRow = 4;  // rows this short are better walked side by side
 constexpr int64_t kManyColumns = 64;
+constexpr int64_t kFewColumns = 16;  // of a product: a vector of them, or less
+constexpr int64_t kLongDepth = 64;
 
 class Chooser {
  public:
@@ -72,8 +74,9 @@ class Chooser {
   }
 
   /// The last two dims of a product are a column and a row of its result (product_form.h): the column is a dim that one
-  /// factor alone moves along, the row the longest that only the other does. Where neighbours in memory are products of
-  /// factors of their own, channel by channel, they make vectors.
+  /// factor alone moves along, the row the longest that only the other does. Columns are neighbours in the result,
+  /// unless those are few. Where neighbours in memory are products of factors of their own, channel by channel, they
+  /// make vectors.
   void put_product_last(std::vector<int>& dims) const {
     const LoopAccess* factors[2] = {nullptr, nullptr};
     for (const LoopAccess& access : accesses_)
@@ -88,12 +91,30 @@ class Chooser {
     for (int d : dims)
       if ((only(0, d) || only(1, d)) && (column < 0 || !is_contiguous_in_stores(column))) column = d;
     if (column < 0) return;
+    if (group_.dims[column].extent <= kFewColumns && is_summed_along_memory(factors))
+      for (int d : dims)
+        if (group_.dims[d].extent > kFewColumns && group_.dims[d].extent > group_.dims[column].extent &&
+            (only(0, d) || only(1, d)))
+          column = d;
     const int other = only(0, column) ? 1 : 0;
     for (int d : dims)
       if (only(other, d) && (row < 0 || group_.dims[d].extent >= group_.dims[row].extent)) row = d;
     std::erase_if(dims, [&](int d) { return d == column || d == row; });
     dims.push_back(column);
     if (row >= 0) dims.push_back(row);
+  }
+
+  /// Whether both factors of a product have the terms of each long sum side by side: then few rows go best
+  /// (emit_product makes vectors along the depth), wherever the results go.
+  bool is_summed_along_memory(const LoopAccess* const factors[2]) const {
+    int64_t depth = 1;
+    bool side_by_side = false;
+    for (size_t d = 0; d < group_.dims.size(); ++d) {
+      if (!group_.dims[d].reduced) continue;
+      depth *= group_.dims[d].extent;
+      side_by_side |= factors[0]->strides[d] == 1 && factors[1]->strides[d] == 1;
+    }
+    return side_by_side && depth >= kLongDepth;
   }
 
   /// The last parallel dims of attention are a row and a column, and keys are reduced outside of the depth

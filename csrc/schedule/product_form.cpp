@@ -64,15 +64,17 @@ std::optional<ProductForm> product_form(const Kernel& kernel) {
     form.columns = kernel.axes[columns];
     form.rows = rows < 0 ? 1 : kernel.axes[rows];
   };
-  auto fits = [&](int left, int right) {
-    if (last > 0 && only(left, right, last) && only(right, left, last - 1)) return set_axes(last - 1, last), true;
-    if (only(right, left, last)) return set_axes(last, -1), true;
-    return false;
+  auto has_rows = [&](int left, int right) {
+    return last > 0 && only(left, right, last) && only(right, left, last - 1);
   };
-  if (!fits(form.left, form.right)) {
-    if (!fits(form.right, form.left)) return std::nullopt;
-    std::swap(form.left, form.right);
-  }
+  const bool rows_of_left = has_rows(form.left, form.right), rows_of_right = has_rows(form.right, form.left);
+  if (!rows_of_left && !rows_of_right && !only(form.right, form.left, last) && !only(form.left, form.right, last))
+    return std::nullopt;
+  if (rows_of_right || (!rows_of_left && !only(form.right, form.left, last))) std::swap(form.left, form.right);
+  if (rows_of_left || rows_of_right)
+    set_axes(last - 1, last);
+  else
+    set_axes(last, -1);
   if (!moves_evenly(kernel, kernel.body[form.right])) return std::nullopt;
   const int before = form.column_axis - 1;
   const bool has_blocks = before >= 0 && only(form.right, form.left, before) && form.columns == kPanelColumns;

@@ -19,8 +19,9 @@ Plan plan_of(const std::string& text) {
 }  // namespace
 
 TEST_CASE("golden plans") {
-  for (const char* name : {"pointwise_chain", "layer_norm_gelu_residual", "softmax_mask", "rms_norm", "swiglu",
-                           "mm_bias_gelu", "product_gelu_residual", "embeddings_layer_norm", "batch_norm_relu",
-                           "spatial_mean", "full_norm", "bias_gradient", "in_place", "rotary", "transpose"})
+  for (const char* name :
+       {"pointwise_chain", "layer_norm_gelu_residual", "softmax_mask", "rms_norm", "swiglu", "mm_bias_gelu",
+        "product_gelu_residual", "product_transposed_residual", "embeddings_layer_norm", "batch_norm_relu",
+        "spatial_mean", "full_norm", "bias_gradient", "in_place", "rotary", "transpose"})
     check_golden(std::string("schedule/") + name, [](const std::string& text) { return print(plan_of(text)); });
 }
