@@ -13,6 +13,7 @@ from threading import get_ident
 
 from braze import _C
 from braze.tracing.refusal import Refusal
+from braze.tracing.second_eye import SecondEye
 from braze.tracing.temporary import Temporary
 
 PRINT, WARN, LOG = builtins.print, warnings.warn, logging.Logger._log
@@ -102,11 +103,23 @@ class Told(Temporary):
         while frame is not None and is_passed_over(frame.f_code.co_filename):
             frame = frame.f_back
         for _ in range(level - 1):
-            frame = frame.f_back if frame is not None else None
+            frame = caller_of(frame) if frame is not None else None
             while frame is not None and frame.f_globals.get("__name__", "").startswith("braze."):
                 self.refuse("a message about the caller")
                 frame = frame.f_back
         return frame
+
+
+def caller_of(frame):
+    """The frame that called this one. While a call is traced, functions of torch.nn.functional ask its mode, which runs
+    them again: eager has neither the mode nor the first of the two frames.
+    """
+    caller = frame.f_back
+    if caller is None or caller.f_code is not SecondEye.__torch_function__.__code__:
+        return caller
+    while caller is not None and caller.f_code is not frame.f_code:
+        caller = caller.f_back
+    return caller.f_back if caller is not None else frame.f_back
 
 
 def in_place_of(function, method):

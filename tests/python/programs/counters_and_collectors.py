@@ -10,6 +10,7 @@ import warnings
 
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from programs import at_positions, data, first_of_phase, phases, program
 from programs.module_state import Counts
@@ -521,6 +522,22 @@ def warnings_ignored(compile):
         warnings.simplefilter("ignore")
         for shift in phases(0, 1):
             yield f(data(4) + shift)
+
+
+@program
+def warnings_about_the_caller(compile):
+    """Functions of PyTorch warn about the line that called them; it is asked twice while a mode looks on."""
+
+    def f(x, y):
+        return F.mse_loss(x, y) + F.kl_div(x, y) + F.softmax(x).sum()
+
+    f = compile(f)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for rows in phases(4, 1, 4):
+            caught.clear()
+            result = f(data(4, 4), data(rows, 4).softmax(1))
+            yield result, [(str(item.message), item.filename, item.lineno) for item in caught]
 
 
 @program
