@@ -2,7 +2,8 @@
 
 One line a shape: how many times as fast as eager each contender is (the least times of rounds in which all are
 timed in turn), what braze chose, how many thousand million operations a second that makes, and how much longer it takes
-than the bare product. Weights are laid out as nn.Linear has them (columns x depth), or as [depth, columns].
+than the bare product of braze, and how many times as fast it is as eager's. Weights are laid out as nn.Linear has them
+(columns x depth), or as [depth, columns].
 
 python benchmarks/matrix_products.py --threads 1 --only 8x
 python benchmarks/matrix_products.py --dtype bfloat16 --layouts linear
@@ -19,13 +20,17 @@ import timing
 
 # rows, depth, columns
 SHAPES = (
+    (1, 512, 512),
     (1, 1024, 4096),
+    (2, 512, 512),
     (4, 1024, 4096),
     (8, 384, 384),
+    (8, 512, 512),
     (8, 384, 1536),
     (8, 1536, 384),
     (16, 768, 768),
     (32, 512, 512),
+    (32, 3072, 768),
     (64, 512, 512),
     (64, 768, 3072),
     (64, 3072, 768),
@@ -105,6 +110,7 @@ def show(title, function, shape, args, chosen):
         targets[products] = braze.compile(function, products=products, trial=False)
     if function is not product:
         targets["bare"] = braze.compile(product, trial=False)
+        targets["eager bare"] = product
     if chosen.torch_compile:
         targets["torch.compile"] = torch.compile(function)
     for target in targets.values():
@@ -114,9 +120,14 @@ def show(title, function, shape, args, chosen):
     times = timing.interleaved(calls, rounds=chosen.rounds, seconds_a_round=0.001)
     ratios = {name: min(times["eager"]) / min(times[name]) for name in calls}
     (entry,) = braze.explain(targets["measured"]).report.entries
-    cells = "  ".join(f"{name} {ratio:.2f}" for name, ratio in ratios.items() if name not in ("eager", "bare"))
+    cells = "  ".join(
+        f"{name} {ratio:.2f}" for name, ratio in ratios.items() if name not in ("eager", "bare", "eager bare")
+    )
     rate = 2e-9 * math.prod(shape) / min(times["measured"])
-    more = f", {min(times['measured']) / min(times['bare']) - 1:+.0%}" if "bare" in times else ""
+    more = ""
+    if function is not product:
+        least = {name: min(seconds) for name, seconds in times.items()}
+        more = f", {least['measured'] / least['bare'] - 1:+.0%}, {least['eager bare'] / least['measured']:.2f}"
     print(
         f"  {title:36} {cells}  chose {'the library' if entry.extern_calls else 'its own'}: {rate:.0f}{more}",
         flush=True,

@@ -3,7 +3,10 @@
 // for all columns and all products that read it; kernels widen the right one, a weight most often, while they read it.
 #include "passes/own_products.h"
 
+#include <algorithm>
 #include <utility>
+
+#include "passes/readers.h"
 
 namespace braze {
 namespace {
@@ -48,10 +51,16 @@ class Rewriting {
   Rewriting(Graph& graph, const PrefersOwn& prefers) : graph_(graph), prefers_(prefers) {}
 
   bool run() {
+    const Readers readers(graph_);
     std::vector<Node> nodes = std::exchange(graph_.nodes, {});
     bool changed = false;
     for (Node& node : nodes) {
-      const auto product = read_product(graph_, node);
+      auto product = read_product(graph_, node);
+      if (product) {
+        const std::vector<NodeId>& next = readers.nodes[node.results[0]];
+        product->is_followed = std::any_of(next.begin(), next.end(),
+                                           [&](NodeId id) { return info(nodes[id].op).cls == OpClass::Elementwise; });
+      }
       if (product && prefers_(*product)) {
         rewrite(node, *product);
         changed = true;

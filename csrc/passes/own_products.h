@@ -15,6 +15,7 @@ struct ProductCall {
   Access left, right;
   std::optional<Access> added;
   DType dtype = DType::f32;  // of all of them
+  bool is_followed = false;  // by arithmetic on each result, which a kernel does on the way
 
   int64_t batch() const { return left.geometry.sizes[0]; }
   int64_t rows() const { return left.geometry.sizes[1]; }

@@ -7,8 +7,8 @@
 //     %c: f32 row = dot %a, %b
 //     row loads, elementwise instructions of rows, row stores
 //
-// A code generator makes such a kernel tile by tile, over kPanelColumns columns and all rows at a time; a launch cuts
-// it nowhere else.
+// A code generator makes such a kernel tile by tile, over panels of kPanelColumns columns, or of some times as many; a
+// launch cuts it between such columns and nowhere else.
 //
 // A convolution is a product whose rows come in lines (the places of an image row), and whose left factor moves through
 // the depth in jumps:

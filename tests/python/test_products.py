@@ -64,6 +64,28 @@ def test_what_follows_is_computed_in_the_same_kernel(rows, depth, columns):
     assert entry.kernel_launches == 1, repr(braze.explain(ours))
 
 
+@pytest.mark.parametrize("rows", [1, 2, 4, 7, 8, 12, 33, 64, 128, 140])
+def test_weights_that_are_read_where_they_lie(rows):
+    torch.manual_seed(0)
+    for depth, columns in ((37, 96), (300, 208), (20, 1616)):
+        x, weight, bias = torch.randn(rows, depth), torch.randn(depth, columns), torch.randn(columns)
+        residual = torch.randn(rows, columns)
+        check(lambda x, w, b, r: torch.addmm(b, x, w).relu() + r, x, weight, bias, residual)
+        check(lambda x, w: x @ w[:, 16:-16], x, weight)
+        check(lambda x, w: x[:, 3:] @ w[3:], x, weight)
+
+
+def test_a_product_alone_is_a_tensor_of_its_own():
+    x, weight = torch.randn(3, 4), torch.randn(4, 16)
+    ours = compiled(torch.mm)
+    with torch.no_grad():
+        expected = x @ weight
+        for _ in range(4):
+            result = ours(x, weight)
+    assert (result.shape, result.stride(), result._is_view()) == (expected.shape, expected.stride(), False)
+    assert result.untyped_storage().nbytes() == expected.untyped_storage().nbytes()
+
+
 def test_results_seen_in_another_order():
     x, weight = torch.randn(2, 10, 48), torch.randn(96, 48)
 
@@ -227,8 +249,9 @@ def test_every_choice_gives_the_same_model(freeze, products):
         assert entry.extern_calls == (2 if products == "library" else 0)
 
 
-def test_two_threads_give_the_bits_of_one():
-    x, w = torch.randn(200, 130), torch.randn(130, 300)
+@pytest.mark.parametrize("rows, columns", [(200, 300), (7, 1616), (64, 1200)])
+def test_two_threads_give_the_bits_of_one(rows, columns):
+    x, w = torch.randn(rows, 130), torch.randn(130, columns)
     ours = compiled(lambda x, w: torch.mm(x, w).tanh())
     results, threads = [], torch.get_num_threads()
     try:

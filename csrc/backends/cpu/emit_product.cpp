@@ -1,12 +1,12 @@
-// The loops round the tiles. A panel is kPanelColumns columns of the result and a block of rows: part by part of the
-// depth the right factor is packed and tiles add up a panel of sums on the stack; then the kernel's other instructions
-// run over it, as a kernel of their own in which the sums are one more operand.
+// The loops round the tiles. A panel is some columns of the result and a block of rows: part by part of the depth the
+// right factor is packed and tiles add up a panel of sums on the stack; then the kernel's other instructions run over
+// it, as a kernel of their own in which the sums are one more operand.
 //
 //   blocks of rows (the left factor's stay in the second cache); of a convolution some lines of them
 //     panels
 //       parts of the depth: pack; tiles by rows, and by columns where a tile is narrower than a panel; tiles ask for
-//         the memory of the right factor's next part, and in the last part for that of the results: its lines lie too
-//         far apart to be foreseen
+//         the memory of the right factor that comes next, and in the last part for that of the results: its lines lie
+//         too far apart to be foreseen
 //       the rest of the kernel
 #include "emit_product.h"
 
@@ -15,70 +15,11 @@
 #include "kernel_emitter.h"
 #include "product_pack.h"
 #include "product_tile.h"
+#include "product_tiling.h"
 #include "sums_rest.h"
 
 namespace braze::cpu {
 namespace {
-
-constexpr int64_t kMostRows = 240;     // of a block
-constexpr int64_t kAlongDepth = 1024;  // of a part, where vectors lie along it
-constexpr int64_t kFewRows = 16;       // up to which they do
-constexpr int64_t kUnpackedTiles = 8;  // up to which rows of floats in order are read where they are
-constexpr int kTileColumnsAlongDepth = 4;
-constexpr int64_t kMostAhead = 4;  // lines a tile asks for at each step of the depth
-
-/// As many rows as there are registers for, where a tile is so many vectors wide.
-int64_t most_rows(int64_t vectors, const Isa& isa) {
-  if (!isa.avx512) return vectors == 1 ? 12 : 6;
-  constexpr int64_t kRows[] = {14, 12, 8, 6};
-  return kRows[std::min<int64_t>(vectors, 4) - 1];
-}
-
-/// How the tiles go about it.
-struct Tiling {
-  Tiling(const Kernel& kernel, const ProductForm& form, const Isa& isa) {
-    const Instr &left = kernel.body[form.left], &right = kernel.body[form.right];
-    tile.left_row = form.row_axis < 0 ? 0 : left.strides[form.row_axis];
-    tile.left_depth = left.strides.back();
-    tile.jumps = kernel.reduce_axes > 1;
-    tile.right_depth = right.strides.back();
-    tile.right_column = right.strides[form.column_axis];
-    tile.depth = form.depth;
-    tile.left = left.dtype;
-    tile.right = right.dtype;
-    tile.along_depth = !form.lined && form.rows <= kFewRows && tile.left_depth == 1 && tile.right_depth == 1;
-    lanes = isa.vector_bits / 32;
-    const int64_t width = std::min(form.columns, kPanelColumns);
-    const int64_t most = !tile.along_depth ? most_rows((width + lanes - 1) / lanes, isa) : isa.avx512 ? 6 : 2;
-    const int64_t tiles = (form.rows + most - 1) / most;
-    tile.rows = static_cast<int>((form.rows + tiles - 1) / tiles);
-    tile.columns = tile.along_depth ? kTileColumnsAlongDepth : lanes * (isa.avx512 ? 4 : 2);
-    const int64_t unpacked = right.dtype == DType::f32 ? kUnpackedTiles : 1;
-    block_lines = form.lined ? std::clamp<int64_t>(kMostRows / form.rows, 1, form.lines) : 1;
-    const bool is_packed = tile.right_depth <= kPanelColumns && form.columns % lanes == 0 && right.dtype == DType::f32;
-    packs = !tile.along_depth &&
-            (tile.right_column != 1 || (block_lines * tiles > unpacked && !is_packed) || form.columns % lanes != 0);
-    part = std::min(form.depth, tile.along_depth ? kAlongDepth : kTilePart);
-    block = std::min(form.rows, kMostRows / tile.rows * tile.rows);
-    if (tile.along_depth) return;
-    const int64_t bytes = info(right.dtype).bytes;
-    next_lines = ((tile.right_column == 1 ? kPanelColumns : part) * bytes + kLine - 1) / kLine;
-    next_step = std::max(tile.right_column, tile.right_depth) * bytes;
-    next_panel = kPanelColumns * tile.right_column;
-    if (kernel.axes[form.column_axis] == kPanelColumns && form.column_axis > 0)
-      next_panel = right.strides[form.column_axis - 1];
-    const int64_t calls = std::max<int64_t>(1, block_lines * (block / tile.rows));
-    tile.ahead = static_cast<int>(std::min(kMostAhead, (next_lines + calls - 1) / calls));
-  }
-
-  TileShape tile;
-  int lanes = 1;
-  bool packs = false;
-  int64_t part = 1, block = 1;            // the block's rows, of each of its lines
-  int64_t block_lines = 1;                // above 1 where a block holds whole lines
-  int64_t next_lines = 0, next_step = 0;  // of the right factor's next part: lines side by side, bytes to the others
-  int64_t next_panel = 0;                 // elements of the right factor to the panel that comes next
-};
 
 class ProductEmitter : KernelEmitter {
  public:
@@ -92,7 +33,7 @@ class ProductEmitter : KernelEmitter {
     if (form_.columns >= kPanelColumns) whole_ = make_panel(kPanelColumns);
     if (tail > 0) tail_ = make_panel(tail);
     enter_kernel();
-    sums_ = on_stack(ir_.getFloatTy(), tiling_.block_lines * tiling_.block * kPanelColumns);
+    sums_ = on_stack(ir_.getFloatTy(), tiling_.block_lines * tiling_.block * tiling_.panel);
     if (tiling_.packs) packed_ = on_stack(ir_.getFloatTy(), tiling_.part * kPanelColumns);
     pointers_ = on_stack(ir_.getPtrTy(), kFirstOfRest + 1 + static_cast<int64_t>(kernel_.body.size()));
     if (form_.lined)
@@ -134,10 +75,10 @@ class ProductEmitter : KernelEmitter {
     });
   }
 
-  /// The code for panels of one width.
+  /// The code for panels of one width, or in place for as many columns of a panel.
   struct Panel {
     int64_t width = 0;
-    llvm::Function* sums = nullptr;  // void(left, right, sums, packed, pointers, rows, lines)
+    llvm::Function* sums = nullptr;  // void(left, right, sums, packed, pointers, rows, lines, width)
     llvm::Function* rest = nullptr;  // a kernel over [rows, width], all lines' rows where they follow one another
   };
 
@@ -151,6 +92,7 @@ class ProductEmitter : KernelEmitter {
     Value* more;   // whether it is not the first
     Value* last;   // whether it is the last
     Value* next;   // where the next part lies, here or in the next panel
+    Value* width;  // of the panel
   };
 
   /// Copies a part of the right factor's panel, its columns side by side.
@@ -197,23 +139,27 @@ class ProductEmitter : KernelEmitter {
 
   Panel make_panel(int64_t width) {
     const std::string name = name_ + "." + std::to_string(width);
-    Panel panel{.width = width};
     const int64_t rows = (lines_join() ? tiling_.block_lines : 1) * tiling_.block;
-    const Kernel rest = rest_of_sums(kernel_, form_.row_axis, form_.column_axis, rows, width, kPanelColumns);
-    panel.rest = add_part(rest, name + ".rest");
+    const Kernel rest = rest_of_sums(kernel_, form_.row_axis, form_.column_axis, rows, width, tiling_.panel);
+    Panel panel{.width = width, .rest = add_part(rest, name + ".rest")};
+    panel.sums = tiling_.in_place && whole_.sums ? whole_.sums : make_sums(width, name);
+    return panel;
+  }
+
+  llvm::Function* make_sums(int64_t width, const std::string& name) {
     const bool turns = tiling_.tile.right_depth == 1 && tiling_.tile.right_column != 1;
     llvm::Function* pack = !tiling_.packs ? nullptr
                            : turns
                                ? emit_transposing_pack(module_, tiling_.tile.right, width, tiling_.tile.right_column,
                                                        form_.depth % 16, name + ".pack", isa_)
                                : make_pack(width, name + ".pack");
-    llvm::Type* pointer = ir_.getPtrTy();
-    panel.sums = add_function(module_, name + ".sums", isa_,
-                              {pointer, pointer, pointer, pointer, pointer, ir_.getInt64Ty(), ir_.getInt64Ty()},
-                              ir_.getVoidTy());
-    enter(panel.sums);
+    llvm::Type *pointer = ir_.getPtrTy(), *i64 = ir_.getInt64Ty();
+    llvm::Function* sums = add_function(module_, name + ".sums", isa_,
+                                        {pointer, pointer, pointer, pointer, pointer, i64, i64, i64}, ir_.getVoidTy());
+    enter(sums);
     Value *left = function_->getArg(0), *right = function_->getArg(1), *packed = function_->getArg(3),
           *pointers = function_->getArg(4);
+    Value* columns = tiling_.in_place ? static_cast<Value*>(function_->getArg(7)) : number(width);
     if (pack && !turns) clear_unused_lanes(packed, width);
     loop(number(0), number(form_.depth), tiling_.part, [&](Value* k) {
       Value* depth = least(number(tiling_.part), ir_.CreateSub(number(form_.depth), k));
@@ -231,12 +177,12 @@ class ProductEmitter : KernelEmitter {
       Value* next = ir_.CreateSelect(last, moved(right, dtype, number(tiling_.next_panel)),
                                      moved(right, dtype, times(end, tiling_.tile.right_depth)));
       const bool jumps = tiling_.tile.jumps;
-      every_tile(panel, {jumps ? left : moved(left, tiling_.tile.left, times(k, tiling_.tile.left_depth)),
-                         pack ? packed : from, depth, jumps ? ir_.CreateGEP(ir_.getInt64Ty(), jumps_, k) : nullptr,
-                         ir_.CreateICmpSGT(k, number(0)), last, next});
+      every_tile({jumps ? left : moved(left, tiling_.tile.left, times(k, tiling_.tile.left_depth)),
+                  pack ? packed : from, depth, jumps ? ir_.CreateGEP(ir_.getInt64Ty(), jumps_, k) : nullptr,
+                  ir_.CreateICmpSGT(k, number(0)), last, next, columns});
     });
     ir_.CreateRetVoid();
-    return panel;
+    return sums;
   }
 
   /// Lanes past the last column are computed with; they hold nothing that is slow to compute with.
@@ -250,21 +196,30 @@ class ProductEmitter : KernelEmitter {
     });
   }
 
-  void every_tile(const Panel& panel, const Part& part) {
+  void every_tile(const Part& part) {
     TileShape shape = tiling_.tile;
+    shape.result_row = tiling_.panel;
     if (tiling_.packs) {
       shape.right_depth = kPanelColumns;
       shape.right_column = 1;
       shape.right = DType::f32;
     }
-    int64_t width = panel.width;
-    if (!shape.along_depth) width = (width + tiling_.lanes - 1) / tiling_.lanes * tiling_.lanes;
-    const int64_t whole = width / shape.columns * shape.columns;
+    const int together = shape.columns;
     auto columns_from = [&](Value* column, int64_t count) {
       shape.columns = static_cast<int>(count);
       rows_of_tiles(shape, part, column);
     };
-    const int64_t together = shape.columns;
+    if (tiling_.in_place) {
+      Value* whole = ir_.CreateSub(part.width, ir_.CreateURem(part.width, number(together)));
+      loop(number(0), whole, together, [&](Value* column) { columns_from(column, together); });
+      Value* left_over = ir_.CreateSub(part.width, whole);
+      for (int count = tiling_.lanes; count < together; count += tiling_.lanes)
+        when(ir_.CreateICmpEQ(left_over, number(count)), [&] { columns_from(whole, count); });
+      return;
+    }
+    int64_t width = llvm::cast<llvm::ConstantInt>(part.width)->getSExtValue();
+    if (!shape.along_depth) width = (width + tiling_.lanes - 1) / tiling_.lanes * tiling_.lanes;
+    const int64_t whole = width / together * together;
     if (whole > 0) loop(number(0), number(whole), together, [&](Value* column) { columns_from(column, together); });
     if (whole < width) columns_from(number(whole), width - whole);
   }
@@ -278,14 +233,19 @@ class ProductEmitter : KernelEmitter {
     Value *sums = function_->getArg(2), *rows = function_->getArg(5);
     Value* right = moved(part.right, shape.right, times(column, shape.right_column));
     Value* first_left = moved(part.left, shape.left, times(line, stride_of_lines(kernel_.body[form_.left])));
-    Value* first_sum = floats(sums, ir_.CreateAdd(times(line, form_.rows * kPanelColumns), column));
+    Value* first_sum = floats(sums, ir_.CreateAdd(times(line, form_.rows * tiling_.panel), column));
+    Value* next = part.next;
+    if (tiling_.in_place) {
+      Value* beside = ir_.CreateAdd(column, number(shape.columns));
+      next = ir_.CreateSelect(ir_.CreateICmpSLT(beside, part.width), moved(part.right, shape.right, beside), next);
+    }
     const int64_t tiles = (tiling_.block + shape.rows - 1) / shape.rows;
     auto tile = [&](Value* row) {
       if (tiling_.tile.ahead > 0) when(part.last, [&] { ask_for_results(line, row, shape.rows, column); });
       Value* left = moved(first_left, shape.left, times(row, shape.left_row));
-      Value* result = floats(first_sum, times(row, kPanelColumns));
+      Value* result = floats(first_sum, times(row, tiling_.panel));
       Value* ordinal = ir_.CreateAdd(times(line, tiles), ir_.CreateUDiv(row, number(tiling_.tile.rows)));
-      auto [ahead, step] = lines_ahead(part, ordinal);
+      auto [ahead, step] = lines_ahead(next, part.right, ordinal);
       llvm::SmallVector<Value*, 8> arguments = {left, right, result, part.depth, part.more};
       if (shape.ahead > 0) arguments.append({ahead, step});
       if (shape.jumps) arguments.push_back(part.jumps);
@@ -301,14 +261,14 @@ class ProductEmitter : KernelEmitter {
 
   int64_t stride_of_lines(const Instr& in) const { return form_.line_axis < 0 ? 0 : in.strides[form_.line_axis]; }
 
-  /// The lines of the next part that the tiles at `row` ask for, and the bytes from one step to the next: those of the
-  /// packed part, which are at hand, when the others have been asked for.
-  std::pair<Value*, Value*> lines_ahead(const Part& part, Value* row) {
-    if (tiling_.tile.ahead == 0) return {part.right, number(0)};
+  /// The lines of what is `next` that the tiles at `row` ask for, and the bytes from one step to the next: one that is
+  /// at hand when all have been asked for.
+  std::pair<Value*, Value*> lines_ahead(Value* next, Value* at_hand, Value* row) {
+    if (tiling_.tile.ahead == 0) return {at_hand, number(0)};
     Value* line = times(row, tiling_.tile.ahead);
     Value* some = ir_.CreateICmpSLT(line, number(tiling_.next_lines));
-    Value* first = ir_.CreateGEP(ir_.getInt8Ty(), part.next, times(line, kLine));
-    return {ir_.CreateSelect(some, first, part.right), ir_.CreateSelect(some, number(tiling_.next_step), number(0))};
+    Value* first = ir_.CreateGEP(ir_.getInt8Ty(), next, times(line, kLine));
+    return {ir_.CreateSelect(some, first, at_hand), ir_.CreateSelect(some, number(tiling_.next_step), number(0))};
   }
 
   /// The memory in which the rest of the kernel reads and writes results of one tile.
@@ -344,6 +304,12 @@ class ProductEmitter : KernelEmitter {
         place.outer = ir_.CreateUDiv(at, number(form_.columns));
         place.column = ir_.CreateURem(at, number(form_.columns));
       }
+      if (tiling_.in_place) {
+        Value* width = least(number(tiling_.panel), ir_.CreateSub(end, at));
+        if (form_.outer > 1) width = least(width, ir_.CreateSub(number(form_.columns), place.column));
+        panel_in_place(place, width);
+        return width;
+      }
       if (tail_.width == 0 || whole_.width == 0) {
         const Panel& only = tail_.width == 0 ? whole_ : tail_;
         panel_at(only, place);
@@ -378,25 +344,47 @@ class ProductEmitter : KernelEmitter {
     return moved(params_[in.param], in.dtype, offset);
   }
 
-  void panel_at(const Panel& panel, const Place& place) {
-    auto point_rest_at = [&](Value* sums, Value* line) {
-      put_pointer(pointers_, kFirstOfRest, sums);
-      size_t next = kFirstOfRest + 1;
-      for (int i = 0; i < static_cast<int>(kernel_.body.size()); ++i)
-        if (!is_of_factor(kernel_.body[i]) && kernel_.body[i].param >= 0)
-          put_pointer(pointers_, next++, address(i, place, line));
-    };
+  /// Where the rest of the kernel finds the sums, and reads and writes from a panel's first column on.
+  void point_rest_at(const Place& place, Value* sums, Value* line) {
+    put_pointer(pointers_, kFirstOfRest, sums);
+    size_t next = kFirstOfRest + 1;
+    for (int i = 0; i < static_cast<int>(kernel_.body.size()); ++i)
+      if (!is_of_factor(kernel_.body[i]) && kernel_.body[i].param >= 0)
+        put_pointer(pointers_, next++, address(i, place, line));
+  }
+
+  void run_rest(const Panel& panel, Value* rows) {
     Value* of_rest = ir_.CreateConstGEP1_64(pointers_->getType(), pointers_, kFirstOfRest);
-    auto rest_of = [&](Value* rows) { ir_.CreateCall(panel.rest, {of_rest, number(0), times(rows, panel.width)}); };
-    point_rest_at(sums_, place.line);
-    Value* packed = packed_ ? packed_ : sums_;
-    ir_.CreateCall(panel.sums, {address(form_.left, place, place.line), address(form_.right, place, place.line), sums_,
-                                packed, pointers_, place.rows, place.lines});
-    if (lines_join()) return rest_of(ir_.CreateMul(place.rows, place.lines));
+    ir_.CreateCall(panel.rest, {of_rest, number(0), times(rows, panel.width)});
+  }
+
+  void make_sums_at(llvm::Function* sums, const Place& place, Value* width) {
+    point_rest_at(place, sums_, place.line);
+    ir_.CreateCall(sums, {address(form_.left, place, place.line), address(form_.right, place, place.line), sums_,
+                          packed_ ? packed_ : sums_, pointers_, place.rows, place.lines, width});
+  }
+
+  void panel_at(const Panel& panel, const Place& place) {
+    make_sums_at(panel.sums, place, number(panel.width));
+    if (lines_join()) return run_rest(panel, ir_.CreateMul(place.rows, place.lines));
     loop(number(0), place.lines, 1, [&](Value* line) {
-      point_rest_at(floats(sums_, times(line, form_.rows * kPanelColumns)), ir_.CreateAdd(place.line, line));
-      rest_of(place.rows);
+      point_rest_at(place, floats(sums_, times(line, form_.rows * tiling_.panel)), ir_.CreateAdd(place.line, line));
+      run_rest(panel, place.rows);
     });
+  }
+
+  /// A panel of any width that holds whole vectors.
+  void panel_in_place(Place place, Value* width) {
+    make_sums_at((whole_.sums ? whole_ : tail_).sums, place, width);
+    Value *first = place.column, *tail = ir_.CreateAnd(width, number(kPanelColumns - 1));
+    Value* whole = ir_.CreateSub(width, tail);
+    auto rest_from = [&](const Panel& panel, Value* column) {
+      place.column = ir_.CreateAdd(first, column);
+      point_rest_at(place, floats(sums_, column), place.line);
+      run_rest(panel, place.rows);
+    };
+    if (whole_.rest) loop(number(0), whole, kPanelColumns, [&](Value* column) { rest_from(whole_, column); });
+    if (tail_.rest) when(ir_.CreateICmpNE(tail, number(0)), [&] { rest_from(tail_, whole); });
   }
 
   const ProductForm& form_;

@@ -1,7 +1,6 @@
 // Two kinds of tile. With vectors along the columns each step of the depth broadcasts one element a row of the left
 // factor. With vectors along the depth nothing has to be turned or packed, which is best for few rows; the sums across
-// vectors are taken four columns at a time. Each column is a stretch of memory of its own, too short for a prefetcher
-// to come up to speed, so that the next columns are asked for meanwhile.
+// vectors are taken four columns at a time.
 #include "product_tile.h"
 
 #include <functional>
@@ -9,7 +8,6 @@
 #include "code.h"
 #include "emit_convert.h"
 #include "function_emitter.h"
-#include "schedule/product_form.h"
 
 namespace braze::cpu {
 namespace {
@@ -115,8 +113,8 @@ class TileEmitter : FunctionEmitter {
 
   void along_columns() {
     const int vectors = shape_.columns / lanes_;
-    auto place = [&](int i) { return floats(result(), i / vectors * kPanelColumns + i % vectors * lanes_); };
-    const Values start = choose(
+    auto place = [&](int i) { return floats(result(), i / vectors * shape_.result_row + i % vectors * lanes_); };
+    Values start = choose(
         more(),
         [&] {
           Values sums;
@@ -124,19 +122,26 @@ class TileEmitter : FunctionEmitter {
           return sums;
         },
         zeros());
+    // Addresses are carried too: to compute them would take turns from the multiplications.
+    const size_t count = start.size();
+    start.push_back(right());
+    if (shape_.ahead > 0) start.push_back(ahead());
     const Values sums = along(depth(), 1, start, [&](Value* k, const Values& carried) {
       Value* to_left = shape_.jumps ? load(ir_.getInt64Ty(), ir_.CreateGEP(ir_.getInt64Ty(), jumps(), k))
                                     : times(k, shape_.left_depth);
-      Value *a = left_at(left(), to_left), *b = right_at(right(), times(k, shape_.right_depth));
+      Value *a = left_at(left(), to_left), *b = carried[count];
       Values columns, next;
-      for (int line = 0; line < shape_.ahead; ++line) ask_for_next(k, line);
-      if (shape_.ahead > 0 && shape_.left_depth == 1 && !shape_.jumps) ask_for_left(k);
+      for (int line = 0; line < shape_.ahead; ++line)
+        prefetch(ir_.CreateGEP(ir_.getInt8Ty(), carried.back(), number(kLine * line)), Cache::Second);
+      if (shape_.asks_for_left) ask_for_left(k);
       for (int j = 0; j < vectors; ++j) columns.push_back(read(shape_.right, right_at(b, number(j * lanes_)), lanes_));
       for (int i = 0; i < shape_.rows * vectors; ++i) {
         if (i % vectors == 0)
           row_ = splat(code_, read(shape_.left, left_at(a, number(i / vectors * shape_.left_row)), 1), lanes_);
         next.push_back(fma(code_, row_, columns[i % vectors], carried[i]));
       }
+      next.push_back(right_at(b, number(shape_.right_depth)));
+      if (shape_.ahead > 0) next.push_back(ir_.CreateGEP(ir_.getInt8Ty(), carried.back(), step_ahead()));
       return next;
     });
     for (int i = 0; i < shape_.rows * vectors; ++i) ir_.CreateAlignedStore(sums[i], place(i), llvm::Align(4));
@@ -151,17 +156,11 @@ class TileEmitter : FunctionEmitter {
              Cache::First);
   }
 
-  void ask_for_next(Value* k, int line) {
-    Value* first = ir_.CreateGEP(ir_.getInt8Ty(), ahead(), ir_.CreateMul(k, step_ahead()));
-    prefetch(ir_.CreateGEP(ir_.getInt8Ty(), first, number(kLine * line)), Cache::Second);
-  }
-
   /// One vector of the depth from `k` on.
   Values step(Value* k, const Values& carried, Value* mask) {
     Values columns, next;
     for (int j = 0; j < shape_.columns; ++j) {
       Value* column = right_at(right_at(right(), k), number(j * shape_.right_column));
-      if (!mask) prefetch(right_at(column, number(shape_.columns * shape_.right_column)), Cache::Second);
       columns.push_back(read(shape_.right, column, lanes_, mask));
     }
     for (int i = 0; i < shape_.rows; ++i) {
@@ -193,7 +192,7 @@ class TileEmitter : FunctionEmitter {
     }
     for (int i = 0; i < shape_.rows; ++i) {
       Values row(sums.begin() + i * shape_.columns, sums.begin() + (i + 1) * shape_.columns);
-      Value *made = across(row), *place = floats(result(), i * kPanelColumns);
+      Value *made = across(row), *place = floats(result(), i * shape_.result_row);
       Value* together = ir_.CreateFAdd(load(made->getType(), place), made);
       ir_.CreateAlignedStore(ir_.CreateSelect(more(), together, made), place, llvm::Align(4));
     }

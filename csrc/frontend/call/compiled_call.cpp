@@ -102,6 +102,7 @@ CompiledCall::CompiledCall(CompiledPlan compiled, CallBoundary boundary, std::ve
       sites_(compiled_.plan.steps.size()),
       frames_([this] { return std::make_unique<Frame>(compiled_.plan, sites_, step_sizes_); }) {
   const Plan& plan = compiled_.plan;
+  shape_outputs();
   step_sizes_.resize(plan.steps.size());
   for (size_t i = 0; i < boundary_.inputs.size(); ++i) {
     const InputBuffer& buffer = plan.inputs.at(i);
@@ -124,6 +125,17 @@ CompiledCall::CompiledCall(CompiledPlan compiled, CallBoundary boundary, std::ve
   find_value_checks(boundary_.value_guards);
   may_refuse_ = checks_indices(plan) || !value_checks_.empty() || runs_what_may_raise(plan);
   heavy_ |= bytes_of(plan, input_bytes_) > kHeavyBytes;
+}
+
+/// A pass may have made a result in axes of its own; memory is allocated as the tensor that the caller gets.
+void CompiledCall::shape_outputs() {
+  for (const TensorOutput& output : boundary_.outputs) {
+    if (output.kind != TensorOutput::Kind::Buffer || output.detached != TensorOutput::Detached::View) continue;
+    OutputBuffer& planned = compiled_.plan.outputs[output.index];
+    if (planned.owned < 0 && output.dtype == planned.dtype && output.geometry.offset == 0 &&
+        output.geometry.extent() == planned.length)
+      planned.shape = output.geometry;
+  }
 }
 
 void CompiledCall::find_patches() {

@@ -35,6 +35,7 @@ class CompiledCall : public Executable {
     std::vector<at::Tensor> buffers;  // by graph output
   };
 
+  void shape_outputs();
   void find_patches();
   void find_value_checks(const std::vector<ValueGuard>& guards);
   bool values_hold(const Frame& frame, const Addresses& addresses, size_t step, size_t& next) const;

@@ -94,6 +94,24 @@ TEST_CASE("products of all sizes") {
     }
 }
 
+TEST_CASE("a right factor that is read where it lies") {
+  for (auto [rows, columns, depth] : {std::array<int64_t, 3>{2, 48, 7},
+                                      {4, 1600, 9},
+                                      {6, 80, 300},
+                                      {7, 112, 130},
+                                      {8, 1552, 12},
+                                      {9, 208, 20},
+                                      {14, 16, 40},
+                                      {33, 160, 129},
+                                      {64, 1264, 10},
+                                      {128, 672, 5}}) {
+    check(product(1, rows, columns, depth, false));
+    check(product(3, rows, columns, depth, false));
+  }
+  check(product(1, 5, 208, 140, false, "f32", "bf16"));
+  check(product(2, 8, 96, 20, false, "f16", "f16"));
+}
+
 TEST_CASE("factors of half types") {
   for (bool depth_in_order : {true, false})
     for (auto [rows, columns, depth] :
@@ -105,8 +123,10 @@ TEST_CASE("factors of half types") {
 }
 
 TEST_CASE("more rows than a block of them") {
-  check(product(1, 250, 17, 20, true));
-  check(product(1, 250, 17, 20, false));
+  for (int64_t rows : {250, 280, 530}) {
+    check(product(1, rows, 17, 20, true));
+    check(product(1, rows, 17, 20, false));
+  }
 }
 
 TEST_CASE("batches of products") {
