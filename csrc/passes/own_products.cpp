@@ -3,6 +3,7 @@
 // for all columns and all products that read it; kernels widen the right one, a weight most often, while they read it.
 #include "passes/own_products.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace braze {
@@ -49,17 +50,24 @@ class Rewriting {
 
   bool run() {
     std::vector<Node> nodes = std::exchange(graph_.nodes, {});
-    bool changed = false;
-    for (Node& node : nodes) {
-      const auto product = read_product(graph_, node);
-      if (product && prefers_(*product)) {
-        rewrite(node, *product);
-        changed = true;
-      } else {
-        graph_.append(std::move(node));
-      }
+    std::vector<ProductCall> products;
+    std::vector<size_t> places;  // of their nodes
+    for (size_t n = 0; n < nodes.size(); ++n) {
+      auto product = read_product(graph_, nodes[n]);
+      if (!product) continue;
+      products.push_back(std::move(*product));
+      places.push_back(n);
     }
-    return changed;
+    const std::vector<bool> answers = prefers_(products);
+    for (size_t n = 0, p = 0; n < nodes.size(); ++n) {
+      const bool is_product = p < places.size() && places[p] == n;
+      if (is_product && answers[p])
+        rewrite(nodes[n], products[p]);
+      else
+        graph_.append(std::move(nodes[n]));
+      p += is_product;
+    }
+    return std::find(answers.begin(), answers.end(), true) != answers.end();
   }
 
  private:

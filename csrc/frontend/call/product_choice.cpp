@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <set>
 
 #include "compiler.h"
 #include "frontend/call/program_trial.h"
@@ -22,9 +23,7 @@ constexpr int64_t kCachedBytes = int64_t{8} << 20;  // the copies of a weight ha
 constexpr int64_t kMostCopies = 8;
 constexpr double kWorthFusion = 1.03;  // what follows is done on the way, so a little slower is still faster
 
-/// A program that is nothing but the call.
-CapturedProgram program_of(const ProductCall& product) {
-  CapturedProgram program;
+void append_product(CapturedProgram& program, const ProductCall& product) {
   Graph& graph = program.graph;
   Node node;
   auto add = [&](Access access, bool batched) {
@@ -50,8 +49,15 @@ CapturedProgram program_of(const ProductCall& product) {
   std::vector<int64_t> sizes = {product.rows(), product.columns()};
   if (batched) sizes.insert(sizes.begin(), product.batch());
   const Geometry shape = Geometry::contiguous(sizes);
-  graph.outputs = {graph.append(std::move(node), product.dtype, shape)};
-  program.outputs = {{TensorOutput::Kind::Buffer, 0, product.dtype, shape}};
+  const int number = static_cast<int>(graph.outputs.size());
+  graph.outputs.push_back(graph.append(std::move(node), product.dtype, shape));
+  program.outputs.push_back({TensorOutput::Kind::Buffer, number, product.dtype, shape});
+}
+
+/// A program that is nothing but the call.
+CapturedProgram program_of(const ProductCall& product) {
+  CapturedProgram program;
+  append_product(program, product);
   return program;
 }
 
@@ -63,7 +69,7 @@ ProgramTrial way(const CapturedProgram& program, const Options& options, const P
   return {program, compile(program.graph, options, has_out_variant, prefers), copies};
 }
 
-bool always(const ProductCall&) { return true; }
+std::vector<bool> always(const std::vector<ProductCall>& products) { return std::vector<bool>(products.size(), true); }
 
 bool is_worth_a_trial(const ProductCall& product) {
   return product.batch() * product.rows() * product.columns() <= kMostTerms / product.depth();
@@ -91,12 +97,33 @@ bool prefers_own(const ProductCall& product, const Options& options) {
                            [&] { return own_is_faster(product, options); }) == 1;
 }
 
+/// Makes the code for trials that are about to come, on all cores; each of them finds its own in memory.
+void compile_together(const std::vector<ProductCall>& products, const Options& options) try {
+  CapturedProgram program;
+  std::set<std::string> asked;
+  for (const ProductCall& product : products) {
+    if (!is_worth_a_trial(product)) continue;
+    const auto [text, is_new] = asked.insert(question(product, options));
+    if (is_new && !Remembered::instance().find(*text)) append_product(program, product);
+  }
+  if (program.graph.outputs.size() > 1) compile(program.graph, options, has_out_variant, always);
+} catch (const std::exception&) {
+  // The trial that meets it again is the one that fails.
+}
+
+std::vector<bool> choose(const std::vector<ProductCall>& products, const Options& options) {
+  compile_together(products, options);
+  std::vector<bool> answers;
+  for (const ProductCall& product : products) answers.push_back(prefers_own(product, options));
+  return answers;
+}
+
 }  // namespace
 
 PrefersOwn product_choice(const Options& options) {
   if (options.products == "library") return nullptr;
   if (options.products == "own") return always;
-  return [options](const ProductCall& product) { return prefers_own(product, options); };
+  return [options](const std::vector<ProductCall>& products) { return choose(products, options); };
 }
 
 std::optional<double> seconds_of_own(const ProductCall& product, const Options& options) try {
