@@ -46,6 +46,7 @@ class KnownCall:
         self.told = call.trace.told
         # State guards own what they guard; of argument objects nothing may outlive them.
         self.guards = None if kind.spec.objects else call.state.guards
+        self.closed_state = call.state if call.state.is_closed else None
         self.planned = None
 
     @property
