@@ -36,9 +36,9 @@ CONTENDERS = {
     "openvino": peer("openvino"),
 }
 DEFAULT_CONTENDERS = ("eager", "torch.compile", "braze")
-# Trace, confirm and prove take a call each and the trial six or more; torch.compile may compile twice. All are warmed up
-# again once the last is made: some compilers change the modules that others have looked at.
-WARM_UP_CALLS = 12
+# Two calls are traced, the race between two forms takes up to six and the trial six or more; torch.compile may compile
+# twice. All are warmed up again once the last is made: some compilers change the modules that others have looked at.
+WARM_UP_CALLS = 16
 
 
 @dataclass(frozen=True)

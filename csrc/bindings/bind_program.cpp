@@ -8,6 +8,7 @@
 #include "frontend/call/attention_choice.h"
 #include "frontend/call/compiled_call.h"
 #include "frontend/call/product_choice.h"
+#include "frontend/call/raced_call.h"
 #include "frontend/call/recurrence_choice.h"
 #include "frontend/call/symbolic_call.h"
 #include "frontend/freeze/freeze.h"
@@ -94,6 +95,17 @@ void bind_compiled(Class& bound) {
         const auto& record = call.compiled().record;
         return py::make_tuple(record.kernels_compiled, record.kernels_from_memory, record.kernels_from_disk);
       });
+}
+
+constexpr const char* kRunHelp =
+    "The output tensors (None where an input itself is the output), or None when the call must run eagerly.";
+
+template <typename Call>
+py::object run_on(Call& call, const std::vector<at::Tensor>& inputs) {
+  std::vector<at::Tensor> outputs;
+  auto impls = impls_of(inputs);
+  if (!call.run(impls.data(), impls.size(), outputs)) return py::none();
+  return list_of(outputs);
 }
 
 /// Integers as expressions of the sizes that vary.
@@ -194,29 +206,29 @@ void bind_symbolic(py::module_& m) {
       py::arg("program"), py::arg("options"), "The launch list of a captured program, without code.");
 }
 
+void bind_raced(py::module_& m) {
+  py::class_<FormChoice>(m, "FormChoice")
+      .def(py::init<const CapturedProgram&, const std::string&, const Options&>(), py::arg("program"), py::arg("form"),
+           py::arg("options"))
+      .def("known", &FormChoice::known, "Whether the other form is faster than the plain one; None when nobody knows.");
+  py::class_<RacedCall, Executable, std::shared_ptr<RacedCall>>(m, "RacedCall")
+      .def(py::init<std::shared_ptr<CompiledCall>, std::shared_ptr<CompiledCall>, FormChoice>(), py::arg("plain"),
+           py::arg("other"), py::arg("choice"))
+      .def("run", &run_on<RacedCall>, kRunHelp)
+      .def_property_readonly("is_settled", &RacedCall::is_settled)
+      .def_property_readonly("best", &RacedCall::best, "The CompiledCall that is faster as far as is known.")
+      .def_property_readonly("other_is_best", &RacedCall::other_is_best);
+}
+
 }  // namespace
 
 void bind_program(py::module_& m) {
   py::class_<CompiledCall, Executable, std::shared_ptr<CompiledCall>> bound(m, "CompiledCall");
   bind_compiled<CompiledCall>(bound);
-  bound
-      .def(
-          "run",
-          [](CompiledCall& call, const std::vector<at::Tensor>& inputs) -> py::object {
-            std::vector<at::Tensor> outputs;
-            auto impls = impls_of(inputs);
-            if (!call.run(impls.data(), impls.size(), outputs)) return py::none();
-            return list_of(outputs);
-          },
-          "The output tensors (None where an input itself is the output), or None when the call must run eagerly.")
-      .def(
-          "time_steps",
-          [](CompiledCall& call, const std::vector<at::Tensor>& inputs, int repeats) {
-            auto impls = impls_of(inputs);
-            return call.time_steps(impls.data(), impls.size(), repeats);
-          },
-          py::arg("inputs"), py::arg("repeats") = 5,
-          "Microseconds of each step, the best of `repeats`; mutated inputs are written.");
+  bound.def("run", &run_on<CompiledCall>, kRunHelp)
+      .def_property_readonly("step_microseconds", &CompiledCall::step_microseconds,
+                             "Of each step, the best of the first few runs; empty before them.");
+  bind_raced(m);
   bind_symbolic(m);
   py::class_<FrozenProgram>(m, "FrozenProgram")
       .def_property_readonly(

@@ -53,22 +53,27 @@ class Rewriting {
   bool run() {
     const Readers readers(graph_);
     std::vector<Node> nodes = std::exchange(graph_.nodes, {});
-    bool changed = false;
-    for (Node& node : nodes) {
-      auto product = read_product(graph_, node);
-      if (product) {
-        const std::vector<NodeId>& next = readers.nodes[node.results[0]];
-        product->is_followed = std::any_of(next.begin(), next.end(),
-                                           [&](NodeId id) { return info(nodes[id].op).cls == OpClass::Elementwise; });
-      }
-      if (product && prefers_(*product)) {
-        rewrite(node, *product);
-        changed = true;
-      } else {
-        graph_.append(std::move(node));
-      }
+    std::vector<ProductCall> products;
+    std::vector<size_t> places;  // of their nodes
+    for (size_t n = 0; n < nodes.size(); ++n) {
+      auto product = read_product(graph_, nodes[n]);
+      if (!product) continue;
+      const std::vector<NodeId>& next = readers.nodes[nodes[n].results[0]];
+      product->is_followed = std::any_of(next.begin(), next.end(),
+                                         [&](NodeId id) { return info(nodes[id].op).cls == OpClass::Elementwise; });
+      products.push_back(std::move(*product));
+      places.push_back(n);
     }
-    return changed;
+    const std::vector<bool> answers = prefers_(products);
+    for (size_t n = 0, p = 0; n < nodes.size(); ++n) {
+      const bool is_product = p < places.size() && places[p] == n;
+      if (is_product && answers[p])
+        rewrite(nodes[n], products[p]);
+      else
+        graph_.append(std::move(nodes[n]));
+      p += is_product;
+    }
+    return std::find(answers.begin(), answers.end(), true) != answers.end();
   }
 
  private:

@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "graph/graph.h"
 
@@ -26,8 +27,8 @@ struct ProductCall {
 /// Nothing when the node is another call, or a product that no kernel computes.
 std::optional<ProductCall> read_product(const Graph& graph, const Node& node);
 
-/// Answers whether a kernel of ours is faster than the library.
-using PrefersOwn = std::function<bool(const ProductCall&)>;
+/// Answers for each product of a graph whether a kernel of ours is faster than the library.
+using PrefersOwn = std::function<std::vector<bool>(const std::vector<ProductCall>&)>;
 
 /// Makes the calls that `prefers` chooses primitives. True when the graph changed.
 bool own_products(Graph& graph, const PrefersOwn& prefers);

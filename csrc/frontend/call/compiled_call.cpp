@@ -269,7 +269,7 @@ bool CompiledCall::run_steps(Frame& frame, const Addresses& addresses, std::vect
 }
 
 /// As run_steps, but a call that turns out to be eager's leaves the inputs as they were.
-bool CompiledCall::run_safely(Frame& frame, const Addresses& addresses) {
+bool CompiledCall::run_safely(Frame& frame, const Addresses& addresses, std::vector<double>* microseconds) {
   std::vector<std::vector<char>> before;
   if (may_refuse_)
     for (int w : boundary_.written) before.emplace_back(addresses.inputs[w], addresses.inputs[w] + input_bytes_[w]);
@@ -277,7 +277,7 @@ bool CompiledCall::run_safely(Frame& frame, const Addresses& addresses) {
   for (const auto& generator : boundary_.drawn) generators.push_back(generator.get_state());
   bool done = false;
   try {
-    done = run_steps(frame, addresses, nullptr);
+    done = run_steps(frame, addresses, microseconds);
   } catch (...) {
     // Eager raises this exception too, and with the user's own line in it; unless something was written, let it.
     if (!boundary_.written.empty() && !may_refuse_) throw;
@@ -298,14 +298,18 @@ bool CompiledCall::run(at::TensorImpl* const* inputs, size_t count, std::vector<
   Addresses addresses = addresses_of(inputs, count);
   if (!boundary_.written.empty() && written_inputs_overlap(addresses)) return false;
   auto frame = frames_.take();
+  std::vector<double> microseconds;
+  if (runs_to_time_ > 0) microseconds.resize(compiled_.plan.steps.size());
+  std::vector<double>* times = runs_to_time_ > 0 ? &microseconds : nullptr;
   bool done;
   if (heavy_) {
     pybind11::gil_scoped_release others;
-    done = run_safely(*frame, addresses);
+    done = run_safely(*frame, addresses, times);
   } else {
-    done = run_safely(*frame, addresses);
+    done = run_safely(*frame, addresses, times);
   }
   if (!done) return false;
+  if (times != nullptr) keep_times(microseconds);
   make_outputs(inputs, addresses, *frame, outputs);
   move_versions(inputs);
   return true;
@@ -356,16 +360,11 @@ void CompiledCall::make_outputs(at::TensorImpl* const* inputs, Addresses& addres
   }
 }
 
-std::vector<double> CompiledCall::time_steps(at::TensorImpl* const* inputs, size_t count, int repeats) {
-  size_t steps = compiled_.plan.steps.size();
-  std::vector<double> best(steps, 1e300), once(steps);
-  for (int r = 0; r < repeats; ++r) {
-    Addresses addresses = addresses_of(inputs, count);
-    auto frame = frames_.take();
-    if (!run_steps(*frame, addresses, &once)) return {};
-    for (size_t s = 0; s < steps; ++s) best[s] = std::min(best[s], once[s]);
-  }
-  return best;
+void CompiledCall::keep_times(const std::vector<double>& microseconds) {
+  --runs_to_time_;
+  if (step_microseconds_.empty()) step_microseconds_ = microseconds;
+  for (size_t s = 0; s < microseconds.size(); ++s)
+    step_microseconds_[s] = std::min(step_microseconds_[s], microseconds[s]);
 }
 
 }  // namespace braze

@@ -24,9 +24,8 @@ class CompiledCall : public Executable {
 
   const CompiledPlan& compiled() const { return compiled_; }
 
-  /// Runs on these inputs with a clock around each step: microseconds by step, the best of `repeats`. Writes mutated
-  /// inputs.
-  std::vector<double> time_steps(at::TensorImpl* const* inputs, size_t count, int repeats);
+  /// Microseconds of each step, the best of the first few runs, which have a clock around each; none before them.
+  const std::vector<double>& step_microseconds() const { return step_microseconds_; }
 
  private:
   /// The addresses of one call.
@@ -42,7 +41,8 @@ class CompiledCall : public Executable {
   Addresses addresses_of(at::TensorImpl* const* inputs, size_t count) const;
   bool written_inputs_overlap(const Addresses& addresses) const;
   bool run_steps(Frame& frame, const Addresses& addresses, std::vector<double>* microseconds);
-  bool run_safely(Frame& frame, const Addresses& addresses);
+  bool run_safely(Frame& frame, const Addresses& addresses, std::vector<double>* microseconds);
+  void keep_times(const std::vector<double>& microseconds);
   void move_versions(at::TensorImpl* const* inputs) const;
   void make_outputs(at::TensorImpl* const* inputs, Addresses& addresses, Frame& frame,
                     std::vector<at::Tensor>& outputs);
@@ -63,6 +63,8 @@ class CompiledCall : public Executable {
   std::vector<PointerPatch> patches_;                   // by step, ascending
   bool may_refuse_ = false;  // indices or values are checked on the way, so a call can turn out to be eager's
   bool heavy_ = false;       // worth letting other Python threads run meanwhile
+  int runs_to_time_ = 3;
+  std::vector<double> step_microseconds_;
 
   LeasePool<Frame> frames_;
 };

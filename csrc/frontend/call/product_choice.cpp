@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <set>
 
 #include "compiler.h"
 #include "frontend/call/program_trial.h"
@@ -21,9 +22,8 @@ constexpr int64_t kMostTerms = int64_t{1} << 32;    // of a product worth a tria
 constexpr int64_t kCachedBytes = int64_t{8} << 20;  // the copies of a weight have together, or more
 constexpr int64_t kMostCopies = 8;
 
-/// A program that is nothing but the call, and where something follows it an addition.
-CapturedProgram program_of(const ProductCall& product) {
-  CapturedProgram program;
+/// The call, and where something follows it an addition, as one more output of the program.
+void append_product(CapturedProgram& program, const ProductCall& product) {
   Graph& graph = program.graph;
   Node node;
   auto add = [&](Access access, bool batched) {
@@ -56,8 +56,15 @@ CapturedProgram program_of(const ProductCall& product) {
     sum.operands = {result, result};
     result.value = graph.append(std::move(sum), product.dtype, shape);
   }
-  graph.outputs = {result.value};
-  program.outputs = {{TensorOutput::Kind::Buffer, 0, product.dtype, shape}};
+  const int number = static_cast<int>(graph.outputs.size());
+  graph.outputs.push_back(result.value);
+  program.outputs.push_back({TensorOutput::Kind::Buffer, number, product.dtype, shape});
+}
+
+/// A program that is nothing but the call and what follows.
+CapturedProgram program_of(const ProductCall& product) {
+  CapturedProgram program;
+  append_product(program, product);
   return program;
 }
 
@@ -69,7 +76,7 @@ ProgramTrial way(const CapturedProgram& program, const Options& options, const P
   return {program, compile(program.graph, options, has_out_variant, prefers), copies};
 }
 
-bool always(const ProductCall&) { return true; }
+std::vector<bool> always(const std::vector<ProductCall>& products) { return std::vector<bool>(products.size(), true); }
 
 bool is_worth_a_trial(const ProductCall& product) {
   return product.batch() * product.rows() * product.columns() <= kMostTerms / product.depth();
@@ -98,12 +105,33 @@ bool prefers_own(const ProductCall& product, const Options& options) {
                            [&] { return own_is_faster(product, options); }) == 1;
 }
 
+/// Makes the code for trials that are about to come, on all cores; each of them finds its own in memory.
+void compile_together(const std::vector<ProductCall>& products, const Options& options) try {
+  CapturedProgram program;
+  std::set<std::string> asked;
+  for (const ProductCall& product : products) {
+    if (!is_worth_a_trial(product)) continue;
+    const auto [text, is_new] = asked.insert(question(product, options));
+    if (is_new && !Remembered::instance().find(*text)) append_product(program, product);
+  }
+  if (program.graph.outputs.size() > 1) compile(program.graph, options, has_out_variant, always);
+} catch (const std::exception&) {
+  // The trial that meets it again is the one that fails.
+}
+
+std::vector<bool> choose(const std::vector<ProductCall>& products, const Options& options) {
+  compile_together(products, options);
+  std::vector<bool> answers;
+  for (const ProductCall& product : products) answers.push_back(prefers_own(product, options));
+  return answers;
+}
+
 }  // namespace
 
 PrefersOwn product_choice(const Options& options) {
   if (options.products == "library") return nullptr;
   if (options.products == "own") return always;
-  return [options](const ProductCall& product) { return prefers_own(product, options); };
+  return [options](const std::vector<ProductCall>& products) { return choose(products, options); };
 }
 
 std::optional<double> seconds_of_own(const ProductCall& product, const Options& options) try {

@@ -235,9 +235,9 @@ bool ConvolutionTrial::beats_layout_of(const Geometry& input, const Geometry& re
            const Runs runs(*this);
            const at::Tensor x = ones_over({0, input.sizes, input.strides}, weight_.options());
            const at::Tensor weight = weight_.contiguous();
-           const double there = seconds_of([&] { runs.convolve(x, weight); });
-           const double here =
-               seconds_of([&] { runs.convolve(runs.input(), weight.contiguous(at::MemoryFormat::ChannelsLast)); });
+           const auto [there, here] =
+               seconds_in_turn([&] { runs.convolve(x, weight); },
+                               [&] { runs.convolve(runs.input(), weight.contiguous(at::MemoryFormat::ChannelsLast)); });
            return here < there ? 1 : 0;
          }) == 1;
 }

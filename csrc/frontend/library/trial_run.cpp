@@ -6,16 +6,17 @@
 #include <algorithm>
 #include <ctime>
 
+#include "frontend/library/race.h"
+
 namespace braze {
 
-namespace {
-
-/// Where one thread does all the work its own clock counts, which stands still while other programs run.
 double seconds_now() {
   timespec now;
   clock_gettime(at::get_num_threads() == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &now);
   return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
 }
+
+namespace {
 
 double seconds_of_one(const std::function<void()>& run) {
   const double start = seconds_now();
@@ -40,22 +41,18 @@ double seconds_of(const std::function<void()>& run) {
 }
 
 std::vector<double> seconds_in_turn(const std::vector<std::function<void()>>& ways) {
-  constexpr int kRuns = 40, kFewest = 4;
-  constexpr double kEnough = 0.0075;  // for each
   at::AutoDispatchBelowADInplaceOrView below_autograd;
-  for (const auto& way : ways) way();
-  std::vector<double> best(ways.size(), 1e9);
-  double total = 0;
-  for (int i = 0; i < kFewest || (i < kRuns && total < kEnough * static_cast<double>(ways.size())); ++i)
-    for (size_t w = 0; w < ways.size(); ++w) {
-      const double seconds = seconds_of_one(ways[w]);
-      best[w] = std::min(best[w], seconds);
-      total += seconds;
-    }
-  return best;
+  Race race(ways.size(), {.fewest = 3, .most = 40, .enough = 0.003});
+  while (!race.is_over()) {
+    const size_t way = race.next();
+    race.add(way, seconds_of_one(ways[way]));
+  }
+  return race.seconds();
 }
 
 std::pair<double, double> seconds_in_turn(const std::function<void()>& one, const std::function<void()>& other) {
+  one();
+  other();
   const std::vector<double> seconds = seconds_in_turn(std::vector{one, other});
   return {seconds[0], seconds[1]};
 }

@@ -46,6 +46,7 @@ class KnownCall:
         self.told = call.trace.told
         # State guards own what they guard; of argument objects nothing may outlive them.
         self.guards = None if kind.spec.objects else call.state.guards
+        self.closed_state = call.state if call.state.is_closed else None
         self.planned = None
 
     @property
@@ -149,22 +150,29 @@ class PublishedKind:
 
 
 class Published:
-    """An entry of the callable, and what is needed to check it against eager again. `compiled` is its program, `shapes`
-    the ShapeFunction when it is for many sizes.
+    """An entry of the callable, and what is needed to check it against eager again. `form` is the Form of its program,
+    `shapes` the ShapeFunction when it is for many sizes.
     """
 
-    def __init__(self, callable_, entry, compiled, spec, paths, known):
+    def __init__(self, callable_, entry, form, spec, paths, known):
         self.callable = weakref.ref(callable_)
         self.entry = entry
-        self.compiled = compiled
+        self.form = form
         self.spec = spec
         self.paths = paths
         self.kind = PublishedKind(known, entry)
         self.program = known.program
         self.effects = known.effects
         self.shapes = None
-        self.step_microseconds = []
-        self.layout = self.freezing = ""  # lines for braze.explain
+        self.times_of_one = []  # of the steps, of an entry for many sizes at one of them
+
+    @property
+    def compiled(self):
+        return self.form.compiled
+
+    @property
+    def step_microseconds(self):
+        return self.times_of_one if self.shapes else self.compiled.step_microseconds
 
     def compiled_for(self, args, kwargs):
         """The CompiledCall that answers this call; None when eager does."""

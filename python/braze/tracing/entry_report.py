@@ -22,8 +22,8 @@ def entry_report(published):
         compiled_microseconds=entry.compiled_microseconds,
         eager_microseconds=entry.eager_microseconds,
         state=entry.state,
-        layout=published.layout,
-        freezing=published.freezing,
+        layout=published.form.layout,
+        freezing=published.form.freezing,
         path=tuple(published.shapes.in_words()) if published.shapes else (),
         sizes=published.shapes.range_in_words() if published.shapes else "",
     )

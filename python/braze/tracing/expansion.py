@@ -253,6 +253,7 @@ class Expansion:
             return self.refuse("unknown_state", f"{path}: a dead weak reference")
         if not isinstance(target, type) and id(target) not in self.seen:
             self.guards.add_weak_root(target)
+            self.is_closed = False
         self.visit(target, f"{path}()")
 
     def expand_tensor(self, tensor, path):

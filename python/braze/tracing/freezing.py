@@ -6,6 +6,7 @@ from braze import _C
 # costs more than it gives.
 MOST_CHANGES = 3
 FEW_CALLS = 100
+NOT_FASTER = "not frozen: it was not faster"
 
 
 class Frozen:

@@ -18,6 +18,7 @@ class PythonState(abc.ABC):
         self.seen = {}  # by id, what existed before the call and is guarded
         self.met_names = set()  # names of attributes that values spell out
         self.refusal = None
+        self.is_closed = False  # all that can be reached is guarded, and lives as long as the guards
 
     @property
     def objects(self):

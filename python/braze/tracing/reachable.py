@@ -114,8 +114,10 @@ class Snapshot(Expansion, PythonState):
     # The walk.
 
     def walk(self, function, objects, arguments, container_types):
+        self.is_closed = not self.places and not self.fresh_keyed
         for path, value in objects:
             self.guards.add_weak_root(value)
+            self.is_closed = False
             self.visit(value, path)
         if frames := trusted.FRAME_NAMES & self.user_names:
             self.refuse("impure_call", f"frames are read: {min(frames)}")

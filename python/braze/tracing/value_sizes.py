@@ -9,6 +9,7 @@ from braze import _C
 from braze.options import PER_CALL
 from braze.tracing import proof
 from braze.tracing.call_kind import KnownCall, Published
+from braze.tracing.forms import Form
 from braze.tracing.publishing import entry_of, guard_containers
 from braze.tracing.refusal import Refusal
 from braze.tracing.results import classifier, collector, described
@@ -94,7 +95,7 @@ class ValueSizes:
         guard_containers(kind, call)
         entry = entry_of(kind, spec, call, staged.executable, call.tree)
         known = KnownCall(kind, call)
-        self.session.add_entry(callable_, Published(callable_, entry, staged, spec, call.paths(), known))
+        self.session.add_entry(callable_, Published(callable_, entry, Form(staged), spec, call.paths(), known))
 
     def relative_of(self, kind):
         """The kind of a call in stages that differs from this one in sizes of its arguments only, or None."""

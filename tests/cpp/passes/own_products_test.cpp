@@ -6,9 +6,14 @@
 
 using namespace braze;
 
+namespace {
+
+std::vector<bool> all(const std::vector<ProductCall>& products) { return std::vector<bool>(products.size(), true); }
+
+}  // namespace
+
 TEST_CASE("products that kernels compute become primitives") {
-  check_pass([](Graph& graph) { return own_products(graph, [](const ProductCall&) { return true; }); },
-             "passes/own_products", false);
+  check_pass([](Graph& graph) { return own_products(graph, all); }, "passes/own_products", false);
 }
 
 TEST_CASE("products that the library computes faster stay") {
@@ -17,8 +22,14 @@ inputs %0: f32[640:1], %1: f32[16384:1]
 %2: f32[10,256:256,1] = extern aten::mm($0, $1) returns(0) of %0[10,64:64,1], %1[64,256:256,1]
 outputs %2
 )");
-  CHECK(!own_products(graph, [](const ProductCall& product) {
-    return product.rows() != 10 || product.depth() != 64 || product.columns() != 256 || product.batch() != 1;
+  CHECK(!own_products(graph, [](const std::vector<ProductCall>& products) {
+    REQUIRE(products.size() == 1);
+    const ProductCall& product = products[0];
+    CHECK(product.rows() == 10);
+    CHECK(product.depth() == 64);
+    CHECK(product.columns() == 256);
+    CHECK(product.batch() == 1);
+    return std::vector<bool>{false};
   }));
   CHECK(graph.nodes[0].op == Op::extern_);
 }
@@ -32,10 +43,28 @@ TEST_CASE("whether arithmetic follows a product is a part of the question") {
                                           "%0[10,64:64,1], %1[64,256:256,1]\n") +
                               text);
     bool followed = !expected;
-    own_products(graph, [&](const ProductCall& product) {
-      followed = product.is_followed;
-      return false;
+    own_products(graph, [&](const std::vector<ProductCall>& products) {
+      followed = products.at(0).is_followed;
+      return std::vector<bool>{false};
     });
     CHECK(followed == expected);
   }
+}
+
+TEST_CASE("of several products those that are chosen become primitives") {
+  Graph graph = parse_graph(R"(graph
+inputs %0: f32[640:1], %1: f32[4096:1], %2: f32[4096:1]
+%3: f32[10,64:64,1] = extern aten::mm($0, $1) returns(0) of %0[10,64:64,1], %1[64,64:64,1]
+%4: f32[10,64:64,1] = extern aten::relu($0) returns(0) of %3[10,64:64,1]
+%5: f32[10,64:64,1] = extern aten::mm($0, $1) returns(0) of %4[10,64:64,1], %2[64,64:64,1]
+outputs %5
+)");
+  CHECK(own_products(graph, [](const std::vector<ProductCall>& products) {
+    REQUIRE(products.size() == 2);
+    CHECK(products[1].left.value == 4);
+    return std::vector<bool>{false, true};
+  }));
+  REQUIRE(graph.nodes.size() == 3);
+  CHECK(graph.nodes[0].op == Op::extern_);
+  CHECK(graph.nodes[2].op == Op::dot_);
 }
