@@ -15,7 +15,7 @@ THEMES = (
     "python_state", "settings", "object_state", "module_state", "parameters", "torch_state", "arguments", "results",
     "mutation", "aliasing", "effects", "values_and_sizes", "callables", "argument_objects",
     "kept_state", "shared_objects", "generators_and_draws", "states_and_inputs", "hidden_facts",
-    "counters_and_collectors", "staged_calls", "alternating", "fresh_keys",
+    "counters_and_collectors", "said", "staged_calls", "alternating", "fresh_keys",
 )  # fmt: skip
 
 table = {}
