@@ -5,7 +5,6 @@ ratio is the median of the ratios of neighbours. The last column is what the fir
 python benchmarks/architectures_speed.py --family "text decoders" --only llama gpt2 --json speed.json
 """
 
-import argparse
 import copy
 import json
 import statistics
@@ -37,10 +36,7 @@ class Row:
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", nargs="+", default=[], help="the architectures whose name contains one of these")
-    parser.add_argument("--family", nargs="+", choices=architectures.FAMILIES, default=architectures.FAMILIES)
-    parser.add_argument("--json", help="a file that receives all rows")
+    parser = architectures.arguments(__doc__)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=1.0, help="for the timing of one kind of call")
     parser.add_argument("--limit", type=float, default=180, help="the time limit of one architecture, in seconds")
@@ -49,12 +45,12 @@ def main():
     torch.set_num_threads(chosen.threads)
     rows = []
     print(f"{'architecture':40} {'eager ms':>9} {'braze':>7} {'first calls':>12}  ({chosen.threads} threads)")
-    for row in architectures.ALL:
-        if row.family in chosen.family and (not chosen.only or any(part in row.name for part in chosen.only)):
-            found, problem = in_fork(lambda row=row: timed(row, chosen.seconds), chosen.limit)
-            rows += found or [Row(row.family, row.name, outcome=problem)]
-            for each in rows[-len(found or [None]) :]:
-                print_row(each)
+    for row in architectures.chosen_rows(chosen):
+        found, problem = in_fork(lambda row=row: timed(row, chosen.seconds), chosen.limit)
+        found = found or [Row(row.family, row.name, outcome=problem)]
+        for each in found:
+            print_row(each)
+        rows += found
     if chosen.json:
         with open(chosen.json, "w") as file:
             json.dump([asdict(row) for row in rows], file, indent=1)

@@ -14,7 +14,6 @@ crashed      the process ended, hung, or raised where eager does not
 eager fails  the architecture does not run without braze, or differs from itself: a row to mend
 """
 
-import argparse
 import collections
 import copy
 import json
@@ -68,21 +67,16 @@ class Result:
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", nargs="+", default=[], help="the architectures whose name contains one of these")
-    parser.add_argument("--family", nargs="+", choices=architectures.FAMILIES, default=architectures.FAMILIES)
-    parser.add_argument("--json", help="a file that receives all that is known of each")
+    parser = architectures.arguments(__doc__)
     parser.add_argument("--seconds", type=float, default=120, help="the time limit of one architecture")
     parser.add_argument("--in-process", action="store_true", help="no forking: for a debugger")
     chosen = parser.parse_args()
     import_libraries()
-    rows = [row for row in architectures.ALL if row.family in chosen.family]
-    rows = [row for row in rows if not chosen.only or any(part in row.name for part in chosen.only)]
     results = []
     print(
         f"{'architecture':40} {'outcome':12} {'entries':>7} {'kernels':>7} {'extern':>6} {'compile ms':>10}  why not whole"
     )
-    for row in rows:
+    for row in architectures.chosen_rows(chosen):
         result = surveyed(row) if chosen.in_process else survey_in_fork(row, chosen.seconds)
         results.append(result)
         print_result(result)
