@@ -169,15 +169,15 @@ std::shared_ptr<Entry> make_entry(std::shared_ptr<ArgumentSpec> arguments, const
                                   const std::vector<std::string>& paths, std::shared_ptr<Effects> effects,
                                   std::shared_ptr<FrozenTensors> frozen,
                                   const std::vector<std::pair<std::string, py::object>>& watched,
-                                  std::shared_ptr<SymbolicCall> symbolic) {
+                                  std::shared_ptr<SymbolicCall> symbolic, bool meets_autograd) {
   if (!arguments || !state || (!executable && !symbolic) || !outputs) throw py::value_error("Entry: a part is None");
-  auto tensors = std::make_shared<CapturedTensors>(/*with_offsets=*/false);
+  auto tensors = std::make_shared<CapturedTensors>(/*with_offsets=*/false, meets_autograd);
   for (size_t i = 0; i < captured.size(); ++i) {
     Refusal refusal;
     if (!tensors->add(i < paths.size() ? paths[i] : "captured tensor", captured[i].ptr(), *state, refusal))
       throw py::value_error("Entry: " + refusal.detail);
   }
-  auto others = std::make_shared<CapturedTensors>(/*with_offsets=*/true);  // Python may have asked
+  auto others = std::make_shared<CapturedTensors>(/*with_offsets=*/true, meets_autograd);  // Python may have asked
   for (const auto& [path, tensor] : watched) {
     Refusal refusal;  // of a sparse tensor, say: that it is the same object has to do
     others->add(path, tensor.ptr(), *state, refusal);
@@ -215,8 +215,10 @@ void bind_entry(py::module_& module) {
            py::arg("executable"), py::arg("outputs"), py::arg("paths") = std::vector<std::string>(),
            py::arg("effects") = std::shared_ptr<Effects>(), py::arg("frozen") = std::shared_ptr<FrozenTensors>(),
            py::arg("watched") = std::vector<std::pair<std::string, py::object>>(), py::arg("symbolic") = py::none(),
+           py::arg("meets_autograd") = true,
            "`captured`: the tensors, and in `paths` where they were found. `frozen`: what the executable keeps numbers "
-           "of. `watched`: (path, tensor) of the state's other tensors. `symbolic`: in place of an executable.")
+           "of. `watched`: (path, tensor) of the state's other tensors. `symbolic`: in place of an executable. "
+           "`meets_autograd`: what autograd knows of the tensors matters.")
       .def_static(
           "eager",
           [](std::shared_ptr<ArgumentSpec> arguments, const TorchState& torch_state) {

@@ -95,6 +95,8 @@ void bind_capture(py::module_& m) {
           },
           "Whether the program may hold at other sizes: inputs share no memory, no value is read or decides a size, "
           "and no operator of the user's own is run.")
+      .def_readonly("meets_autograd", &CapturedProgram::meets_autograd,
+                    "Operators ran under grad mode, or Python asked what autograd knows of a tensor.")
       .def_readonly("sized_by_values", &CapturedProgram::sized_by_values)
       .def_readonly("drawn", &CapturedProgram::drawn, "The random number generators that the call moves.")
       .def_property_readonly("text", [](const CapturedProgram& p) { return print(p.graph); })
@@ -140,6 +142,7 @@ void bind_capture(py::module_& m) {
       "(operators recorded so far, those of them that read a number or may give a size that values decide)");
   m.def("recording_refused", &recording_refused);
   m.def("note_offsets_read", &note_offsets_read);
+  m.def("note_autograd_asked", &note_autograd_asked);
   py::enum_<Absence>(m, "Absence", "What Python may be told that a tensor does not have.")
       .value("GRADIENT", Absence::Gradient)
       .value("BASE", Absence::Base)

@@ -4,6 +4,8 @@
 
 #include <ATen/Context.h>
 #include <c10/util/hash.h>
+#include <torch/csrc/autograd/forward_grad.h>
+#include <torch/version.h>
 
 #include <array>
 #include <cstdint>
@@ -50,5 +52,14 @@ class PrecisionSettings {
   const at::Float32Precision* addresses_[precision_count] = {};
   size_t count_ = 0;
 };
+
+/// Whether any thread is inside a level of forward-mode AD: outside of all of them no tensor has a tangent.
+inline bool is_inside_forward_level() {
+#if TORCH_VERSION_MAJOR > 2 || TORCH_VERSION_MINOR >= 15
+  return torch::autograd::ForwardADLevel::has_any_level();
+#else
+  return torch::autograd::ForwardADLevel::try_get_by_idx(0) != nullptr;
+#endif
+}
 
 }  // namespace braze::compat

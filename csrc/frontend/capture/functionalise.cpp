@@ -354,6 +354,7 @@ class Functionaliser {
   }
 
   void finish(const std::vector<at::Tensor>& results) {
+    program_.meets_autograd = recording_.meets_autograd;
     if (recording_.reads_offsets)
       for (size_t s = 0; s < arguments_.size() + program_.captured.size(); ++s)
         program_.slot_offsets.push_back(slots_[s].storage_offset());

@@ -73,6 +73,7 @@ struct CapturedProgram {
   std::vector<at::Generator> drawn;       // those the call moves
   std::vector<int64_t> slot_offsets;  // arguments' and captured tensors' storage offsets, when the call could see them
   bool sized_by_values = false;       // values decide the size of something
+  bool meets_autograd = false;        // as Recording's
   bool shares_memory = false;         // among the slots: the graph holds for this pattern of it only
 };
 

@@ -327,6 +327,7 @@ class LeafCall {
       }
     }
     if (at::GradMode::is_enabled()) {
+      recording.meets_autograd = true;
       for (const auto& output : recorded_.outputs) recorded_.differentiated |= output.requires_grad;
       for (const auto& tensor : recorded_.rewritten) recorded_.differentiated |= tensor.requires_grad;
     }
@@ -526,6 +527,10 @@ bool recording_refused() { return g_session && g_session->refused(); }
 
 void note_offsets_read() {
   if (g_session) g_session->recording().reads_offsets = true;
+}
+
+void note_autograd_asked() {
+  if (g_session) g_session->recording().meets_autograd = true;
 }
 
 void note_absence(const at::Tensor& tensor, Absence what) {

@@ -35,6 +35,8 @@ RecordedSoFar recorded_so_far();
 bool recording_refused();
 /// Notes that the place of tensors in their storages was visible to the call.
 void note_offsets_read();
+/// Notes that Python asked what autograd knows of a tensor.
+void note_autograd_asked();
 /// Notes that Python asked a tensor for something it does not have.
 void note_absence(const at::Tensor& tensor, Absence what);
 /// Notes a refusal from another eye than the dispatcher (the first one stays).

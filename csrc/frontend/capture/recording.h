@@ -77,7 +77,8 @@ struct Recording {
   int value_dependent = 0;                // ops that read a number, or whose result may be sized by values
   std::vector<SeenGenerator> generators;  // the first one is PyTorch's own, which operators use that name none
   std::vector<SeenAbsence> absences;
-  bool reads_offsets = false;  // storage_offset() was asked for, or as_strided counted from the start of a storage
+  bool reads_offsets = false;   // storage_offset() was asked for, or as_strided counted from the start of a storage
+  bool meets_autograd = false;  // an operator ran under grad mode, or Python asked what autograd knows of a tensor
   Refusal refusal;
 };
 

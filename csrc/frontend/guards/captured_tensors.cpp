@@ -8,7 +8,7 @@ bool CapturedTensors::add(const std::string& path, PyObject* tensor, const State
     refusal = {"tensor_kind", path + " is a " + Py_TYPE(tensor)->tp_name};
     return false;
   }
-  if (!specs_.add(THPVariable_Unpack(tensor), refusal)) {
+  if (!specs_.add(THPVariable_Unpack(tensor), refusal, with_autograd_)) {
     refusal.detail = path + " is " + refusal.detail;
     return false;
   }

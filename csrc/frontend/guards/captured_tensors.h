@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "frontend/compat.h"
 #include "frontend/guards/arguments.h"
 #include "frontend/guards/python_state.h"
 #include "frontend/guards/tensor_kinds.h"
@@ -21,8 +22,12 @@ namespace braze {
 /// Those whose metadata is, byte for byte, what it was when they were last looked at cost a few compares each.
 class CapturedTensors {
  public:
-  /// `with_offsets`: where in its storage each begins has to stay, too.
-  explicit CapturedTensors(bool with_offsets) : with_offsets_(with_offsets) {}
+  /// `with_offsets`: where in its storage each begins has to stay, too. `with_autograd`: and what autograd knows of it,
+  /// which otherwise is left in the cache lines it is in.
+  CapturedTensors(bool with_offsets, bool with_autograd)
+      : with_offsets_(with_offsets),
+        with_autograd_(with_autograd || compat::is_inside_forward_level()),
+        kinds_(with_autograd_) {}
 
   /// `state`: the guards that are checked before these. False with a refusal for a tensor of a kind that is not vouched
   /// for.
@@ -37,6 +42,7 @@ class CapturedTensors {
 
   /// Hot. Whether they are of the kinds they were.
   bool hold(const PlainTensors& plain) {
+    if (!with_autograd_ && !impls_.empty() && compat::is_inside_forward_level()) return false;
     return (plain.swaps() == swaps_ && are_in_place() && kinds_.hold() && (compared_.empty() || are_as_compared())) ||
            look(plain.swaps());
   }
@@ -66,7 +72,7 @@ class CapturedTensors {
     return specs_.check(slot, tensor) && (!with_offsets_ || tensor->storage_offset() == offsets_[slot]);
   }
 
-  bool with_offsets_;
+  bool with_offsets_, with_autograd_;
   std::vector<int64_t> offsets_;
   std::vector<PyRef> tensors_;
   std::vector<std::string> paths_;

@@ -19,7 +19,8 @@ bool is_parameter(const torch::autograd::AutogradMeta& meta) {
 
 }  // namespace
 
-TensorKinds::Autograd TensorKinds::autograd_of(const at::TensorImpl* tensor) {
+TensorKinds::Autograd TensorKinds::autograd_of(const at::TensorImpl* tensor) const {
+  if (!with_autograd_) return Autograd::Any;
   const torch::autograd::AutogradMeta* meta = TensorWords::autograd_meta(tensor);
   if (meta == nullptr) return Autograd::Nothing;
   return is_parameter(*meta) ? Autograd::Parameter : Autograd::Flags;
@@ -49,6 +50,7 @@ template <TensorKinds::Autograd autograd>
   bool is_other = false;
   for (const at::TensorImpl* tensor : kind.tensors) {
     difference.add(tensor);
+    if constexpr (autograd == Autograd::Any) continue;
     const torch::autograd::AutogradMeta* meta = TensorWords::autograd_meta(tensor);
     if constexpr (autograd == Autograd::Nothing) {
       is_other |= meta != nullptr;
@@ -67,6 +69,7 @@ WIDE_VECTORS bool TensorKinds::hold() const {
   for (const Kind& kind : kinds_) {
     bool same = false;
     switch (kind.autograd) {
+      case Autograd::Any: same = holds<Autograd::Any>(kind); break;
       case Autograd::Nothing: same = holds<Autograd::Nothing>(kind); break;
       case Autograd::Parameter: same = holds<Autograd::Parameter>(kind); break;
       case Autograd::Flags: same = holds<Autograd::Flags>(kind); break;

@@ -13,6 +13,9 @@ namespace braze {
 
 class TensorKinds {
  public:
+  /// `with_autograd`: what autograd knows of the tensors matters.
+  explicit TensorKinds(bool with_autograd) : with_autograd_(with_autograd) {}
+
   /// Keeps how the tensor is now. False when that cannot be told by comparing bytes.
   bool add(const at::TensorImpl* tensor);
   void clear() { kinds_.clear(); }
@@ -21,8 +24,9 @@ class TensorKinds {
   bool hold() const;
 
  private:
-  /// What autograd knows of a tensor: nothing, that it is a leaf that requires grad, or something else.
-  enum class Autograd : uint8_t { Nothing, Parameter, Flags };
+  /// What autograd knows of a tensor: whatever it likes, nothing, that it is a leaf that requires grad, or something
+  /// else.
+  enum class Autograd : uint8_t { Any, Nothing, Parameter, Flags };
   struct Kind {
     TensorWords::Words words;
     Autograd autograd;
@@ -31,10 +35,11 @@ class TensorKinds {
   };
   static constexpr size_t kMostKinds = 256;
 
-  static Autograd autograd_of(const at::TensorImpl* tensor);
+  Autograd autograd_of(const at::TensorImpl* tensor) const;
   template <Autograd autograd>
   static bool holds(const Kind& kind);
 
+  bool with_autograd_;
   std::vector<Kind> kinds_;
 };
 

@@ -7,7 +7,7 @@
 
 namespace braze {
 
-bool TensorSpecs::add(const at::Tensor& tensor, Refusal& refusal) {
+bool TensorSpecs::add(const at::Tensor& tensor, Refusal& refusal, bool with_autograd) {
   const at::TensorImpl* impl = tensor.unsafeGetTensorImpl();
   auto refuse = [&](const char* what) {
     refusal = {"tensor_kind", what};
@@ -23,10 +23,9 @@ bool TensorSpecs::add(const at::Tensor& tensor, Refusal& refusal) {
     return refuse("a tensor whose operations are intercepted (subclass, vmap, grad or functionalize)");
   }
   if (tensor.is_quantized()) return refuse("a quantized tensor");
-  uint8_t flags = flags_of(impl);
-  if (flags & ForwardGrad) return refuse("a dual tensor of forward-mode AD");
-  specs_.push_back({impl->key_set().raw_repr(), impl->dtype(), impl->device(), flags, static_cast<int32_t>(impl->dim()),
-                    static_cast<uint32_t>(geometry_.size())});
+  if (flags_of(impl, true) & ForwardGrad) return refuse("a dual tensor of forward-mode AD");
+  specs_.push_back({impl->key_set().raw_repr(), impl->dtype(), impl->device(), flags_of(impl, with_autograd),
+                    static_cast<int32_t>(impl->dim()), static_cast<uint32_t>(geometry_.size())});
   geometry_.insert(geometry_.end(), impl->sizes().begin(), impl->sizes().end());
   geometry_.insert(geometry_.end(), impl->strides().begin(), impl->strides().end());
   return true;

@@ -19,8 +19,9 @@ namespace braze {
 
 class TensorSpecs {
  public:
-  /// Adds the next tensor. False with a refusal when tensors of its kind are not vouched for.
-  bool add(const at::Tensor& tensor, Refusal& refusal);
+  /// Adds the next tensor. False with a refusal when tensors of its kind are not vouched for. `with_autograd`: what
+  /// autograd knows of it matters.
+  bool add(const at::Tensor& tensor, Refusal& refusal, bool with_autograd = true);
 
   size_t size() const { return specs_.size(); }
   /// Forgets all but the first `count`.
@@ -31,7 +32,7 @@ class TensorSpecs {
   bool check(size_t index, const at::TensorImpl* tensor, int64_t* symbols = nullptr) const {
     const Spec& spec = specs_[index];
     if (tensor->key_set().raw_repr() != spec.keys || tensor->dtype() != spec.dtype || tensor->dim() != spec.dims ||
-        flags_of(tensor) != spec.flags || tensor->device() != spec.device) {
+        flags_of(tensor, !(spec.flags & AnyAutograd)) != spec.flags || tensor->device() != spec.device) {
       return false;
     }
     const int64_t* geometry = geometry_.data() + spec.geometry;
@@ -95,11 +96,13 @@ class TensorSpecs {
     uint32_t geometry;  // where its sizes, then strides, start in geometry_
     bool operator==(const Spec&) const = default;
   };
-  enum Flag : uint8_t { RequiresGrad = 1, Leaf = 2, View = 4, ForwardGrad = 8, WrappedNumber = 16 };
+  enum Flag : uint8_t { RequiresGrad = 1, Leaf = 2, View = 4, ForwardGrad = 8, WrappedNumber = 16, AnyAutograd = 32 };
 
-  static uint8_t flags_of(const at::TensorImpl* tensor) {
+  static uint8_t flags_of(const at::TensorImpl* tensor, bool with_autograd) {
+    const uint8_t own = tensor->is_wrapped_number() ? WrappedNumber : 0;
+    if (!with_autograd) return own | AnyAutograd;
     auto* meta = static_cast<torch::autograd::AutogradMeta*>(tensor->autograd_meta());
-    return (tensor->is_wrapped_number() ? WrappedNumber : 0) | (meta == nullptr ? 0 : autograd_flags(*meta));
+    return own | (meta == nullptr ? 0 : autograd_flags(*meta));
   }
 
   static constexpr int64_t least_symbol = 2;                   // PyTorch treats 0 and 1 in ways of their own

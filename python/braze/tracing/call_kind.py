@@ -46,7 +46,9 @@ class KnownCall:
         self.told = call.trace.told
         # State guards own what they guard; of argument objects nothing may outlive them.
         self.guards = None if kind.spec.objects else call.state.guards
-        self.closed_state = call.state if call.state.is_closed else None
+        # As it would be found once more, if it was looked for where this call has read.
+        is_own = call.state.is_closed and call.trace.executed.is_within(call.state.executed)
+        self.closed_state = call.state if is_own else None
         self.planned = None
 
     @property

@@ -18,10 +18,17 @@ import torch
 
 from braze import _C
 from braze.tracing import trusted
+from braze.tracing.module_reads import DICTS, READERS, ModuleReads
 from braze.tracing.refusal import Refusal
 from braze.tracing.temporary import Temporary
 
 ABSTRACT_CLASS_CHECKS = (_abc._abc_instancecheck, _abc._abc_subclasscheck)
+ANSWERED = frozenset(
+    function
+    for owner in (torch, torch._C, torch._C._autograd, torch._C._functorch)
+    for name in trusted.ANSWERED_TORCH
+    if type(function := getattr(owner, name, None)) is types.BuiltinFunctionType
+)
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")
 _TENSOR_HASH = torch.Tensor.__hash__.__code__
 _IMPORT_NAME = dis.opmap["IMPORT_NAME"]
@@ -29,9 +36,10 @@ _IMPORT_NAME = dis.opmap["IMPORT_NAME"]
 
 class ExecutedCode(Temporary):
     """A context manager. `codes` maps each code object that ran to its globals; `context_variables` are those read
-    or set; `asks_abstract_classes` says whether abstract base classes were asked for their (virtual) instances,
-    `operators_in_python` whether the code of an operator ran, `warns` whether warnings.warn was called;
-    `refusal` is set when something ran that cannot be vouched for.
+    or set, `answers` the C functions that told of switches of PyTorch, `module_reads` which modules were asked for
+    their parameters, buffers and submodules; `asks_abstract_classes` says whether abstract base classes were asked
+    for their (virtual) instances, `operators_in_python` whether the code of an operator ran, `warns` whether
+    warnings.warn was called; `refusal` is set when something ran that cannot be vouched for.
 
     An interpreter profiler that someone else installed on this thread cannot be shared: such a call is refused and
     nothing is noted.
@@ -39,7 +47,9 @@ class ExecutedCode(Temporary):
 
     def __init__(self):
         self.codes = {}
+        self.module_reads = ModuleReads()
         self.context_variables = set()
+        self.answers = set()
         self.asks_abstract_classes = False
         self.operators_in_python = False
         self.warns = False
@@ -74,16 +84,33 @@ class ExecutedCode(Temporary):
             return several[0]
         whole = cls()
         for executed in several:
-            whole.codes.update(executed.codes)
-            whole.context_variables |= executed.context_variables
-            whole.asks_abstract_classes |= executed.asks_abstract_classes
-            whole.operators_in_python |= executed.operators_in_python
-            whole.warns |= executed.warns
+            whole.update(executed)
         return whole
 
+    def update(self, other):
+        """What ran there, too."""
+        self.codes.update(other.codes)
+        self.module_reads.update(other.module_reads)
+        self.context_variables |= other.context_variables
+        self.answers |= other.answers
+        self.asks_abstract_classes |= other.asks_abstract_classes
+        self.operators_in_python |= other.operators_in_python
+        self.warns |= other.warns
+
     def is_within(self, other):
-        """Nothing ran here that did not run there."""
-        return self.codes.keys() <= other.codes.keys()
+        """Nothing ran or was asked here that was not there."""
+        return (
+            self.codes.keys() <= other.codes.keys()
+            and self.context_variables <= other.context_variables
+            and self.answers <= other.answers
+            and self.asks_abstract_classes <= other.asks_abstract_classes
+            and self.warns <= other.warns
+            and not self.asks_other_modules(other)
+        )
+
+    def asks_other_modules(self, other):
+        """What is known of the state by `other` may not be all that was read here."""
+        return bool(other.recorded_dicts()) and not self.module_reads.is_within(other.module_reads)
 
     @contextlib.contextmanager
     def muted(self):
@@ -107,6 +134,8 @@ class ExecutedCode(Temporary):
             code = frame.f_code
             if code is _TENSOR_HASH and hashing is frame.f_back:  # a dict that looks for one compares it, too
                 self._refuse("the hash of a tensor, which is its address,", hashing)
+            if code in READERS:
+                self.module_reads.note(frame)
             if _C.inside_operator() and not is_ours(frame):
                 self.operators_in_python = True
             if code not in self.codes and not is_unseen(frame):
@@ -117,6 +146,8 @@ class ExecutedCode(Temporary):
             if type(getattr(argument, "__self__", None)) is contextvars.ContextVar:
                 self.context_variables.add(argument.__self__)
                 return
+            if argument in ANSWERED:
+                self.answers.add(argument)
             self.hashing = frame if argument is hash else None
             self.asks_abstract_classes |= argument in ABSTRACT_CLASS_CHECKS
             caller = trusted.origin(frame.f_code.co_filename)
@@ -128,9 +159,16 @@ class ExecutedCode(Temporary):
             self.refusal = Refusal("impure_call", what, place_of(frame))
 
     def names(self):
-        early = {code: rest for code in self.codes if (rest := rest_after_return(code)) and rest not in self.codes}
-        names = names_of(self.codes.keys() - early.keys())
+        return self.names_used_by(self.codes.keys())
+
+    def names_used_by(self, codes):
+        early = {code: rest for code in codes if (rest := rest_after_return(code)) and rest not in self.codes}
+        names = names_of(codes - early.keys())
         return names.union(*(names_until(code, rest) for code, rest in early.items()))
+
+    def recorded_dicts(self):
+        """Those dicts of modules that nothing else looked into than what `module_reads` has noted."""
+        return DICTS.difference(self.names_used_by(self.codes.keys() - READERS))
 
 
 def is_unseen(frame):
@@ -220,17 +258,20 @@ def names_of(codes):
     """The names by which this code can reach attributes: co_names, and constant strings that look like names. Code
     nested in it is code of its own, which ran or did not.
     """
-    names = set()
-    for code in codes:
-        names.update(code.co_names)
-        constants = list(code.co_consts)
-        while constants:
-            constant = constants.pop()
-            if isinstance(constant, str):
-                names.update(names_in(constant))
-            elif isinstance(constant, (tuple, frozenset)):
-                constants.extend(constant)
-    return names
+    return set().union(*map(names_of_one, codes))
+
+
+@functools.lru_cache(maxsize=4096)
+def names_of_one(code):
+    names = set(code.co_names)
+    constants = list(code.co_consts)
+    while constants:
+        constant = constants.pop()
+        if isinstance(constant, str):
+            names.update(names_in(constant))
+        elif isinstance(constant, (tuple, frozenset)):
+            constants.extend(constant)
+    return frozenset(names)
 
 
 def rest_after_return(code):

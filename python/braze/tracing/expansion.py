@@ -365,6 +365,10 @@ class Expansion:
             self.guards.add_items(namespace, path)
         else:
             self.guards.add_named(namespace, path)
+        if issubclass(cls, torch.nn.Module):
+            names = {
+                name for name in names if name not in self.recorded_dicts or self.executed.module_reads.has(value, name)
+            }
         for name in names:
             self.visit(namespace[name], f"{path}.{name}")
 

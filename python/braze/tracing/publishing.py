@@ -80,4 +80,5 @@ def entry_of(kind, spec, call, compiled, tree, frozen=None, symbolic=None):
         guards,
         others,
         symbolic,
+        call.program.meets_autograd,
     )

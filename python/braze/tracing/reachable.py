@@ -23,7 +23,14 @@ import torch
 from braze import _C
 from braze.tracing import trusted
 from braze.tracing.argument_memory import contents_of, same
-from braze.tracing.executed_code import imported_modules, names_in, names_in_fields, names_of, reads_unnamed_attributes
+from braze.tracing.executed_code import (
+    imported_modules,
+    names_in,
+    names_in_fields,
+    names_of,
+    names_of_one,
+    reads_unnamed_attributes,
+)
 from braze.tracing.expansion import Expansion
 from braze.tracing.python_state import PythonState
 from braze.tracing.refusal import Refusal
@@ -79,6 +86,8 @@ class Snapshot(Expansion, PythonState):
         self.executed = executed
         self.names = names
         self.whole = whole
+        # The dicts of modules of which is known which modules were asked.
+        self.recorded_dicts = frozenset() if whole else executed.recorded_dicts() - (names - executed.names())
         self.todo = []
         self.found_codes = set()
         self.watched = set()  # modules whose attributes are compared but not followed
@@ -133,6 +142,8 @@ class Snapshot(Expansion, PythonState):
             self.visit(warnings.filters, "warnings.filters")
         if self.executed.asks_abstract_classes:
             self.guards.add_answer(_abc.get_cache_token, "the classes registered with abstract base classes")
+        for function in self.executed.answers:
+            self.guards.add_answer(function, f"{function.__module__ or 'torch'}.{function.__name__}()")
         for variable in self.executed.context_variables:
             self.visit(variable, f"ContextVar {variable.name}")
         for namespace, codes in by_namespace(self.executed.codes):
@@ -173,7 +184,7 @@ class Snapshot(Expansion, PythonState):
         watched, not followed.
         """
         name = namespace.get("__name__") or "globals"
-        names = set().union(*map(own_names, codes))
+        names = set().union(*map(names_of_one, codes))
         used = sorted(names & namespace.keys())
         if trusted.origin(codes[0].co_filename) != "user":
             stored = set().union(*map(stored_globals, codes))
@@ -192,7 +203,7 @@ class Snapshot(Expansion, PythonState):
                     self.guards.add_named(self.guards.add_instance_dict(value, f"{name}.{key}"), f"{name}.{key}")
             return
         # Code that catches exceptions can tell that a name is absent.
-        missing = set().union(*(own_names(code) for code in codes if code.co_exceptiontable)) - namespace.keys()
+        missing = set().union(*(names_of_one(code) for code in codes if code.co_exceptiontable)) - namespace.keys()
         own = namespace.get("__builtins__", builtins)
         own = own.__dict__ if isinstance(own, types.ModuleType) else own
         builtin = sorted((names - namespace.keys()) & own.keys())
@@ -248,12 +259,6 @@ def may_compare_objects(code):
             return True
         before = opname
     return False
-
-
-@functools.lru_cache(maxsize=4096)
-def own_names(code):
-    """The names this code uses, globals among them."""
-    return frozenset(names_of([code]))
 
 
 def by_namespace(codes):

@@ -66,6 +66,8 @@ ABSENCES = {
     "retains_grad": (False, _C.Absence.RETAINED_GRADIENT, "needs_grad"),
 }
 WRITES = "side_effect"
+# What a guard has to hold if code reads it, and only then where nothing is differentiated.
+OF_AUTOGRAD = {"requires_grad", "is_leaf", "grad_fn", "_grad_fn"}
 
 
 class SecondEye(TorchFunctionMode):
@@ -81,6 +83,8 @@ class SecondEye(TorchFunctionMode):
         name = attribute = getattr(func, "__name__", "")
         if name in ("__get__", "__set__", "__delete__"):
             attribute = getattr(getattr(func, "__self__", None), "__name__", "?")
+            if attribute in OF_AUTOGRAD:
+                _C.note_autograd_asked()
             reason = READS.get(attribute) if name == "__get__" else WRITES
             if reason and not (is_harmless_read(attribute, args) or sets_own_data(name, attribute, args)):
                 _C.refuse_recording(reason, f"Tensor.{attribute}")

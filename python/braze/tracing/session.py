@@ -225,6 +225,8 @@ class Session:
         trace, matching = call.trace, self.matching
         if trace.refusal:
             return trace.refusal
+        if call.code is not None and trace.executed.asks_other_modules(call.code):
+            trace.executed.module_reads.widen()
         if matching.look_into_changed(call.memory):
             self.kinds.remove(kind)
             return None

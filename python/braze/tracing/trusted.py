@@ -156,6 +156,15 @@ REFUSED_TORCH = words(
     """
 )
 
+# ... and those that tell, without arguments, of switches that are no part of TorchState: what they answer is guarded.
+ANSWERED_TORCH = words(
+    """
+    is_anomaly_enabled is_anomaly_check_nan_enabled get_num_interop_threads _get_warnAlways _is_multithreading_enabled
+    _profiler_enabled _saved_tensors_hooks_is_enabled _is_vmap_fallback_enabled _check_sparse_tensor_invariants
+    _get_default_device
+    """
+)
+
 # Names by which code reads the variables of other frames.
 FRAME_NAMES = words("f_back f_locals f_globals gi_frame cr_frame tb_frame currentframe __globals__")
 

@@ -64,7 +64,7 @@ class ValueSizes:
         if len(self.known(lambda other: other.spec.describe() == kind.spec.describe())) >= MOST_PATHS:
             return Refusal("too_many_paths", "sizes or values that Python reads keep changing")
         if not call.trace.executed.is_within(call.code):
-            call.trace.executed.codes.update(call.code.codes)  # the next call is watched for both ways
+            call.trace.executed.update(call.code)  # the next call is watched for both ways
             return False
         try:
             if call.trace.executed.operators_in_python:

@@ -430,3 +430,80 @@ def activation_checkpointing_switched(compile):
     for save in phases(False, True, False):
         net.save_memory = save
         yield net(data(4, 8))
+
+
+@program
+def parameter_becomes_a_buffer(compile):
+    net = compile(Block())
+    for factor, first in first_of_phase([1.0, 2.0]):
+        if first and factor != 1:
+            weight = net.first.weight.detach() * factor
+            del net.first.weight
+            net.first.register_buffer("weight", weight)
+        yield net(data(4, 8))
+
+
+class Shifted(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("shift", torch.ones(8))
+
+    def forward(self, x):
+        return x + self.shift
+
+
+@program
+def buffer_hidden_by_a_parameter(compile):
+    """Put straight into the dict that is looked into first."""
+    net = compile(Shifted())
+    for hidden, first in first_of_phase([False, True, False]):
+        if first:
+            net._parameters.clear()
+        if first and hidden:
+            net._parameters["shift"] = nn.Parameter(torch.full((8,), 3.0))
+        yield net(data(4, 8))
+
+
+class Chosen(nn.Module):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(1)
+        self.layers = nn.ModuleList(nn.Linear(8, 8) for _ in range(3))
+        self.which = 0
+
+    def forward(self, x):
+        return self.layers[self.which](x)
+
+
+@program
+def another_child_is_asked(compile):
+    """The same code reads the parameters of another module, and those are replaced."""
+    net = compile(Chosen())
+    for which, replaced in phases((0, False), (1, False), (1, True), (0, False)):
+        net.which = which
+        if replaced:
+            net.layers[1].weight = nn.Parameter(torch.full((8, 8), 0.5))
+        yield net(data(4, 8))
+
+
+@program
+def child_chosen_by_the_values(compile):
+    net = Chosen()
+
+    class Sorted(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layers = net.layers
+
+        def forward(self, x):
+            return self.layers[int(x[0, 0] > 0)](x)
+
+    compiled = compile(Sorted())
+    for sign, factor, first in (
+        (sign, factor, first) for (sign, factor), first in first_of_phase([(1, 1), (-1, 1), (1, 2), (-1, 2)])
+    ):
+        if first and factor != 1:
+            net.layers[int(sign > 0)].weight = nn.Parameter(torch.full((8, 8), 0.25 * factor))
+        x = data(4, 8)
+        x[0, 0] = sign
+        yield compiled(x)

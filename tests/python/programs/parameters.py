@@ -317,3 +317,31 @@ def tensors_swapped(compile):
         if first:
             torch.utils.swap_tensors(module.weight, other.weight)
         yield compiled(data(2, 8)), module.weight
+
+
+@program
+def gradients_wanted_where_none_are_computed(compile):
+    net = compile(mlp())
+    for wanted in phases(True, False, True):
+        net.requires_grad_(wanted)
+        out = net(data(4, 8))
+        yield out, out.requires_grad
+
+
+@program
+def whether_gradients_are_wanted_decides(compile):
+    weight = torch.full((8,), 2.0)
+    compiled = compile(lambda x: x * weight if weight.requires_grad else x + weight)
+    for wanted in phases(False, True, False):
+        weight.requires_grad_(wanted)
+        yield compiled(data(4, 8))
+
+
+@program
+def view_of_a_parameter_returned(compile):
+    weight = torch.full((8, 4), 2.0)
+    compiled = compile(lambda x: (x * 2, weight.t(), weight))
+    for wanted in phases(False, True, False):
+        weight.requires_grad_(wanted)
+        results = compiled(data(4, 8))
+        yield results, [(t.requires_grad, t.is_leaf, t._base is weight) for t in results], results[2] is weight

@@ -1,6 +1,7 @@
 """Calls under changing PyTorch state: modes, autocast, defaults, generators, threads, subclasses, transforms."""
 
 import contextlib
+import types
 
 import torch
 from eager_equality import attempt
@@ -420,3 +421,48 @@ def legacy_fast_path_switch(compile):
             yield layer(data(2, 4, 8))
     finally:
         torch.backends.mha.set_fastpath_enabled(True)
+
+
+def scaled(x, holder):
+    return x * holder.scale
+
+
+@program
+def switch_of_pytorch_asked(compile):
+    """What only the way taken under the switch reads changes, too."""
+    holder = types.SimpleNamespace(scale=2.0)
+
+    def f(x):
+        return scaled(x, holder) if torch.is_anomaly_enabled() else x + 1
+
+    compiled = compile(f)
+    for wanted, scale in phases((False, 2.0), (True, 2.0), (True, 3.0), (False, 3.0)):
+        holder.scale = scale
+        with torch.autograd.set_detect_anomaly(wanted):
+            yield compiled(data(4, 8))
+
+
+@program
+def warnings_always_asked(compile):
+    compiled = compile(lambda x: x + 1 if torch.is_warn_always_enabled() else x - 1)
+    try:
+        for wanted in phases(False, True, False):
+            torch.set_warn_always(wanted)
+            yield compiled(data(4, 8))
+    finally:
+        torch.set_warn_always(False)
+
+
+@program
+def parameter_gets_a_tangent(compile):
+    from torch.autograd import forward_ad
+
+    net = linear()
+    compiled = compile(net)
+    for inside in phases(False, True, False):
+        if not inside:
+            yield compiled(data(4, 8)), None
+            continue
+        with forward_ad.dual_level():
+            net.weight.copy_(forward_ad.make_dual(net.weight.clone(), torch.ones(8, 8)))
+            yield tuple(forward_ad.unpack_dual(compiled(data(4, 8))))
