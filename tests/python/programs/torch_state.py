@@ -466,3 +466,18 @@ def parameter_gets_a_tangent(compile):
         with forward_ad.dual_level():
             net.weight.copy_(forward_ad.make_dual(net.weight.clone(), torch.ones(8, 8)))
             yield tuple(forward_ad.unpack_dual(compiled(data(4, 8))))
+
+
+@program
+def process_group_asked(compile):
+    """What PyTorch's own code keeps in an object; setting it stands for init_process_group, which needs a network."""
+    from torch import distributed
+
+    world = distributed.distributed_c10d._world
+    compiled = compile(lambda x: x + 1 if distributed.is_initialized() else x - 1)
+    try:
+        for wanted in phases(False, True, False):
+            world.default_pg = object() if wanted else None
+            yield compiled(data(4, 8))
+    finally:
+        world.default_pg = None
