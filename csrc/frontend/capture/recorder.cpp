@@ -326,6 +326,7 @@ class LeafCall {
         storage.unwritten = false;
       }
     }
+    if (schema_.name() == "aten::detach_") recording.meets_autograd = true;
     if (at::GradMode::is_enabled()) {
       recording.meets_autograd = true;
       for (const auto& output : recorded_.outputs) recorded_.differentiated |= output.requires_grad;

@@ -146,6 +146,8 @@ class ExecutedCode(Temporary):
             if type(getattr(argument, "__self__", None)) is contextvars.ContextVar:
                 self.context_variables.add(argument.__self__)
                 return
+            if is_apply_of_function(argument):  # its context says which inputs require grad
+                _C.note_autograd_asked()
             if argument in ANSWERED:
                 self.answers.add(argument)
             self.hashing = frame if argument is hash else None
@@ -174,6 +176,12 @@ class ExecutedCode(Temporary):
 def is_unseen(frame):
     """Code of ours, and Python code that an operator is made of: a replay runs the operator, whatever it does."""
     return is_ours(frame) or _C.inside_operator()
+
+
+def is_apply_of_function(function):
+    """Whether it is the C part of torch.autograd.Function.apply."""
+    owner = getattr(function, "__self__", None)
+    return function.__name__ == "apply" and isinstance(owner, type) and issubclass(owner, torch.autograd.Function)
 
 
 def is_ours(frame):

@@ -35,7 +35,7 @@ from braze.tracing.expansion import Expansion
 from braze.tracing.python_state import PythonState
 from braze.tracing.refusal import Refusal
 from braze.tracing.state_paths import root_name
-from braze.tracing.visible import class_name, instance_kind
+from braze.tracing.visible import class_name
 
 MOST_OBJECTS = 200_000
 _MATCH_CLASS = dis.opmap["MATCH_CLASS"]
@@ -181,7 +181,7 @@ class Snapshot(Expansion, PythonState):
 
     def visit_globals(self, namespace, codes):
         """The globals and builtins this code of one module names; what the standard library and PyTorch refer to is
-        watched, and followed where it is an object with attributes of its own.
+        watched, and followed where the tables say so.
         """
         name = namespace.get("__name__") or "globals"
         names = set().union(*map(names_of_one, codes))
@@ -196,12 +196,8 @@ class Snapshot(Expansion, PythonState):
                 self.visit(os.environ, "os.environ")
             for key in used:
                 value = namespace[key]
-                if key.startswith("_global_"):
+                if key.startswith("_global_") or f"{name}.{key}" in trusted.FOLLOWED_GLOBALS:
                     self.visit(value, f"{name}.{key}")
-                elif instance_kind(type(value)) == "object" and not isinstance(value, type):
-                    self.in_library = True
-                    self.visit(value, f"{name}.{key}")
-                    self.in_library = False
                 elif isinstance(value, types.ModuleType) and id(value) not in self.watched:
                     self.watched.add(id(value))
                     self.guards.add_named(self.guards.add_instance_dict(value, f"{name}.{key}"), f"{name}.{key}")

@@ -79,6 +79,10 @@ REFUSED_CODE = (
 )
 
 
+# Objects in globals of PyTorch's modules whose attributes decide what its functions answer.
+FOLLOWED_GLOBALS = words("torch.distributed.distributed_c10d._world")
+
+
 @functools.cache
 def refused_code(filename, name):
     """Whether this Python function may not run in a traced call."""

@@ -345,3 +345,32 @@ def view_of_a_parameter_returned(compile):
         weight.requires_grad_(wanted)
         results = compiled(data(4, 8))
         yield results, [(t.requires_grad, t.is_leaf, t._base is weight) for t in results], results[2] is weight
+
+
+@program
+def tensor_detached_where_no_gradients_are_computed(compile):
+    weight = torch.full((8,), 2.0)
+
+    def f(x):
+        weight.detach_()
+        return x * weight
+
+    compiled = compile(f)
+    for wanted in phases(False, True, False):
+        weight.requires_grad_(wanted)
+        yield compiled(data(4, 8)), weight.requires_grad
+
+
+class DoublesWhatIsWanted(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, weight):
+        return x * weight * (2 if ctx.needs_input_grad[1] else 1)
+
+
+@program
+def function_of_autograd_asks_what_is_wanted(compile):
+    weight = torch.full((8,), 2.0)
+    compiled = compile(lambda x: DoublesWhatIsWanted.apply(x, weight))
+    for wanted in phases(False, True, False):
+        weight.requires_grad_(wanted)
+        yield compiled(data(4, 8))
