@@ -34,7 +34,8 @@ class Parting {
   bool is_followed(ValueId result) const {
     const std::vector<NodeId>& readers = readers_.nodes[result];
     return !readers_.is_visible(result) && !readers.empty() &&
-           std::all_of(readers.begin(), readers.end(), [&](NodeId id) { return computes_with_all(nodes_[id], result); });
+           std::all_of(readers.begin(), readers.end(),
+                       [&](NodeId id) { return computes_with_all(nodes_[id], result); });
   }
 
   bool computes_with_all(const Node& reader, ValueId value) const {
