@@ -12,13 +12,14 @@ namespace braze {
 class Arena {
  public:
   explicit Arena(int64_t bytes);
-  std::byte* data() const { return memory_.get(); }
+  std::byte* data() const { return data_; }
 
  private:
   struct Free {
     void operator()(std::byte* memory) const { std::free(memory); }
   };
   std::unique_ptr<std::byte, Free> memory_;
+  std::byte* data_ = nullptr;
 };
 
 }  // namespace braze
