@@ -56,9 +56,9 @@ def snapshot(function, executed, objects=(), arguments=(), container_types=(), p
         extra.add("__dataclass_fields__")
     whole = any(is_whole(code) for code in executed.codes)
     while True:
-        state = Snapshot(executed, names | extra, whole, places or {}, fresh_keyed)
+        state = Snapshot(executed, names, extra, whole, places or {}, fresh_keyed)
         state.walk(function, objects, arguments, container_types)
-        if state.met_names <= names | extra and whole >= state.met_access:
+        if state.met_names <= (names - state.recorded_dicts) | extra and whole >= state.met_access:
             return state
         extra |= state.met_names
         whole |= state.met_access
@@ -75,19 +75,20 @@ def is_whole(code):
 class Snapshot(Expansion, PythonState):
     """The state as a walk over all that is reachable finds it."""
 
-    def __init__(self, executed, names, whole, places, fresh_keyed):
+    def __init__(self, executed, names, met_before, whole, places, fresh_keyed):
+        """`names`: those that the executed code spells out. `met_before`: those that values spelled out in walks before."""
         super().__init__()
-        self.guards.set_names(frozenset(names))
+        self.names = names | met_before
+        self.guards.set_names(frozenset(self.names))
         self.places = places
         self.fresh_keyed = fresh_keyed
         self.attributes = []  # (object, path, the attributes that are guarded)
         self.contents = []  # (list or dict, path, what is in it)
         self.met_access = False  # a function that reads attributes by names it is given is among the values
         self.executed = executed
-        self.names = names
         self.whole = whole
         # The dicts of modules of which is known which modules were asked.
-        self.recorded_dicts = frozenset() if whole else executed.recorded_dicts() - (names - executed.names())
+        self.recorded_dicts = frozenset() if whole else executed.recorded_dicts() - met_before
         self.todo = []
         self.found_codes = set()
         self.watched = set()  # modules whose attributes are compared but not followed

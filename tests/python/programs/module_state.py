@@ -1,5 +1,7 @@
 """Modules whose flags, children, hooks or methods change between calls."""
 
+import operator
+
 import torch
 from torch import nn
 
@@ -507,3 +509,16 @@ def child_chosen_by_the_values(compile):
         x = data(4, 8)
         x[0, 0] = sign
         yield compiled(x)
+
+
+buffers_of = operator.attrgetter("_buffers")
+
+
+@program
+def buffers_read_by_a_getter(compile):
+    """The name is in no code of the user's that runs, but in the getter."""
+    net, settings = Block(), Shifted()
+    compiled = compile(lambda x: net(x) * (1 if buffers_of(settings)["shift"] is None else 2))
+    for shift in phases(None, torch.ones(8), None):
+        settings._buffers["shift"] = shift
+        yield compiled(data(4, 8))
