@@ -88,13 +88,14 @@ def prints_redirected(compile):
         yield result, stream.getvalue()
 
 
+def warns(x):
+    warnings.warn("careful", DeprecationWarning)
+    return x * 2
+
+
 @program
 def warnings_given(compile):
-    def f(x):
-        warnings.warn("careful", DeprecationWarning)
-        return x * 2
-
-    f = compile(f)
+    f = compile(warns)
     for action in phases("ignore", "always", "once", "error", "ignore"):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter(action)
@@ -107,11 +108,7 @@ def warnings_given(compile):
 
 @program
 def warnings_ignored(compile):
-    def f(x):
-        warnings.warn("careful", DeprecationWarning)
-        return x * 2
-
-    f = compile(f)
+    f = compile(warns)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for shift in phases(0, 1):

@@ -15,15 +15,20 @@ def linear():
     return nn.Linear(8, 8)
 
 
+def switched(switch, compiled, *settings, shape=(4, 8)):
+    """What is compiled answers under each setting in turn; the first is as it was."""
+    try:
+        for setting in phases(*settings):
+            switch(setting)
+            yield compiled(data(*shape))
+    finally:
+        switch(settings[0])
+
+
 @program
 def default_dtype(compile):
     compiled = compile(lambda x: x + torch.ones(8) * torch.tensor(0.1) + torch.arange(8) / 3)
-    try:
-        for dtype in phases(torch.float32, torch.float64, torch.float32):
-            torch.set_default_dtype(dtype)
-            yield compiled(data(4, 8))
-    finally:
-        torch.set_default_dtype(torch.float32)
+    yield from switched(torch.set_default_dtype, compiled, torch.float32, torch.float64, torch.float32)
 
 
 @program
@@ -175,34 +180,19 @@ def deterministic_mode(compile):
             x.index_add(0, torch.tensor([0, 1, 0]), x[:3]) if torch.are_deterministic_algorithms_enabled() else x * 3
         )
     )
-    try:
-        for wanted in phases(False, True, False):
-            torch.use_deterministic_algorithms(wanted)
-            yield compiled(data(4, 8))
-    finally:
-        torch.use_deterministic_algorithms(False)
+    yield from switched(torch.use_deterministic_algorithms, compiled, False, True, False)
 
 
 @program
 def uninitialised_memory_filled(compile):
     compiled = compile(lambda x: torch.empty(4, 8).fill_(2.0) + x)
-    try:
-        for wanted in phases(False, True, False):
-            torch.use_deterministic_algorithms(wanted)
-            yield compiled(data(4, 8))
-    finally:
-        torch.use_deterministic_algorithms(False)
+    yield from switched(torch.use_deterministic_algorithms, compiled, False, True, False)
 
 
 @program
 def matmul_precision(compile):
     compiled = compile(lambda x: x @ x.T if torch.get_float32_matmul_precision() == "highest" else x * 2)
-    try:
-        for precision in phases("highest", "medium", "highest"):
-            torch.set_float32_matmul_precision(precision)
-            yield compiled(data(4, 8))
-    finally:
-        torch.set_float32_matmul_precision("highest")
+    yield from switched(torch.set_float32_matmul_precision, compiled, "highest", "medium", "highest")
 
 
 @program
@@ -415,12 +405,7 @@ def print_options_read(compile):
 def legacy_fast_path_switch(compile):
     torch.manual_seed(1)
     layer = compile(nn.TransformerEncoderLayer(8, 2, 16, batch_first=True).eval())
-    try:
-        for wanted in phases(True, False, True):
-            torch.backends.mha.set_fastpath_enabled(wanted)
-            yield layer(data(2, 4, 8))
-    finally:
-        torch.backends.mha.set_fastpath_enabled(True)
+    yield from switched(torch.backends.mha.set_fastpath_enabled, layer, True, False, True, shape=(2, 4, 8))
 
 
 def scaled(x, holder):
@@ -445,12 +430,7 @@ def switch_of_pytorch_asked(compile):
 @program
 def warnings_always_asked(compile):
     compiled = compile(lambda x: x + 1 if torch.is_warn_always_enabled() else x - 1)
-    try:
-        for wanted in phases(False, True, False):
-            torch.set_warn_always(wanted)
-            yield compiled(data(4, 8))
-    finally:
-        torch.set_warn_always(False)
+    yield from switched(torch.set_warn_always, compiled, False, True, False)
 
 
 @program
